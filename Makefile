@@ -1,0 +1,84 @@
+# `make figures` and `make test` are all that is needed; each sets the project up first. `make help` lists the rest.
+PYTHON ?= python3# makes the virtual environment
+CORES  ?= all#     how many the pipeline may use
+SCALE  ?= smoke#   smoke, laptop or paper
+CUDA   ?=#         1: set up for an NVIDIA GPU
+MIRROR ?=#         a folder with the data sets' files, tried before any download
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup figures report test lint types validate check dry-run locks clean
+
+FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
+LOCK      := envs/requirements-$(FLAVOUR).lock
+INSTALLED := .venv/installed-$(FLAVOUR)
+READY     := .venv/ready-$(FLAVOUR)
+ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
+SNAKEMAKE := $(ACTIVATE) snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)
+ifneq ($(MIRROR),)
+export EMERGENT_MIRROR := $(abspath $(MIRROR))
+endif
+
+help: ## list the targets and variables
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@echo "Variables, e.g. make figures SCALE=laptop CORES=8:"
+	@sed -nE 's/^([A-Z]+) +\?= *([a-z0-9]*)# *(.*)/\1 \2 \3/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-9s%s\n", name, $$0}'
+
+setup: $(READY) ## make .venv with the exact packages of the lock
+
+# The environment is made anew whenever its lock changes. Its stamp comes last: a set-up cut short is done again.
+$(INSTALLED): $(LOCK) envs/check_python.py
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(PYTHON) envs/check_python.py
+	@echo "Setting up .venv from $(LOCK) (once; about 2 minutes) ..."
+	@rm -f .venv/installed-* .venv/ready-*
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r $(LOCK) \
+		| awk '/Downloading .*[0-9][0-9](\.[0-9]+)? MB/ {print "  " $$2; fflush()} /^Installing/ {print "  unpacking"; fflush()}'
+	@touch $@
+
+$(READY): $(INSTALLED) pyproject.toml
+	@.venv/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
+	@$(SNAKEMAKE)
+	@echo "Figures and tables (beside each: its other formats and the CSV behind it):"
+	@find figures/$(SCALE) -name '*.pdf' -o -name '*.md' | sort | sed 's/^/  /'
+
+report: figures ## build the HTML report of what 'make figures' made
+	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
+	@echo "Report: results/$(SCALE)/report.html"
+
+test: setup ## run the tests, except those marked slow
+	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist loadfile -m "not slow"
+
+lint: setup ## check style: ruff, snakefmt, snakemake --lint
+	@$(ACTIVATE) ruff check .
+	@$(ACTIVATE) ruff format --check .
+	@$(ACTIVATE) snakefmt --check Snakefile workflow
+	@$(ACTIVATE) .ci/lint-workflow
+
+types: setup ## check types
+	@$(ACTIVATE) PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
+
+validate: setup ## check the configuration of every experiment at every scale
+	@$(ACTIVATE) python -m emergent.cli.validate
+
+check: ## do all that continuous integration does
+	@.ci/run
+
+dry-run: setup ## show what 'make figures' would run
+	@$(SNAKEMAKE) --dry-run
+
+# Needs uv (https://docs.astral.sh/uv). Remove a lock first to take the newest versions; else it changes only as needed.
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make locks" uv pip compile pyproject.toml envs/requirements.in \
+	--quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate \
+	--default-index https://pypi.org/simple --excludes envs/excludes.txt --extra dev
+locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
+	$(COMPILE) --output-file envs/requirements-cpu.lock
+	$(COMPILE) --extra cuda --constraints envs/requirements-cpu.lock --output-file envs/requirements-cuda.lock
+
+clean: ## remove what was computed (keeps downloads and .venv)
+	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper .snakemake

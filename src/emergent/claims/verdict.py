@@ -1,0 +1,180 @@
+"""Holds a run's quantities against what the papers report, and says how each comparison came out and why.
+
+Input: the table ``quantities`` of each experiment (name, value, stderr, num, description). Output: one row per claim
+and matching quantity.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import pandas as pd
+
+from emergent.config.base import hint
+from emergent.config.claims import BetweenClaim, BoundClaim, Claim, EqualsClaim
+from emergent.errors import DataError
+
+Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale", "missing"]
+
+STANDARD_ERRORS = 2.0
+"""How many standard errors a difference must exceed to count."""
+
+COARSE = 0.5
+"""An error bar wider than this part of the published value can tell nothing about it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one comparison.
+
+    Attributes:
+        verdict: agrees, differs or inconclusive.
+        score: distance from agreement in standard errors (z-score, or margin over standard error); NaN if none.
+        margin: for a bound, how far ours lies on the claimed side; otherwise ours minus published.
+        why: one sentence.
+    """
+
+    verdict: Verdict
+    score: float
+    margin: float
+    why: str
+
+
+def compare(claim: Claim, value: float, stderr: float) -> Outcome:
+    """Returns how our value, with its standard error, stands to a claim.
+
+    Args:
+        claim: the published statement.
+        value: ours; must be finite.
+        stderr: our standard error; NaN if it could not be estimated. Ignored for a deterministic quantity.
+    """
+    error = 0.0 if claim.deterministic else stderr
+    if math.isnan(error):
+        margin = value - (claim.low if isinstance(claim, BetweenClaim) else claim.value)
+        return Outcome("inconclusive", math.nan, margin, "Ours has no standard error: there is only one repetition.")
+    if isinstance(claim, EqualsClaim):
+        return _compare_equal(claim, value, error)
+    if isinstance(claim, BoundClaim):
+        above = claim.relation == "greater_than"
+        margin = value - claim.value if above else claim.value - value
+        return _judge_margin(margin, error, f"{'above' if above else 'below'} {claim.value:g}")
+    lower, upper = value - claim.low, claim.high - value
+    return _judge_margin(min(lower, upper), error, f"between {claim.low:g} and {claim.high:g}")
+
+
+def _compare_equal(claim: EqualsClaim, value: float, error: float) -> Outcome:
+    difference = value - claim.value
+    combined = math.hypot(error, claim.uncertainty)
+    score = difference / combined if combined > 0 else math.copysign(math.inf, difference) if difference else 0.0
+    allowed = claim.tolerance + STANDARD_ERRORS * combined
+    words = (
+        f"The difference is {difference:+.3g}; allowed are {allowed:.3g}, the tolerance {claim.tolerance:.3g} plus "
+        f"{STANDARD_ERRORS:g} combined standard errors."
+    )
+    if abs(difference) > allowed:
+        return Outcome("differs", score, difference, words)
+    coarse = max(claim.tolerance, STANDARD_ERRORS * claim.uncertainty, COARSE * abs(claim.value))
+    if STANDARD_ERRORS * error > coarse:
+        return Outcome("inconclusive", score, difference, f"{words} Our error bar is too wide to call that agreement.")
+    return Outcome("agrees", score, difference, words)
+
+
+def _judge_margin(margin: float, error: float, where: str) -> Outcome:
+    score = margin / error if error > 0 else math.copysign(math.inf, margin) if margin else 0.0
+    if error > 0:
+        words = f"{abs(margin):.3g}, {abs(score):.1f} standard errors"
+    else:
+        words = f"{abs(margin):.3g}, without sampling error"
+    if margin > 0 and margin > STANDARD_ERRORS * error:
+        return Outcome("agrees", score, margin, f"Ours lies {where} by {words}.")
+    if margin < 0 and -margin > STANDARD_ERRORS * error:
+        return Outcome("differs", score, margin, f"Ours is not {where}: it misses by {words}.")
+    side = f"Ours lies {where}, but only" if margin > 0 else f"Ours is not {where}, but misses only"
+    return Outcome("inconclusive", score, margin, f"{side} by {words}; {STANDARD_ERRORS:g} are asked for.")
+
+
+def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:
+    """Returns the verdict table.
+
+    Args:
+        claims: what was published.
+        quantities: experiment to its table ``quantities``; experiments that were not run are absent.
+        scale: smoke, laptop or paper.
+
+    Returns:
+        One row per claim and matching quantity: id, paper, statement, experiment, quantity, ours, ours_stderr, num,
+        relation, published, uncertainty, tolerance, reading, source, scale, verdict, score, margin, why, reason.
+
+    Raises:
+        DataError: a table of quantities lacks a column or names a quantity twice.
+    """
+    for experiment, table in quantities.items():
+        _check_quantities(experiment, table)
+    return pd.DataFrame([row for claim in claims for row in _judge_claim(claim, quantities, scale)])
+
+
+def matches(claim: Claim, names: Sequence[str]) -> list[str]:
+    """Returns the names that a claim's pattern selects, in the order given."""
+    return [
+        name for name in names
+        if fnmatchcase(name, claim.quantity) and name.count("/") == claim.quantity.count("/")
+        and not any(fnmatchcase(name, pattern) for pattern in claim.without)
+    ]  # fmt: skip
+
+
+def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: str) -> list[dict[str, object]]:
+    tested = scale in claim.scales
+    if claim.experiment not in quantities:
+        why = f"Experiment {claim.experiment} is not part of this run."
+        return [_row(claim, scale, claim.quantity, Outcome("missing", math.nan, math.nan, why))]
+    table = quantities[claim.experiment].set_index("name")
+    names = [str(name) for name in table.index]
+    selected = matches(claim, names)
+    if not selected:
+        why = f"The run has no quantity {claim.quantity!r}{hint(claim.quantity, names)}."
+        verdict: Verdict = "missing" if tested else "not tested at this scale"
+        why = why if tested else f"{claim.otherwise} {why}"
+        return [_row(claim, scale, claim.quantity, Outcome(verdict, math.nan, math.nan, why))]
+    rows = []
+    for name in selected:
+        value, stderr = float(table.at[name, "value"]), float(table.at[name, "stderr"])
+        if not tested:
+            outcome = Outcome("not tested at this scale", math.nan, math.nan, claim.otherwise)
+        elif not math.isfinite(value):
+            outcome = Outcome("missing", math.nan, math.nan, "The run could not determine this quantity.")
+        else:
+            outcome = compare(claim, value, stderr)
+        rows.append(_row(claim, scale, name, outcome, value, stderr, int(table.at[name, "num"])))
+    return rows
+
+
+def _row(claim: Claim, scale: str, name: str, outcome: Outcome, value: float = math.nan, stderr: float = math.nan,
+         num: int = 0) -> dict[str, object]:  # fmt: skip
+    equals = isinstance(claim, EqualsClaim)
+    return {
+        "id": claim.id, "paper": claim.paper, "statement": claim.statement, "experiment": claim.experiment,
+        "quantity": name, "ours": value, "ours_stderr": 0.0 if claim.deterministic else stderr, "num": num,
+        "relation": claim.relation, "published": published_text(claim),
+        "uncertainty": claim.uncertainty if equals else math.nan,
+        "tolerance": claim.tolerance if equals else math.nan,
+        "reading": claim.reading, "source": claim.source, "scale": scale, "verdict": outcome.verdict,
+        "score": outcome.score, "margin": outcome.margin, "why": outcome.why, "reason": claim.reason,
+    }  # fmt: skip
+
+
+def published_text(claim: Claim) -> str:
+    """Returns the published side of a claim as text, e.g. ``3.85 ± 0.12`` or ``> 0``."""
+    if isinstance(claim, EqualsClaim):
+        return f"{claim.value:g} ± {claim.uncertainty:g}"
+    if isinstance(claim, BoundClaim):
+        return f"{'>' if claim.relation == 'greater_than' else '<'} {claim.value:g}"
+    return f"{claim.low:g} to {claim.high:g}"
+
+
+def _check_quantities(experiment: str, table: pd.DataFrame) -> None:
+    if missing := [column for column in ("name", "value", "stderr", "num") if column not in table.columns]:
+        raise DataError(f"table 'quantities' of {experiment} lacks column(s) {missing}; it has {list(table.columns)}.")
+    if double := sorted(set(table.loc[table["name"].duplicated(), "name"])):
+        raise DataError(f"table 'quantities' of {experiment} names {', '.join(double)} more than once.")

@@ -1,0 +1,71 @@
+"""What all command-line verbs share: how they end, how they read a stage configuration, how they use processors."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from emergent import provenance
+from emergent.errors import ConfigError, EmergentError
+
+
+def main_guard(main: Callable[[], None]) -> None:
+    """Runs a verb; an ``EmergentError`` becomes one message on stderr and exit code 1."""
+    try:
+        main()
+    except EmergentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def read_stage_config(path: Path, stage: str) -> dict[str, Any]:
+    """Returns the canonical configuration of a stage.
+
+    Raises:
+        ConfigError: the file is missing, is not JSON or belongs to another stage.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable stage configuration: {error}") from None
+    if config.get("stage") != stage:
+        raise ConfigError(f"{path}: expected the configuration of stage {stage!r}, found {config.get('stage')!r}.")
+    return config
+
+
+def limit_threads(threads: int) -> None:
+    """Keeps XLA on one core when a job was given one; must run before anything is computed.
+
+    Two single-threaded jobs side by side train small networks faster than one job on two cores.
+    """
+    if threads == 1:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+
+
+def file_attributes(config: dict[str, Any], fingerprint: str) -> dict[str, str]:
+    """Returns the root attributes of an output file: what determined its content."""
+    return {
+        "experiment": config["experiment"],
+        "arm": config.get("arm", ""),
+        "seed": str(config["seed"]),
+        "config_json": json.dumps(config, sort_keys=True, separators=(",", ":")),
+        "code_fingerprint": fingerprint,
+        "versions_json": json.dumps(provenance.versions(), sort_keys=True),
+    }
+
+
+def progress(total: int, unit: str, label: str) -> Callable[[int], None]:
+    """Returns ``advance(n)``: a bar with rate and time left, as one line every ten seconds when logged to a file."""
+    interval = 0.5 if sys.stderr.isatty() else 10
+    bar = tqdm(total=total, unit=unit, desc=label, mininterval=interval, file=sys.stderr)
+
+    def advance(num: int) -> None:
+        bar.update(num)
+        if bar.n >= total:
+            bar.close()
+
+    return advance

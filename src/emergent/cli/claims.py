@@ -1,0 +1,40 @@
+"""Holds the run's quantities against what the papers report: verdicts as CSV, Markdown and HTML."""
+
+import argparse
+from pathlib import Path
+
+from emergent import storage
+from emergent.claims import table
+from emergent.claims.verdict import judge
+from emergent.cli._pairs import parse_pairs
+from emergent.cli._run import main_guard
+from emergent.config.claims import read_claims
+from emergent.figures.pages import claims_page
+
+
+def main() -> None:
+    """Parses the command line, judges and saves."""
+    parser = argparse.ArgumentParser(prog="python -m emergent.cli.claims", description=__doc__)
+    parser.add_argument("--claims", type=Path, required=True, help="config/claims.yaml")
+    parser.add_argument("--scale", required=True, choices=("smoke", "laptop", "paper"))
+    parser.add_argument("--summary", action="append", required=True, metavar="EXPERIMENT=PATH", help="repeatable")
+    parser.add_argument("--output-stem", type=Path, required=True, help="output path without suffix")
+    arguments = parser.parse_args()
+    summaries = parse_pairs(arguments.summary, "--summary")
+    quantities = {name: storage.read_table(path, "quantities", "summary") for name, path in summaries.items()}
+    verdicts = judge(read_claims(arguments.claims), quantities, arguments.scale)
+    ours = [table.ours_text(row.ours, row.ours_stderr) for row in verdicts.itertuples()]
+    counts = table.count_verdicts(verdicts)
+    texts = {
+        "csv": table.to_csv(verdicts),
+        "md": table.to_markdown(verdicts),
+        "html": claims_page(verdicts, ours, counts),
+    }
+    for suffix, text in texts.items():
+        with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+
+
+if __name__ == "__main__":
+    main_guard(main)

@@ -1,0 +1,146 @@
+"""Foundations of the typed configuration: strict models, YAML reading, readable errors, canonical JSON.
+
+No JAX here or anywhere in this package: the Snakefile imports it while it is parsed.
+"""
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from emergent.errors import ConfigError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+"""A name that may appear in a path: lower case letters, digits and underscores."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
+Many = Annotated[tuple[Item, ...], Field(strict=False)]
+"""An immutable sequence; written as a list in YAML, its items are checked strictly."""
+
+
+class StrictModel(BaseModel):
+    """Immutable configuration model that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _UniqueKeyLoader(yaml.CSafeLoader):
+    """YAML loader that refuses a key written twice instead of keeping the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is written twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns the mapping in a YAML file.
+
+    Raises:
+        ConfigError: the file is missing, is not valid YAML or does not hold a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigError(
+            f"{path}: no such file{hint(path.stem, known)}. Files there: {', '.join(known) or 'none'}."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}.")
+    return content
+
+
+def hint(word: str, known: list[str]) -> str:
+    """Returns ``"; did you mean 'x'?"`` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def merge(base: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
+    """Returns ``base`` with ``delta`` laid over it: mappings merge, lists and scalars are replaced, null removes a key."""
+    merged = dict(base)
+    for key, value in delta.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Returns the model class that owns the last key of an error location, for spelling hints."""
+    current: Any = model
+    for part in location[:-1]:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else current
+        candidates = [current, *get_args(current)]
+        for candidate in candidates:
+            inner = get_args(candidate) if get_origin(candidate) else (candidate,)
+            models = [c for c in inner if isinstance(c, type) and issubclass(c, BaseModel)]
+            if models:
+                current = models[0]
+                break
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
+    """Returns ``content`` as a typed model.
+
+    Args:
+        model: the pydantic model to build.
+        content: parsed YAML.
+        source: file name (and section) that error messages name.
+
+    Raises:
+        ConfigError: listing each offending key path, the value found and what is allowed.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{source}: {error.error_count()} problem(s) in the configuration:"]
+        for item in error.errors():
+            path = ".".join(str(part) for part in item["loc"]) or "(top level)"
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                owner = _model_at(model, item["loc"])
+                known = sorted(owner.model_fields) if owner else []
+                message = f"unknown key{hint(str(item['loc'][-1]), known)}"
+                if known:
+                    message += f" Allowed here: {', '.join(known)}."
+            lines.append(f"  {path}: {message} (found {_short(item.get('input'))})")
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def canonical_json(content: BaseModel | dict[str, Any]) -> str:
+    """Returns the one JSON text of a configuration: sorted keys, no blanks, independent of YAML order or comments."""
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json")
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(content: BaseModel | dict[str, Any]) -> str:
+    """Returns the SHA-256 of the canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -1,0 +1,200 @@
+"""Typed form of ``config/figures.yaml``: one entry per figure or table, its plot kind, experiments and caption."""
+
+import json
+import string
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
+from emergent.errors import ConfigError
+
+Paper = Literal["gerken_kessel", "misof"]
+
+PLACEHOLDERS = frozenset(
+    {
+        "scale",
+        "data",
+        "num_members",
+        "num_ensembles",
+        "ensemble_size",
+        "ensemble_sizes",
+        "groups",
+        "widths",
+        "epoch",
+        "band",
+    }
+)
+"""Words in braces that a caption may contain; each is filled from the tables that the figure draws."""
+
+Band = Literal["quartiles", "range", "std"]
+"""Band over members: 25-75 % quantiles, minimum to maximum, or mean +- one standard deviation."""
+
+
+class _Entry(StrictModel):
+    """What every figure and table says about itself, whatever its plot kind."""
+
+    name: Name = Field(description="file name without suffix")
+    paper: Paper = Field(description="folder of the output and category in the report")
+    id: str = Field(pattern=r"^[A-Z][0-9]+[a-z]?$", description="label in the specification of the paper, e.g. F2")
+    label: str = Field(description="label for people; the papers' own numbers are not known")
+    experiments: Many[Name] = Field(min_length=1, description="experiments whose summary is read")
+    references: Many[Name] = Field(default=(), description="files of config/references/ with the published values")
+    title: str
+    caption: str = Field(description="complete sentences; words in braces are filled from the run")
+    width: Literal["one", "two"] = Field(default="two", description="columns of a two-column page")
+
+    @field_validator("caption")
+    @classmethod
+    def _check_caption(cls, caption: str) -> str:
+        found = {word for _, word, _, _ in string.Formatter().parse(caption) if word is not None}
+        if unknown := found - PLACEHOLDERS:
+            raise ValueError(f"unknown word(s) in braces {sorted(unknown)}; known: {', '.join(sorted(PLACEHOLDERS))}.")
+        if marked := sorted(set(caption) & set("*`|\\")):
+            raise ValueError(f"the report reads captions as reStructuredText, so {' '.join(marked)} cannot be used.")
+        return caption
+
+
+class IsingOptions(StrictModel):
+    """Panels of the Ising figures."""
+
+    data: Many[Name] = Field(default=("train", "test", "ood"), min_length=1, description="panels from left to right")
+    scale: Literal["log", "linear"] = Field(description="vertical axis of F1, and of the lower row (zoom) of F2")
+    guide: bool = Field(default=False, description="draw 1/sqrt(M) through the first ensemble of each width (F2)")
+
+
+class PredictionOptions(StrictModel):
+    """Which ensemble and which band the orbit-same-prediction figures show."""
+
+    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
+    band: Band = Field(default="quartiles", description="statistic of the band over members")
+    published_data: Name | None = Field(
+        default=None, description="data set of the published curve, or else the first OOD set"
+    )
+
+
+class SizesOptions(StrictModel):
+    """Orbit same prediction against epoch, one curve per ensemble size."""
+
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
+
+
+class TableOptions(StrictModel):
+    """Row selection of the out-of-distribution table."""
+
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
+    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
+
+
+class ConvergenceOptions(StrictModel):
+    """Which data and which epoch the CNN-GCNN figure shows."""
+
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
+
+
+class NoOptions(StrictModel):
+    """A plot without settings."""
+
+
+class IsingFigure(_Entry):
+    """F1 and F2: Ising model against ensemble size."""
+
+    plot: Literal["ising_invariance", "ising_ntk_difference"]
+    kind: Literal["figure"] = "figure"
+    options: IsingOptions
+
+
+class PredictionFigure(_Entry):
+    """F3 and the gain derived from it: orbit same prediction against epoch."""
+
+    plot: Literal["fashion_mnist_osp", "fashion_mnist_gain"]
+    kind: Literal["figure"] = "figure"
+    options: PredictionOptions
+
+
+class SizesFigure(_Entry):
+    """F4: orbit same prediction for several ensemble sizes."""
+
+    plot: Literal["fashion_mnist_sizes"]
+    kind: Literal["figure"] = "figure"
+    options: SizesOptions
+
+
+class OodTable(_Entry):
+    """T1: orbit same prediction out of distribution."""
+
+    plot: Literal["fashion_mnist_ood_table"]
+    kind: Literal["table"] = "table"
+    options: TableOptions
+
+
+class ConvergenceFigure(_Entry):
+    """E4: distance of CNN and GCNN ensembles."""
+
+    plot: Literal["cnn_gcnn_convergence"]
+    kind: Literal["figure"] = "figure"
+    options: ConvergenceOptions
+
+
+class SamplesFigure(_Entry):
+    """E6: samples of the out-of-distribution fields."""
+
+    plot: Literal["ood_samples"]
+    kind: Literal["figure"] = "figure"
+    options: NoOptions = NoOptions()
+
+
+Entry = Annotated[
+    IsingFigure | PredictionFigure | SizesFigure | OodTable | ConvergenceFigure | SamplesFigure,
+    Field(discriminator="plot"),
+]
+
+
+class Catalogue(StrictModel):
+    """All figures and tables by name."""
+
+    figures: dict[Name, Entry]
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> "Catalogue":
+        seen: dict[str, str] = {}
+        for name, entry in self.figures.items():
+            key = f"{entry.paper} {entry.id}"
+            if key in seen:
+                raise ValueError(f"{name} and {seen[key]} both call themselves {key}; give one another id.")
+            seen[key] = name
+        return self
+
+
+def read_catalogue(path: Path) -> dict[str, Entry]:
+    """Returns every entry of ``figures.yaml`` by name; the name is the key in the file.
+
+    Raises:
+        ConfigError: unknown key, wrong type, unknown placeholder or missing file.
+    """
+    content = read_yaml(path)
+    entries = content.get("figures")
+    if isinstance(entries, dict):
+        named = {name: {**entry, "name": name} if isinstance(entry, dict) else entry for name, entry in entries.items()}
+        content = {**content, "figures": named}
+    return validate(Catalogue, content, str(path)).figures
+
+
+def read_entry(path: Path) -> Entry:
+    """Returns one entry from its canonical JSON file (as ``canonical_json`` wrote it).
+
+    Raises:
+        ConfigError: the file is missing or does not hold one entry.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; it holds one entry of figures.yaml as JSON.") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}.") from None
+    name = content.get("name", "unnamed") if isinstance(content, dict) else "unnamed"
+    return validate(Catalogue, {"figures": {name: content}}, str(path)).figures[name]

@@ -1,0 +1,107 @@
+"""Typed options of the data sets that are made rather than downloaded."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from emergent.config.base import StrictModel
+
+Seed = Annotated[int, Field(ge=0)]
+Pair = Annotated[tuple[float, float], Field(strict=False)]
+
+
+class PhotoPatchOptions(StrictModel):
+    """Grey square patches of two photographs.
+
+    Attributes:
+        size: edge of a patch in pixels.
+        shrink: patches of ``shrink * size`` pixels are averaged over areas down to ``size``.
+        num: number of patches, half from each photograph.
+        seed: of their positions.
+    """
+
+    size: int = Field(ge=4, le=64)
+    shrink: int = Field(ge=1, le=6)
+    num: PositiveInt
+    seed: Seed
+
+
+class GaussianFieldOptions(StrictModel):
+    """Band-limited Gaussian random fields, x = irfft2(C) for each channel.
+
+    Attributes:
+        height: H in pixels.
+        width: W in pixels.
+        channels: independent channels.
+        num: number of images.
+        block: C[0:block, 0:block] is iid complex Gaussian, everything else zero.
+        scale: mean and standard deviation that each image is brought to; null keeps the raw amplitude.
+        seed: of the coefficients.
+
+    References:
+        arXiv:2406.06504 and arXiv:2403.03103, out-of-distribution samples (block recovered from the printed images).
+    """
+
+    height: int = Field(ge=4)
+    width: int = Field(ge=4)
+    channels: PositiveInt
+    num: PositiveInt
+    block: PositiveInt
+    scale: Pair | None
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _block_fits(self) -> "GaussianFieldOptions":
+        if self.block > self.height or self.block > self.width // 2 + 1:
+            raise ValueError(
+                f"block {self.block} does not fit the half spectrum of"
+                f" {self.height} x {self.width // 2 + 1} coefficients"
+            )
+        if self.scale is not None and self.scale[1] <= 0:
+            raise ValueError(f"scale: the standard deviation must be positive, found {self.scale[1]}")
+        if self.scale is not None and self.block < 2:
+            raise ValueError("scale: a block of 1 makes constant fields, which cannot be scaled")
+        return self
+
+
+class IsingOptions(StrictModel):
+    """Spin configurations of the two-dimensional Ising model and their per-site energies.
+
+    Attributes:
+        lattice_size: edge L of the square lattice.
+        boundary: periodic or open.
+        beta: inverse temperature in units where the weight of a configuration is exp(beta J sum over bonds s_i s_j)
+            (critical near 0.4407 for J = 1); a pair [low, high] mixes temperatures uniformly; 0 gives iid spins.
+        coupling: J.
+        label_scale: factor on every target E(i), e.g. 1.0, or one over the number of sites.
+        num_train: training configurations.
+        num_test: test configurations.
+        num_ood: out-of-distribution inputs, whose spins are N(0, 1) reals.
+        distinct: keep only configurations with pairwise different C4 orbits, across training and test set.
+        full_orbits: keep only configurations whose four rotations differ.
+        num_sweeps: heat-bath sweeps from a random start; every configuration has its own chain.
+        seed: of everything.
+
+    References:
+        arXiv:2403.03103, Ising experiment.
+    """
+
+    lattice_size: int = Field(ge=3, le=64)
+    boundary: Literal["periodic", "open"]
+    beta: float | Pair
+    coupling: float
+    label_scale: PositiveFloat
+    num_train: PositiveInt
+    num_test: PositiveInt
+    num_ood: PositiveInt
+    distinct: bool
+    full_orbits: bool
+    num_sweeps: int = Field(ge=1, le=100_000)
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _temperatures_are_ordered(self) -> "IsingOptions":
+        low, high = self.beta if isinstance(self.beta, tuple) else (self.beta, self.beta)
+        if low < 0 or high < low:
+            raise ValueError(f"beta: expected a number >= 0 or [low, high] with 0 <= low <= high, found {self.beta}")
+        return self

@@ -1,0 +1,100 @@
+"""Typed configuration of networks: fully connected, convolutional and group convolutional."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from emergent.config.base import Many, StrictModel
+
+Activation = Literal["relu", "erf", "tanh"]
+Parametrisation = Literal["ntk", "pytorch"]
+"""``ntk``: weights N(0, 1) scaled by weight_std / sqrt(fan_in) in the forward pass. ``pytorch``: weights and biases
+uniform in +-1 / sqrt(fan_in), no scaling."""
+
+
+class MlpModel(StrictModel):
+    """Fully connected network with ``depth`` hidden layers of equal width.
+
+    Attributes:
+        width: units per hidden layer.
+        depth: number of hidden layers.
+        num_outputs: output units; for site energies the number of lattice sites.
+        weight_std: gain of the weights; enters kernels as its square.
+        bias_std: standard deviation of the biases; 0 means no biases.
+    """
+
+    family: Literal["mlp"]
+    width: PositiveInt
+    depth: PositiveInt = 1
+    num_outputs: PositiveInt
+    activation: Activation = "relu"
+    parametrisation: Parametrisation = "ntk"
+    weight_std: Annotated[float, Field(gt=0)] = 1.0
+    bias_std: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ConvLayer(StrictModel):
+    """One convolution, its nonlinearity, and average pooling after it.
+
+    Attributes:
+        channels: output channels (per group element in a group convolutional network).
+        stride: step of the filter in pixels.
+        average_pool: side of the square, non-overlapping pooling window; 1 means none.
+    """
+
+    channels: PositiveInt
+    stride: PositiveInt = 1
+    average_pool: PositiveInt = 1
+
+
+class CnnModel(StrictModel):
+    """Convolutional network: odd square filters, zero padding, then flatten or mean pool, then dense layers.
+
+    Attributes:
+        layers: the convolutions in order.
+        filter_size: side of the square filter; odd, so that it maps to itself under quarter turns.
+        readout: ``flatten`` keeps positions, ``mean`` pools over them.
+        dense: widths of hidden dense layers after the readout.
+        num_outputs: logits.
+    """
+
+    family: Literal["cnn"]
+    layers: Many[ConvLayer]
+    filter_size: PositiveInt = 3
+    readout: Literal["flatten", "mean"]
+    dense: Many[PositiveInt] = ()
+    num_outputs: PositiveInt
+    activation: Activation = "relu"
+    parametrisation: Parametrisation = "ntk"
+    weight_std: Annotated[float, Field(gt=0)] = 1.4142135623730951
+    bias_std: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> "CnnModel":
+        if not self.layers:
+            raise ValueError("layers: expected at least one convolution, found none")
+        if self.filter_size % 2 == 0:
+            raise ValueError(f"filter_size: expected an odd number, found {self.filter_size}")
+        return self
+
+
+class GcnnModel(CnnModel):
+    """Group convolutional network: lifting layer, group convolutions, mean over group and positions, linear head.
+
+    Attributes:
+        group: finite group that maps the pixel lattice to itself exactly: C1, C2, C4 or D4.
+    """
+
+    family: Literal["gcnn"]  # type: ignore[assignment]
+    group: Literal["C1", "C2", "C4", "D4"]
+
+    @model_validator(mode="after")
+    def _check_group(self) -> "GcnnModel":
+        if self.readout != "mean":
+            raise ValueError("readout: a group convolutional network pools over group and positions; write 'mean'")
+        if any(layer.stride != 1 for layer in self.layers):
+            raise ValueError("layers.stride: a stride breaks exact equivariance; use average_pool instead")
+        return self
+
+
+Model = Annotated[MlpModel | CnnModel | GcnnModel, Field(discriminator="family")]

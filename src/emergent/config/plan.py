@@ -1,0 +1,149 @@
+"""Everything that a workflow run will do, known when the Snakefile is parsed: experiments at all scales, data, figures.
+
+The Snakefile asks this object and computes nothing itself. All configuration files are read and validated here, so
+that any mistake in them is reported before the first job.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from emergent.config.base import Many, Name, StrictModel, canonical_json, hint, validate
+from emergent.config.datasets import DatasetRegistry, load_registry
+from emergent.config.experiment import Experiment, Scale, experiment_names, load_experiment
+from emergent.config.figures import Entry, read_catalogue
+from emergent.config.memory import physical_memory_bytes, require_memory
+from emergent.config.stages import datasets_of, stage_config
+from emergent.errors import ConfigError
+
+
+class RunConfig(StrictModel):
+    """``config/config.yaml``: which papers, experiments and scale are on.
+
+    Attributes:
+        scale: scale of the default targets.
+        experiments: experiments that run.
+        figures: figures and tables that are made; null makes all whose experiments run.
+        mirror: folder with data files, tried before any download.
+        memory_gb: memory in GiB that one job may use; null takes the machine's.
+    """
+
+    scale: Scale
+    experiments: Many[Name]
+    figures: Many[Name] | None = None
+    mirror: str | None = None
+    memory_gb: float | None = Field(default=None, gt=0)
+
+
+class Plan:
+    """Validated configuration of a run.
+
+    Attributes:
+        run: the run's configuration.
+        registry: data sets.
+        figures: all figures and tables by name.
+    """
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Reads and validates everything under ``folder``.
+
+        Args:
+            config: content of ``config.yaml`` with command-line overrides.
+            folder: the folder ``config``.
+
+        Raises:
+            ConfigError: any mistake in any file, or an experiment or data set that does not exist.
+            ResourceError: a block of members that cannot fit into memory.
+        """
+        self.folder = folder
+        self.run = validate(RunConfig, config, "config/config.yaml (or --config)")
+        self.registry: DatasetRegistry = load_registry(folder / "datasets.yaml")
+        self.figures: dict[str, Entry] = read_catalogue(folder / "figures.yaml")
+        self.names = experiment_names(folder / "experiments")
+        for name in self.run.experiments:
+            if name not in self.names:
+                raise ConfigError(
+                    f"config/config.yaml: experiments: no experiment {name!r}{hint(name, self.names)}. "
+                    f"There are: {', '.join(self.names)}."
+                )
+        limit = int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
+        for name in self.run.experiments:
+            require_memory(self.experiment(self.run.scale, name), limit, vectorised=False)
+        if self.run.mirror:
+            # Jobs inherit the environment; a path in the rule's parameters would make downloads run again.
+            os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
+
+    @cache  # noqa: B019 - one plan lives as long as the process
+    def experiment(self, scale: str, name: str) -> Experiment:
+        """Returns one experiment at one scale, with its data sets checked against the registry."""
+        experiment = load_experiment(self.folder / "experiments", name, scale)
+        for dataset in datasets_of(experiment):
+            self.registry.entry(dataset)
+        return experiment
+
+    @cache  # noqa: B019
+    def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:
+        """Returns the canonical JSON that drives one stage."""
+        return canonical_json(stage_config(self.experiment(scale, name), stage, arm))
+
+    def dataset_json(self, dataset: str, stage: str) -> str:
+        """Returns the canonical JSON that drives ``download`` or ``prepare`` of a data set."""
+        config = self.registry.download_config(dataset) if stage == "download" else self.registry.prepare_config(dataset)
+        return canonical_json(config)
+
+    def raw_paths(self, dataset: str) -> list[str]:
+        """Returns the downloaded files that a data set is prepared from."""
+        owner = self.registry.raw_owner(dataset)
+        return [f"results/datasets/{owner}/raw/{name}" for name in self.registry.raw_files(dataset)]
+
+    def datasets(self, scale: str, name: str) -> list[str]:
+        """Returns the data sets of an experiment."""
+        return datasets_of(self.experiment(scale, name))
+
+    def sample_paths(self, scale: str, name: str) -> list[str]:
+        """Returns the generated out-of-distribution set whose first tiles an experiment shows, if it has one."""
+        evaluate = self.experiment(scale, name).data.evaluate.values()
+        chosen = [entry.dataset for entry in evaluate if entry.role == "ood" and entry.primary]
+        return [
+            f"results/datasets/{dataset}/prepared.h5"
+            for dataset in chosen
+            if self.registry.entry(dataset).module == "gaussian_fields"
+        ]
+
+    def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
+        """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
+        names = sorted({dataset for name in experiments for dataset in self.datasets(scale, name)})
+        notes = []
+        for entry in (self.registry.entry(name) for name in names):
+            if entry.stand_in_for:
+                notes.append(f"Stand-in: {entry.title} in place of {entry.stand_in_for}.")
+            elif entry.module == "cifar10_jpeg":
+                notes.append(f"{entry.title}: {entry.notes}")
+        return notes
+
+    def selected_figures(self, kind: str | None = None) -> list[str]:
+        """Returns the figures and tables of this run whose experiments are on, in the order of the catalogue.
+
+        Raises:
+            ConfigError: a figure that does not exist or whose experiment is off.
+        """
+        possible = [n for n, e in self.figures.items() if set(e.experiments) <= set(self.run.experiments)]
+        if self.run.figures is not None:
+            for name in self.run.figures:
+                if name not in possible:
+                    reason = "its experiments are off" if name in self.figures else f"unknown{hint(name, possible)}"
+                    raise ConfigError(f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}.")
+            possible = [name for name in possible if name in self.run.figures]
+        return [name for name in possible if kind is None or self.figures[name].kind == kind]
+
+    def figure_json(self, name: str) -> str:
+        """Returns the canonical JSON of one entry of ``figures.yaml``."""
+        return canonical_json(self.figures[name])
+
+    def report_labels(self, name: str) -> dict[str, str]:
+        """Returns how a figure is listed in the report."""
+        entry = self.figures[name]
+        return {"figure": entry.id, "shows": entry.title}

@@ -1,0 +1,59 @@
+"""Which function prepares which data set: one explicit table, no dynamic imports."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from emergent.config.datasets import AnyEntry
+from emergent.datasets import (
+    cifar10,
+    cifar10_jpeg,
+    digits,
+    gaussian_fields,
+    ising,
+    mnist,
+    nct_crc,
+    photo_patches,
+    qm9,
+    qm9_subset,
+)
+from emergent.errors import DataError
+from emergent.storage import Array
+
+PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
+    "cifar10": cifar10.prepare,
+    "cifar10_jpeg": cifar10_jpeg.prepare,
+    "digits": digits.prepare,
+    "gaussian_fields": gaussian_fields.prepare,
+    "ising": ising.prepare,
+    "mnist": mnist.prepare,
+    "nct_crc": nct_crc.prepare,
+    "photo_patches": photo_patches.prepare,
+    "qm9": qm9.prepare,
+    "qm9_subset": qm9_subset.prepare,
+}
+
+
+def prepare(dataset: str, entry: AnyEntry, raw: Path) -> dict[str, Array]:
+    """Returns the arrays of one data set, its splits counted against the registry.
+
+    Args:
+        dataset: name, for messages.
+        entry: what to prepare and with which options.
+        raw: folder of the raw files; not read for embedded and generated sets.
+
+    Raises:
+        DataError: raw files are missing or damaged, or a split has another size than the registry says.
+    """
+    arrays = PREPARE[entry.module](raw, entry.options)
+    found: dict[str, set[int]] = {}
+    for name, array in arrays.items():
+        found.setdefault(name.split("/")[0], set()).add(len(array.values))
+    expected = {split: {num} for split, num in entry.splits.items()}
+    if found != expected:
+        text = {split: sorted(nums) for split, nums in sorted(found.items())}
+        raise DataError(
+            f"data set {dataset!r}: the registry says splits {dict(entry.splits)}, prepared were {text}. "
+            "Correct 'splits' if the options were changed on purpose; otherwise the raw files are incomplete."
+        )
+    return arrays

@@ -1,0 +1,144 @@
+"""The one visual style: sizes in inches, fonts, colours and markers per arm, human names, axes without clutter.
+
+Colours follow the published figures (tab10-like blue, orange, green for widths and red for the NTK; green, blue, red
+for C4, C8, C16) in shades that stay apart for colour-blind readers; every series has its own marker as well.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, NullLocator
+
+WIDTHS = {"one": 3.25, "two": 6.75}
+"""Inches of one and two columns of the proceedings' page."""
+
+RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
+    "figure.dpi": 100.0,
+    "savefig.dpi": 200.0,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "emergent",
+    "svg.fonttype": "path",
+    "axes.formatter.use_mathtext": True,
+}
+
+BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E08A00", "#009E73", "#C8321E", "#7B5AA6"
+NTK_COLOR = RED
+PUBLISHED_COLOR = "#6f6f6f"
+GUIDE_COLOR = "#333333"
+BAND_ALPHA = 0.2
+PUBLISHED_LABEL = "published (paper scale)"
+
+_GROUP_COLORS = {"C4": GREEN, "C8": BLUE, "C16": RED, "C12": PURPLE}
+_WIDTH_COLORS = (BLUE, ORANGE, GREEN, PURPLE)
+_SIZE_COLORS = (RED, ORANGE, GREEN, BLUE, PURPLE)
+_MARKERS = ("o", "s", "^", "D", "v")
+
+_DATA_NAMES = {
+    "train": "Training Data",
+    "test": "Test Data",
+    "ood": "Out of Distribution Data",
+    "mnist": "MNIST",
+    "fashion_mnist": "FashionMNIST",
+    "cifar10": "CIFAR-10",
+    "cifar10_jpeg": "CIFAR-10 (JPEG variant)",
+    "digits": "handwritten digits",
+    "photo_patches": "photo patches",
+    "gaussian_fields": "Gaussian fields",
+}
+
+
+def context() -> AbstractContextManager[None]:
+    """Returns the context in which figures are drawn and saved; matplotlib's own settings come back after it."""
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": matplotlib.rcParams["backend"]})
+
+
+def data_name(data: str) -> str:
+    """Returns a data set's name as readers know it."""
+    return _DATA_NAMES.get(data, data.replace("_", " "))
+
+
+def group_name(group: str) -> str:
+    """Returns a group's name as mathematics, e.g. ``$C_{4}$``."""
+    return f"${group[0]}_{{{group[1:]}}}$"
+
+
+def group_colors(groups: Sequence[str]) -> dict[str, str]:
+    """Returns one colour per group: the published one, or a spare one for a group that was not published."""
+    spare = [color for color in (PURPLE, ORANGE, *_SIZE_COLORS) if color not in {_GROUP_COLORS.get(g) for g in groups}]
+    unknown = [group for group in groups if group not in _GROUP_COLORS]
+    return {**{g: _GROUP_COLORS[g] for g in groups if g in _GROUP_COLORS}, **dict(zip(unknown, spare, strict=False))}
+
+
+def width_colors(widths: Sequence[int]) -> dict[int, str]:
+    """Returns one colour per width, the narrowest first."""
+    return {width: _WIDTH_COLORS[i % len(_WIDTH_COLORS)] for i, width in enumerate(sorted(widths))}
+
+
+def size_colors(sizes: Sequence[int]) -> dict[int, str]:
+    """Returns one colour per ensemble size, the smallest first."""
+    return {size: _SIZE_COLORS[i % len(_SIZE_COLORS)] for i, size in enumerate(sorted(sizes))}
+
+
+def markers(items: Sequence[object]) -> dict[object, str]:
+    """Returns one marker per item, in the order given."""
+    return {item: _MARKERS[i % len(_MARKERS)] for i, item in enumerate(items)}
+
+
+def new_figure(width: str, height: float) -> Figure:
+    """Returns an empty figure one or two columns wide and ``height`` inches high."""
+    return Figure(figsize=(WIDTHS[width], height), layout="constrained")
+
+
+def published(axes: Axes, x: Sequence[float], y: Sequence[float], marker: str) -> None:
+    """Draws published values as thin grey open markers, without a line."""
+    axes.plot(x, y, linestyle="none", marker=marker, markersize=4.2, markerfacecolor="none",
+              markeredgecolor=PUBLISHED_COLOR, markeredgewidth=0.8, zorder=4)  # fmt: skip
+
+
+def log_decades(axes: Axes) -> None:
+    """Makes the vertical axis logarithmic from one full decade to another, so that its ticks are powers of ten."""
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.dataLim.minposy, axes.dataLim.y1
+    if 0 < low <= high and math.isfinite(low):
+        axes.set_ylim(10 ** math.floor(math.log10(low) - 0.02), 10 ** math.ceil(math.log10(high) + 0.02))
+
+
+def published_handle(marker: object = "o", detail: str = "") -> Line2D:
+    """Returns the legend entry of the published values, or of those that ``detail`` names."""
+    return Line2D([], [], linestyle="none", marker=str(marker), markersize=4.2, markerfacecolor="none",
+                  markeredgecolor=PUBLISHED_COLOR, markeredgewidth=0.8, label=PUBLISHED_LABEL + detail)  # fmt: skip
+
+
+def log_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    """Makes the horizontal axis logarithmic, labelled with plain numbers if it spans less than two decades."""
+    axes.set_xscale("log")
+    if max(sizes) / min(sizes) < 100:
+        axes.set_xticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])
+        axes.xaxis.set_minor_locator(NullLocator())

@@ -1,0 +1,206 @@
+"""Infinite-width kernel functions of fully connected, convolutional and group convolutional networks.
+
+All layers are in NTK parametrisation: weights N(0, 1) times weight_std / sqrt(fan_in), biases bias_std times N(0, 1).
+The kernels are scalars per pair of inputs: at infinite width every output channel has the same kernel and different
+channels are independent. Precision follows the inputs; use float64.
+
+References:
+    arXiv:2406.06504, kernel recursions, and the identity between group convolutional and augmented networks.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from emergent.errors import ConfigError
+from emergent.groups.finite import FiniteGroup
+from emergent.groups.images import image_action, orbit
+from emergent.groups.lattices import lattice_action
+from emergent.kernels.neural_tangents import stax
+
+Padding = Literal["SAME", "VALID", "CIRCULAR"]
+
+
+class Kernels(NamedTuple):
+    """Both kernels of the same pairs of inputs.
+
+    Attributes:
+        nngp: covariance of the outputs at initialisation, K.
+        ntk: neural tangent kernel, Theta.
+    """
+
+    nngp: Float[Array, "*pairs"]
+    ntk: Float[Array, "*pairs"]
+
+
+KernelFunction = Callable[[Float[Array, "N ..."], Float[Array, "T ..."]], Kernels]
+"""Maps inputs [N, ...] and [T, ...] to kernels [N, T]."""
+
+
+def _relu_angle(
+    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """Returns the angle between two Gaussian pre-activations, its sine, and the product of their deviations."""
+    product = variance_first * variance_second
+    sine_squared = 1 - covariance**2 / jnp.where(product > 0, product, 1.0)
+    # The angle of a vector with itself must be exactly 0: rounding of the covariance by 1e-16 would turn it by 1e-8,
+    # and the NTK with it, by different amounts for an image and its rotated copy.
+    identical = sine_squared < 256 * jnp.finfo(sine_squared.dtype).eps
+    sine = jnp.sqrt(jnp.where(identical, 0.0, sine_squared))
+    scale = jnp.sqrt(product)
+    return jnp.arctan2(sine * jnp.where(product > 0, scale, 1.0), covariance), sine, scale
+
+
+def _relu_nngp(
+    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
+) -> Float[Array, ""]:
+    angle, sine, scale = _relu_angle(covariance, variance_first, variance_second)
+    return (scale * sine + (jnp.pi - angle) * covariance) / (2 * jnp.pi)
+
+
+def _relu_nngp_derivative(
+    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
+) -> Float[Array, ""]:
+    return (jnp.pi - _relu_angle(covariance, variance_first, variance_second)[0]) / (2 * jnp.pi)
+
+
+def _activation(name: str) -> Any:
+    if name == "relu":
+        return stax.Elementwise(jax.nn.relu, _relu_nngp, _relu_nngp_derivative)
+    if name == "erf":
+        return stax.Erf()
+    raise ConfigError(f"activation {name!r} has no closed-form kernel here: expected 'relu' or 'erf'.")
+
+
+def _kernel_function(layers: Sequence[Any]) -> KernelFunction:
+    kernel_of_network = stax.serial(*layers)[2]
+
+    @jax.jit
+    def kernel_function(first: Float[Array, "N ..."], second: Float[Array, "T ..."]) -> Kernels:
+        kernels = kernel_of_network(first, second, ("nngp", "ntk"))
+        return Kernels(kernels.nngp, kernels.ntk)
+
+    return kernel_function
+
+
+def mlp_kernel(depth: int, activation: str = "relu", weight_std: float = 1.0, bias_std: float = 0.0) -> KernelFunction:
+    """Returns the kernel function of a fully connected network; inputs [N, ...] are flattened.
+
+    Args:
+        depth: number of hidden layers; 0 is a linear model.
+        activation: ``relu`` or ``erf``.
+        weight_std: standard deviation W_std of the weights.
+        bias_std: standard deviation b_std of the biases; 0 means none.
+    """
+    layers = [stax.Flatten()]
+    for _ in range(depth):
+        layers += [_dense(weight_std, bias_std), _activation(activation)]
+    return _kernel_function([*layers, _dense(weight_std, bias_std)])
+
+
+def cnn_kernel(
+    pools: Sequence[int],
+    readout: Literal["flatten", "mean"],
+    activation: str = "relu",
+    weight_std: float = 1.0,
+    bias_std: float = 0.0,
+    *,
+    strides: Sequence[int] | None = None,
+    filter_size: int = 3,
+    padding: Padding = "SAME",
+    num_hidden_dense: int = 0,
+    last_activation: bool = True,
+) -> KernelFunction:
+    """Returns the kernel function of a convolutional network for inputs [N, H, W, C].
+
+    Each convolution is followed by the activation and average pooling; then come the readout, hidden dense layers
+    with activations, and a linear head.
+
+    Args:
+        pools: for each convolution the side of the average-pooling window after it; 1 means none.
+        readout: ``flatten`` keeps positions; ``mean`` pools over them, which needs the covariance of all pairs of
+            pixels.
+        activation: ``relu`` or ``erf``.
+        weight_std: standard deviation W_std of all weights.
+        bias_std: standard deviation b_std of all biases.
+        strides: for each convolution its stride; all 1 by default.
+        filter_size: side of the square filters.
+        padding: ``SAME`` (zeros), ``VALID`` or ``CIRCULAR``.
+        num_hidden_dense: hidden dense layers after the readout.
+        last_activation: whether the activation follows the last convolution too.
+    """
+    if readout not in ("flatten", "mean"):
+        raise ConfigError(f"readout {readout!r}: expected 'flatten' or 'mean'.")
+    strides = [1] * len(pools) if strides is None else list(strides)
+    layers: list[Any] = []
+    for i, (pool, stride) in enumerate(zip(pools, strides, strict=True)):
+        layers.append(
+            stax.Conv(
+                1,
+                (filter_size, filter_size),
+                (stride, stride),
+                padding=padding,
+                W_std=weight_std,
+                b_std=bias_std if bias_std > 0 else None,
+            )
+        )
+        if last_activation or i < len(pools) - 1:
+            layers.append(_activation(activation))
+        if pool > 1:
+            layers.append(stax.AvgPool((pool, pool), (pool, pool)))
+    layers.append(stax.GlobalAvgPool() if readout == "mean" else stax.Flatten())
+    for _ in range(num_hidden_dense):
+        layers += [_dense(weight_std, bias_std), _activation(activation)]
+    return _kernel_function([*layers, _dense(weight_std, bias_std)])
+
+
+def _dense(weight_std: float, bias_std: float) -> Any:
+    return stax.Dense(1, W_std=weight_std, b_std=bias_std if bias_std > 0 else None)
+
+
+def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
+    """Returns the kernel function of a group convolutional network (lifting, group convolutions, group mean pool).
+
+    It is the mean over the group of the kernel of the convolutional network with the same filters,
+    ``Theta_GCNN(f, f') = 1/|G| sum_g Theta_CNN(f, rho(g) f')``, and likewise for the NNGP kernel. This holds for
+    filters and padding that the group maps onto themselves, stride 1, a mean readout over all positions and
+    only linear layers after it: build ``cnn`` with ``readout="mean"``, ``num_hidden_dense=0``.
+
+    Args:
+        group: a group that acts exactly on the pixels: C1, C2, C4, D1, D2 or D4.
+        cnn: kernel function from ``cnn_kernel``.
+
+    Raises:
+        ConfigError: the group does not act exactly on a pixel grid (at once) or not on the images given (at call).
+
+    References:
+        arXiv:2406.06504, theorem on CNNs and C_n x R^2 group convolutional networks.
+    """
+    lattice_action(group, 1)
+
+    def kernel_function(first: Float[Array, "N H W C"], second: Float[Array, "T H W C"]) -> Kernels:
+        action = image_action(group, second.shape[1], second.shape[2])
+        # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
+        terms = [cnn(first, copy) for copy in orbit(action, second)]
+        return Kernels(*(sum(arrays) / group.order for arrays in zip(*terms, strict=True)))
+
+    return kernel_function
+
+
+def floats_per_pair(input_shape: Sequence[int], readout: Literal["none", "flatten", "mean"]) -> int:
+    """Returns how many numbers one pair of inputs occupies at the peak of a kernel computation, measured on a CPU.
+
+    Args:
+        input_shape: [H, W, C] of an image or [D] of a vector.
+        readout: of the network; ``none`` for a fully connected one. Average pooling inside counts as ``mean``.
+    """
+    # NNGP, NTK and the temporaries of an elementwise nonlinearity or of a filter average.
+    copies = 10
+    if readout == "none":
+        return copies
+    num_pixels = int(np.prod(input_shape[:2]))
+    return copies * (num_pixels if readout == "flatten" else num_pixels**2)

@@ -1,0 +1,138 @@
+"""Gram matrices in tiles: only tiles on and above the diagonal, and one representative of each group orbit of pairs.
+
+A kernel of a network without spatial output is invariant under simultaneous transformations,
+``k(rho(g) x, rho(g) x') = k(x, x')``. The Gram matrix of all |G| N points of an augmented training set is then given
+by its first block row ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, and ``kappa[g, j, i] = kappa[inverse of g, i, j]``
+leaves half of that to be computed.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from emergent.errors import ResourceError
+from emergent.groups.finite import FiniteGroup
+from emergent.kernels.architectures import KernelFunction, Kernels
+
+
+def require_memory(
+    num_pairs: int, tile_size: int, floats_per_pair: int, available_bytes: int, itemsize: int = 8
+) -> int:
+    """Returns the bytes that a tiled Gram computation needs at its peak.
+
+    Args:
+        num_pairs: entries of all kernel arrays that are kept: N^2 for a Gram matrix, |G| N^2 for ``orbit_gram``.
+        tile_size: side of a tile.
+        floats_per_pair: from ``emergent.kernels.architectures.floats_per_pair``.
+        available_bytes: memory that the computation may use.
+        itemsize: bytes of a number.
+
+    Raises:
+        ResourceError: it needs more than available; the message names the tile size that would fit, or how many
+            pairs would if the results alone are too large.
+    """
+    kept, working = 2 * num_pairs * itemsize, tile_size**2 * floats_per_pair * itemsize
+    if kept + working <= available_bytes:
+        return kept + working
+    need = f"a Gram matrix in tiles of {tile_size} needs {_gib(kept + working)} of {_gib(available_bytes)} available: "
+    fitting = int(np.sqrt(max(available_bytes - kept, 0) / (floats_per_pair * itemsize)))
+    if fitting >= 1:
+        raise ResourceError(f"{need}use tiles of at most {fitting}.")
+    if available_bytes > kept:
+        raise ResourceError(f"{need}not even one pair of these inputs fits; use smaller images or readout 'flatten'.")
+    # Samples enter quadratically; the group order is common to both sides.
+    share = np.sqrt(available_bytes / 2 / kept)
+    raise ResourceError(f"{need}the result alone takes {_gib(kept)}; use at most {share:.1%} of the samples.")
+
+
+def _gib(num_bytes: float) -> str:
+    return f"{num_bytes / 2**30:.3g} GiB"
+
+
+def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], tile_size: int) -> Kernels:
+    """Returns both Gram matrices [N, N] of ``inputs`` as float64 NumPy arrays, exactly symmetric."""
+    num = len(inputs)
+    side = min(tile_size, num)
+    result = np.empty((2, num, num))
+    for rows, columns in _upper_tiles(num, tile_size):
+        tile = _tile(kernel_function, inputs[rows], inputs[columns], (side, side))
+        if rows == columns:
+            tile = (tile + np.swapaxes(tile, 1, 2)) / 2
+        result[:, rows, columns] = tile
+        result[:, columns, rows] = np.swapaxes(tile, 1, 2)
+    return Kernels(result[0], result[1])
+
+
+def cross_gram(
+    kernel_function: KernelFunction,
+    first: Float[np.ndarray, "T ..."],
+    second: Float[np.ndarray, "N ..."],
+    tile_size: int,
+) -> Kernels:
+    """Returns both kernels [T, N] between two sets of inputs as float64 NumPy arrays."""
+    shape = (min(tile_size, len(first)), min(tile_size, len(second)))
+    result = np.empty((2, len(first), len(second)))
+    for rows in _slices(len(first), tile_size):
+        for columns in _slices(len(second), tile_size):
+            result[:, rows, columns] = _tile(kernel_function, first[rows], second[columns], shape)
+    return Kernels(result[0], result[1])
+
+
+def orbit_gram(
+    kernel_function: KernelFunction, orbits: Float[np.ndarray, "G N ..."], group: FiniteGroup, tile_size: int
+) -> Kernels:
+    """Returns ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, both kernels [G, N, N], as float64 NumPy arrays.
+
+    Args:
+        kernel_function: kernel invariant under simultaneous transformation of both inputs.
+        orbits: all copies of the N base inputs; ``orbits[0]`` are the inputs themselves.
+        group: gives the inverse elements.
+        tile_size: side of a tile in samples.
+    """
+    order, num = orbits.shape[:2]
+    side = min(tile_size, num)
+    result = np.empty((2, order, num, num))
+    for rows, columns in _upper_tiles(num, tile_size):
+        for g in range(order):
+            result[:, g, rows, columns] = _tile(kernel_function, orbits[0, rows], orbits[g, columns], (side, side))
+        mirrored = np.swapaxes(result[:, group.inverse, rows, columns], 2, 3)
+        if rows == columns:
+            # Both halves were computed; their mean makes the representation's blocks exactly Hermitian.
+            mirrored = (mirrored + result[:, :, rows, columns]) / 2
+        result[:, :, columns, rows] = mirrored
+    return Kernels(result[0], result[1])
+
+
+def orbit_cross_gram(
+    kernel_function: KernelFunction,
+    inputs: Float[np.ndarray, "T ..."],
+    orbits: Float[np.ndarray, "G N ..."],
+    tile_size: int,
+) -> Kernels:
+    """Returns both kernels [T, G, N] between inputs and all copies of the base inputs."""
+    kernels = [cross_gram(kernel_function, inputs, copies, tile_size) for copies in orbits]
+    return Kernels(*(np.stack(arrays, axis=1) for arrays in zip(*kernels, strict=True)))
+
+
+def _slices(num: int, tile_size: int) -> list[slice]:
+    return [slice(start, min(start + tile_size, num)) for start in range(0, num, tile_size)]
+
+
+def _upper_tiles(num: int, tile_size: int) -> Iterator[tuple[slice, slice]]:
+    slices = _slices(num, tile_size)
+    for i, rows in enumerate(slices):
+        for columns in slices[i:]:
+            yield rows, columns
+
+
+def _tile(
+    kernel_function: KernelFunction, first: np.ndarray, second: np.ndarray, shape: tuple[int, int]
+) -> Float[np.ndarray, "2 rows columns"]:
+    # Ragged tiles are filled up with copies to the common shape, so that the kernel function is compiled once.
+    filled = (
+        np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
+        for block, size in zip((first, second), shape, strict=True)
+    )
+    kernels = kernel_function(*filled)
+    return np.stack([np.asarray(array, np.float64)[: len(first), : len(second)] for array in kernels])

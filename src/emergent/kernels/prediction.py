@@ -1,0 +1,120 @@
+"""The infinitely wide ensemble trained on a fully augmented data set: fit once, predict at any time anywhere.
+
+Inputs are the N base samples with all their transformed copies; outputs are the mean of the ensemble and the
+covariance of its members. Nothing larger than |G| N x N is ever built.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from emergent.groups.finite import FiniteGroup
+from emergent.kernels.architectures import KernelFunction, Kernels
+from emergent.kernels.gradient_flow import RELATIVE_CUTOFF, Schedule
+from emergent.kernels.gram import cross_gram, gram, orbit_cross_gram, orbit_gram
+from emergent.kernels.symmetric_flow import (
+    SymmetricSpectrum,
+    covariance_symmetric,
+    diagonalise_symmetric,
+    mean_symmetric,
+)
+
+
+class EnsemblePrediction(NamedTuple):
+    """Gaussian distribution of a trained, infinitely wide network's outputs at T points.
+
+    Attributes:
+        mean: [T, K], the prediction of an infinite ensemble.
+        covariance: [T, T] between points, the same for each of the K channels, which are uncorrelated.
+    """
+
+    mean: Float[np.ndarray, "T K"]
+    covariance: Float[np.ndarray, "T T"]
+
+    @property
+    def variance(self) -> Float[np.ndarray, " T"]:
+        """Variance of a member's output at each point; divided by M it is that of an ensemble of M members."""
+        return np.diagonal(self.covariance)
+
+
+@dataclass(frozen=True)
+class InfiniteEnsemble:
+    """A kernel, an augmented training set and the block-diagonal form of the one on the other.
+
+    Attributes:
+        kernel_function: of the architecture.
+        orbits: [G, N, ...], all copies of the base inputs.
+        targets: [G, N, K] at all copies.
+        kernels: kappa [G, N, N] of both kernels.
+        spectrum: of the NTK.
+        tile_size: side of a tile when kernels are computed, in samples.
+    """
+
+    kernel_function: KernelFunction
+    orbits: Float[np.ndarray, "G N ..."]
+    targets: Float[np.ndarray, "G N K"]
+    kernels: Kernels
+    spectrum: SymmetricSpectrum
+    tile_size: int
+
+    def predict(self, inputs: Float[np.ndarray, "T ..."], schedule: Schedule) -> EnsemblePrediction:
+        """Returns mean and covariance at ``inputs``, any points: pass transformed copies too to test equivariance."""
+        return self.predict_many(inputs, [schedule])[0]
+
+    def predict_many(self, inputs: Float[np.ndarray, "T ..."], schedules: list[Schedule]) -> list[EnsemblePrediction]:
+        """Returns one prediction for each schedule; the kernels are computed once."""
+        cross = orbit_cross_gram(self.kernel_function, inputs, self.orbits, self.tile_size)
+        prior = gram(self.kernel_function, inputs, self.tile_size).nngp
+        return [
+            EnsemblePrediction(
+                mean_symmetric(self.spectrum, cross.ntk, self.targets, schedule),
+                covariance_symmetric(self.spectrum, self.kernels.nngp, cross.nngp, prior, cross.ntk, schedule),
+            )
+            for schedule in schedules
+        ]
+
+    def predict_mean(self, inputs: Float[np.ndarray, "T ..."], schedule: Schedule) -> Float[np.ndarray, "T K"]:
+        """Returns only the mean [T, K], without the kernels that the covariance needs."""
+        ntk = np.stack(
+            [cross_gram(self.kernel_function, inputs, copies, self.tile_size).ntk for copies in self.orbits], axis=1
+        )
+        return mean_symmetric(self.spectrum, ntk, self.targets, schedule)
+
+
+def fit_infinite_ensemble(
+    kernel_function: KernelFunction,
+    group: FiniteGroup,
+    orbits: Float[np.ndarray, "G N ..."],
+    targets: Float[np.ndarray, "G N K"],
+    *,
+    tile_size: int = 256,
+    relative_cutoff: float = RELATIVE_CUTOFF,
+) -> InfiniteEnsemble:
+    """Returns the infinite ensemble of an architecture on an augmented training set.
+
+    Args:
+        kernel_function: invariant under simultaneous transformation of both inputs by the group.
+        group: finite group that augments the training set.
+        orbits: float64; ``orbits[g, i]`` is base input i transformed by element g. For lattice index maps
+            ``inputs[:, index]`` moved to shape [G, N, P].
+        targets: ``targets[g, i]`` belongs to ``orbits[g, i]``: the same for all g if the labels are invariant,
+            transformed like the inputs if they are equivariant.
+        tile_size: side of a tile when kernels are computed, in samples.
+        relative_cutoff: share of the largest eigenvalue that counts as zero at infinite time.
+
+    Raises:
+        ValueError: shapes do not fit the group, or kernels come out in float32 because x64 is off.
+    """
+    if orbits.shape[0] != group.order or targets.shape[:2] != orbits.shape[:2] or targets.ndim != 3:
+        raise ValueError(
+            f"expected orbits [{group.order}, N, ...] and targets [{group.order}, N, K] for group {group.name}, "
+            f"found {orbits.shape} and {targets.shape}."
+        )
+    probe = kernel_function(orbits[0, :1], orbits[0, :1]).ntk
+    if probe.dtype != np.float64:
+        raise ValueError(f"kernels come out in {probe.dtype}; pass float64 inputs with x64 switched on in JAX.")
+    kernels = orbit_gram(kernel_function, orbits, group, tile_size)
+    spectrum = diagonalise_symmetric(kernels.ntk, group, relative_cutoff)
+    return InfiniteEnsemble(kernel_function, orbits, targets, kernels, spectrum, tile_size)

@@ -1,0 +1,73 @@
+"""All evaluated members of one arm, put together from the files of their blocks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+
+from emergent import storage
+from emergent.errors import DataError
+from emergent.metrics.ensembles import disjoint_ensembles, ensemble_mean
+
+
+class MemberPool:
+    """Read access to the evaluation of one arm.
+
+    Attributes:
+        num_members: M.
+        epochs: [E] checkpoint epochs, ascending.
+    """
+
+    def __init__(self, paths: list[Path], num_members: int) -> None:
+        """Opens the block files and checks that they hold members 0..M-1.
+
+        Raises:
+            DataError: a file is missing or truncated, or members are missing or doubled.
+        """
+        self._paths = sorted(paths)
+        bounds = []
+        for path in self._paths:
+            with storage.open_file(path, "evaluate") as file:
+                members = storage.read_array(file, "members")
+                bounds.append((int(members[0]), int(members[-1]) + 1))
+                self.epochs = storage.read_array(file, "epochs")
+        self._borders = [first for first, _ in bounds] + [bounds[-1][1]]
+        if self._borders[0] != 0 or [stop for _, stop in bounds] != self._borders[1:] or bounds[-1][1] != num_members:
+            raise DataError(f"{self._paths[0].parent}: expected members 0..{num_members - 1}, found blocks {bounds}.")
+        self.num_members = num_members
+
+    def metric(self, data: str, name: str) -> np.ndarray:
+        """Returns one metric [M, E, N] of all members on one evaluation set."""
+        return np.concatenate([storage.read_arrays(p, [f"{data}/metric/{name}"])[f"{data}/metric/{name}"] for p in self._paths])
+
+    def has_metric(self, data: str, name: str) -> bool:
+        """Returns whether a metric was computed on an evaluation set (accuracy needs labels)."""
+        with storage.open_file(self._paths[0]) as file:
+            return f"{data}/metric/{name}" in file
+
+    def labels(self, data: str) -> np.ndarray:
+        """Returns the labels [N] of an evaluation set."""
+        return storage.read_arrays(self._paths[0], [f"{data}/labels"])[f"{data}/labels"]
+
+    def ensembles(self, data: str, size: int, max_ensembles: int) -> Iterator[Float[np.ndarray, "E N G K"]]:
+        """Yields the mean outputs, in float64, of the disjoint ensembles of one size, in order."""
+        files: list[h5py.File] = []
+        locations: dict[tuple[int, int], tuple[h5py.Dataset, int]] = {}
+        try:
+            for path in self._paths:
+                file = h5py.File(path, "r")
+                files.append(file)
+                for row, run in enumerate(storage.read_array(file, f"{data}/runs")):
+                    locations[int(run[0]), int(run[1])] = (file[f"{data}/sums"], row)
+            for ensemble in disjoint_ensembles(size, self.num_members, max_ensembles):
+                inside = {
+                    run: dataset[row]
+                    for run, (dataset, row) in locations.items()
+                    if ensemble[0] <= run[0] and run[1] <= ensemble[1]
+                }
+                yield ensemble_mean(ensemble, inside, self._borders)
+        finally:
+            for file in files:
+                file.close()

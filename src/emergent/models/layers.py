@@ -1,0 +1,107 @@
+"""Layers shared by the network families: scaled dense and convolutional layers, activations, average pooling.
+
+Two parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1) and scales the forward pass by
+``weight_std / sqrt(fan_in)``, as neural-tangents does; ``pytorch`` draws weights and biases uniformly in
+``+-1 / sqrt(fan_in)`` and leaves the forward pass alone.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "erf": lax.erf, "tanh": jnp.tanh}
+
+
+def uniform_fan_in(fan_in: int) -> Callable[..., jax.Array]:
+    """Returns an initialiser that draws uniformly in ``+-1 / sqrt(fan_in)``, the default of PyTorch's layers."""
+
+    def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) / jnp.sqrt(jnp.asarray(fan_in, dtype))
+
+    return initialise
+
+
+class ScaledModule(nn.Module):
+    """Base of layers with weights and biases in one of the two parametrisations.
+
+    Attributes:
+        parametrisation: ``ntk`` or ``pytorch``.
+        weight_std: gain of the weights (``ntk`` only).
+        bias_std: gain of the biases (``ntk`` only; 0 creates none).
+    """
+
+    parametrisation: str
+    weight_std: float
+    bias_std: float
+
+    def weights(self, shape: tuple[int, ...], fan_in: int) -> jax.Array:
+        """Returns the (scaled) weights of a given shape."""
+        if self.parametrisation == "ntk":
+            kernel = self.param("kernel", nn.initializers.normal(1.0), shape)
+            return kernel * (self.weight_std / fan_in**0.5)
+        return self.param("kernel", uniform_fan_in(fan_in), shape)
+
+    def add_bias(self, outputs: jax.Array, fan_in: int) -> jax.Array:
+        """Returns the outputs plus one bias per channel (last axis)."""
+        shape = (outputs.shape[-1],)
+        if self.parametrisation == "pytorch":
+            bias = self.param("bias", uniform_fan_in(fan_in), shape)
+        elif self.bias_std > 0:
+            bias = self.bias_std * self.param("bias", nn.initializers.normal(1.0), shape)
+        else:
+            return outputs
+        return outputs + bias.reshape((1,) * (outputs.ndim - 1) + shape)
+
+
+class Dense(ScaledModule):
+    """Dense layer on the last axis with ``features`` outputs."""
+
+    features: int = 1
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N fan_in"]) -> Float[Array, "N features"]:
+        """Returns the layer's outputs."""
+        fan_in = inputs.shape[-1]
+        return self.add_bias(inputs @ self.weights((fan_in, self.features), fan_in), fan_in)
+
+
+def convolve(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1) -> Array:
+    """Returns the zero-padded convolution of images with an odd square filter; ``ceil(H / stride)`` rows remain."""
+    pad = kernel.shape[0] // 2
+    return lax.conv_general_dilated(
+        inputs,
+        kernel,
+        (stride, stride),
+        ((pad, pad), (pad, pad)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+class Conv(ScaledModule):
+    """Zero-padded convolution with an odd square filter."""
+
+    features: int = 1
+    filter_size: int = 3
+    stride: int = 1
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N H W C"]) -> Array:
+        """Returns the feature maps."""
+        channels = inputs.shape[-1]
+        fan_in = self.filter_size**2 * channels
+        kernel = self.weights((self.filter_size, self.filter_size, channels, self.features), fan_in)
+        return self.add_bias(convolve(inputs, kernel, self.stride), fan_in)
+
+
+def average_pool(inputs: Float[Array, "N H W C"], side: int) -> Array:
+    """Returns means over non-overlapping windows; ``side`` must divide the image, so that no pixel is dropped."""
+    if side == 1:
+        return inputs
+    num, height, width, channels = inputs.shape
+    if height % side or width % side:
+        raise ValueError(f"average_pool: expected a divisor of the image size {height} x {width}, found {side}")
+    return inputs.reshape(num, height // side, side, width // side, side, channels).mean((2, 4))

@@ -1,0 +1,208 @@
+"""HDF5 files of the pipeline: written atomically, read with their schema checked.
+
+A file holds named arrays (datasets with ``dims``, ``units`` and ``description``) and tidy tables (groups whose
+members are equally long columns). Root attributes say what made it; nothing volatile (time, host, commit) is inside,
+so that equal inputs give byte-identical files. See ``emergent.provenance`` for the volatile facts.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from emergent.errors import DataError, ResourceError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array to be stored.
+
+    Attributes:
+        values: the numbers.
+        dims: a name for each axis, e.g. ``("member", "epoch", "sample")``.
+        units: physical unit, or ``"1"``.
+        description: one sentence.
+    """
+
+    values: np.ndarray
+    dims: tuple[str, ...]
+    units: str = "1"
+    description: str = ""
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path in the folder of ``path`` that replaces it when the block ends without an error.
+
+    Raises:
+        ResourceError: the disk is full; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceError(f"{path}: the disk is full. Free some space and run again; nothing was lost.") from None
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(
+    path: Path,
+    *,
+    stage: str,
+    attributes: Mapping[str, str],
+    arrays: Mapping[str, Array] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    allow_nan: bool = False,
+) -> None:
+    """Writes one HDF5 file atomically.
+
+    Args:
+        path: final name; an older file there is replaced only when the new one is complete.
+        stage: pipeline stage, e.g. ``"train"``; readers check it.
+        attributes: further root attributes (``experiment``, ``arm``, ``config_json``, ``seed`` ...), all text.
+        arrays: name (may contain ``/``) to array.
+        tables: name to tidy table.
+        allow_nan: accept NaN in arrays and tables; infinities are always refused.
+
+    Raises:
+        DataError: a floating-point array has non-finite values or ``dims`` do not fit its shape.
+    """
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["stage"] = stage
+        for key in sorted(attributes):
+            file.attrs[key] = attributes[key]
+        for name in sorted(arrays or {}):
+            _write_array(file, path, name, (arrays or {})[name], allow_nan)
+        for name in sorted(tables or {}):
+            _write_table(file, path, name, (tables or {})[name], allow_nan)
+
+
+def _write_array(file: h5py.File, path: Path, name: str, array: Array, allow_nan: bool) -> None:
+    values = np.asarray(array.values)
+    if values.ndim != len(array.dims):
+        raise DataError(f"{path}: array {name!r} has shape {values.shape} but dims {array.dims}.")
+    if values.dtype.kind == "f":
+        _require_finite(path, name, values, allow_nan)
+    compression = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.nbytes > 65536 else {}
+    dataset = file.create_dataset(name, data=values, **compression)
+    dataset.attrs["dims"] = list(array.dims)
+    dataset.attrs["units"] = array.units
+    dataset.attrs["description"] = array.description
+
+
+def _write_table(file: h5py.File, path: Path, name: str, table: pd.DataFrame, allow_nan: bool) -> None:
+    group = file.create_group(name)
+    group.attrs["columns"] = [str(column) for column in table.columns]
+    for column in table.columns:
+        values = table[column].to_numpy()
+        if values.dtype.kind == "f":
+            _require_finite(path, f"{name}/{column}", values, allow_nan)
+            group.create_dataset(str(column), data=values)
+        elif values.dtype.kind in "iub":
+            group.create_dataset(str(column), data=values)
+        else:
+            text = [str(value) for value in values]
+            group.create_dataset(str(column), data=text, dtype=h5py.string_dtype())
+
+
+def _require_finite(path: Path, name: str, values: np.ndarray, allow_nan: bool) -> None:
+    bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{path}: {name!r} has {int(bad.sum())} non-finite value(s) of {values.size}, first at index {where}; "
+            "nothing was written. Training has probably diverged: lower the learning rate."
+        )
+
+
+@contextlib.contextmanager
+def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
+    """Yields an HDF5 file opened for reading, its schema version and stage checked.
+
+    Raises:
+        DataError: missing, truncated, of another schema version, or written by another stage.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file. Run the rule that makes it (snakemake {path}).")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(
+            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {error}). It was probably truncated: "
+            "delete it and run again, only this file will be made anew."
+        ) from None
+    with file:
+        found = file.attrs.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise DataError(f"{path}: expected schema version {SCHEMA_VERSION}, found {found}; delete it and run again.")
+        if stage is not None and file.attrs.get("stage") != stage:
+            raise DataError(f"{path}: expected a file of stage {stage!r}, found {file.attrs.get('stage')!r}.")
+        yield file
+
+
+def read_array(file: h5py.File, name: str) -> np.ndarray:
+    """Returns one array of an open file.
+
+    Raises:
+        DataError: the file has no such array; the message lists those it has.
+    """
+    if not isinstance(file.get(name), h5py.Dataset):
+        known: list[str] = []
+        file.visititems(lambda key, item: known.append(key) if isinstance(item, h5py.Dataset) else None)
+        raise DataError(f"{file.filename}: no array {name!r}. It holds: {', '.join(sorted(known))}.")
+    try:
+        return file[name][()]
+    except OSError as error:
+        raise DataError(f"{file.filename}: array {name!r} cannot be read ({error}); delete it and run again.") from None
+
+
+def read_arrays(path: Path, names: list[str], stage: str | None = None) -> dict[str, np.ndarray]:
+    """Returns several arrays of a file by name."""
+    with open_file(path, stage) as file:
+        return {name: read_array(file, name) for name in names}
+
+
+def read_table(path: Path, name: str, stage: str | None = None) -> pd.DataFrame:
+    """Returns one tidy table of a file.
+
+    Raises:
+        DataError: the file has no such table.
+    """
+    with open_file(path, stage) as file:
+        group = file.get(name)
+        if not isinstance(group, h5py.Group) or "columns" not in group.attrs:
+            known = [key for key, item in file.items() if "columns" in item.attrs]
+            raise DataError(f"{path}: no table {name!r}. It holds: {', '.join(sorted(known)) or 'none'}.")
+        columns: dict[str, Any] = {}
+        for column in group.attrs["columns"]:
+            dataset = group[column]
+            text = h5py.check_string_dtype(dataset.dtype) is not None
+            columns[column] = dataset.asstr()[()] if text else dataset[()]
+        return pd.DataFrame(columns)
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """Returns the root attributes of a file."""
+    with open_file(path) as file:
+        return dict(file.attrs)

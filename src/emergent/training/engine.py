@@ -1,0 +1,244 @@
+"""The ensemble engine: trains a block of members and returns their parameters at checkpoints.
+
+One interface, two strategies that run the same step function (``emergent.training.step``):
+
+``block``    all members of the block in one compiled program (``vmap`` over members, ``scan`` over steps): accelerators.
+``members``  one member after another. On a CPU, XLA runs vectorised convolutions several times slower than one after
+             another, and convolutions inside loops some twenty times slower than the same step called from Python; so
+             convolutional networks take one call per step there, and dense networks scan whole epochs.
+
+Member i is the same network in both, whatever the block, because its keys depend on its index alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from emergent.config.experiment import Training
+from emergent.config.models import CnnModel, GcnnModel, MlpModel
+from emergent.errors import DataError
+from emergent.models.registry import build, has_convolutions
+from emergent.training.prng import Purpose, member_key
+from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
+
+Strategy = Literal["members", "block"]
+# Full-batch training has no epochs to report, so progress and divergence are looked at after this many steps.
+FULL_BATCH_CHUNK = 100
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """All that determines a block of members.
+
+    Attributes:
+        seed: root seed.
+        experiment: name of the experiment.
+        arm: name of the arm.
+        initialisation: name that initial parameters are drawn under; arms that share it start alike.
+        members: indices over the whole ensemble.
+    """
+
+    seed: int
+    experiment: str
+    arm: str
+    initialisation: str
+    members: tuple[int, ...]
+    model: MlpModel | CnnModel | GcnnModel
+    augmentation: str
+    training: Training
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """Parameters and losses of a trained block.
+
+    Attributes:
+        parameters: flat name to float32 array [E, M, ...] at the checkpoint epochs.
+        epochs: [E].
+        losses: [num_epochs, M] mean training loss during each epoch (during each chunk of steps for full batches).
+    """
+
+    parameters: dict[str, np.ndarray]
+    epochs: tuple[int, ...]
+    losses: np.ndarray
+
+
+def default_strategy() -> Strategy:
+    """Returns ``members`` on a CPU and ``block`` on accelerators."""
+    return "members" if jax.default_backend() == "cpu" else "block"
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Steps between two looks at the members: one epoch, or a chunk of full-batch steps."""
+
+    first_step: int
+    num_steps: int
+    end_epoch: int
+
+
+def _segments(training: Training, num_samples: int) -> list[_Segment]:
+    if training.batch_size is None:
+        chunk = min(FULL_BATCH_CHUNK, training.checkpoint_every or training.num_epochs)
+        ends = sorted({*range(chunk, training.num_epochs + 1, chunk), training.num_epochs})
+        return [_Segment(start, end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    steps = num_samples // training.batch_size
+    if steps == 0:
+        raise DataError(f"batch_size {training.batch_size} exceeds the {num_samples} training samples; lower it.")
+    return [_Segment(epoch * steps, steps, epoch + 1) for epoch in range(training.num_epochs)]
+
+
+class _Program:
+    """Compiled functions of one task; each takes a member index, or with ``vectorised`` a vector of them."""
+
+    def __init__(self, task: BlockTask, vectorised: bool) -> None:
+        self.task = task
+        self.vectorised = vectorised
+        self.scans = vectorised or jax.default_backend() != "cpu" or not has_convolutions(task.model)
+        self.module = build(task.model)
+        self.optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
+        self.step = make_step(self.module, self.optimiser, task.training.loss, task.augmentation)
+        self.initialise = self._compile(self._initialise, (0, None))
+        self.order = self._compile(self._order, (0, None, None, None), static=(2, 3))
+        self.one_step = self._compile(self._one_step, (0, 0, None, 0, None), donate=(0,))
+        indexed = 0 if task.training.batch_size is not None else None
+        self.many_steps = self._compile(self._many_steps, (0, 0, None, indexed, None, None), static=(5,), donate=(0,))
+
+    def _compile(
+        self, function: Callable[..., Any], axes: tuple[int | None, ...], static: tuple[int, ...] = (), donate: Any = ()
+    ) -> Callable[..., Any]:
+        if not self.vectorised:
+            return jax.jit(function, static_argnums=static, donate_argnums=donate)
+
+        def vectorised(*arguments: Any) -> Any:
+            fixed = {i: arguments[i] for i in static}
+            moving = [a for i, a in enumerate(arguments) if i not in fixed]
+            moving_axes = tuple(axis for i, axis in enumerate(axes) if i not in fixed)
+
+            def call(*values: Any) -> Any:
+                remaining = iter(values)
+                return function(*(fixed[i] if i in fixed else next(remaining) for i in range(len(arguments))))
+
+            return jax.vmap(call, moving_axes)(*moving)
+
+        return jax.jit(vectorised, static_argnums=static, donate_argnums=donate)
+
+    def _key(self, member: jax.Array, purpose: Purpose) -> jax.Array:
+        name = self.task.initialisation if purpose == "initialise" else self.task.arm
+        return member_key(self.task.seed, self.task.experiment, name, member, purpose)
+
+    def _initialise(self, member: jax.Array, sample: jax.Array) -> MemberState:
+        parameters = self.module.init(self._key(member, "initialise"), sample)
+        return MemberState(parameters, self.optimiser.init(parameters))
+
+    def _order(self, member: jax.Array, epoch: jax.Array, num_samples: int, batch_size: int) -> jax.Array:
+        """Returns [S, B] sample indices of one epoch; samples beyond the last whole batch sit this epoch out."""
+        key = jax.random.fold_in(self._key(member, "order"), epoch)
+        steps = num_samples // batch_size
+        return jax.random.permutation(key, num_samples)[: steps * batch_size].reshape(steps, batch_size)
+
+    def _one_step(
+        self, state: MemberState, member: jax.Array, step: jax.Array, indices: jax.Array, data: TrainingData
+    ) -> tuple[MemberState, jax.Array]:
+        return self.step(state, indices, jax.random.fold_in(self._key(member, "augment"), step), data)
+
+    def _many_steps(
+        self,
+        state: MemberState,
+        member: jax.Array,
+        first_step: jax.Array,
+        indices: jax.Array | None,
+        data: TrainingData,
+        num_steps: int,
+    ) -> tuple[MemberState, jax.Array]:
+        key = self._key(member, "augment")
+
+        def body(carry: MemberState, item: tuple[jax.Array, jax.Array | None]) -> tuple[MemberState, jax.Array]:
+            step, batch = item
+            return self.step(carry, batch, jax.random.fold_in(key, step), data)
+
+        state, losses = jax.lax.scan(body, state, (first_step + jnp.arange(num_steps), indices))
+        return state, losses.mean()
+
+    def run(
+        self, state: MemberState, member: jax.Array, segment: _Segment, data: TrainingData
+    ) -> tuple[MemberState, jax.Array]:
+        """Returns the state after a segment and its mean loss."""
+        indices = None
+        if self.task.training.batch_size is not None:
+            epoch = jnp.asarray(segment.end_epoch - 1)
+            indices = self.order(member, epoch, data.inputs.shape[0], self.task.training.batch_size)
+        if self.scans:
+            return self.many_steps(
+                state, member, jnp.asarray(segment.first_step), indices, data, segment.num_steps
+            )
+        losses = []
+        for i in range(segment.num_steps):
+            batch = None if indices is None else indices[i]
+            state, loss = self.one_step(state, member, jnp.asarray(segment.first_step + i), batch, data)
+            losses.append(loss)
+        return state, jnp.stack(losses).mean()
+
+
+def train_block(
+    task: BlockTask,
+    data: TrainingData,
+    strategy: Strategy | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> BlockResult:
+    """Returns the trained members of a block.
+
+    Args:
+        task: what to train.
+        data: resident training set.
+        strategy: None chooses by backend.
+        on_progress: called with the number of member-epochs just finished.
+
+    Raises:
+        DataError: a member's loss is not finite (names member and epoch), or the batch exceeds the data.
+    """
+    strategy = strategy or default_strategy()
+    program = _Program(task, vectorised=strategy == "block")
+    groups = [task.members] if strategy == "block" else [(member,) for member in task.members]
+    with jax.default_matmul_precision(task.training.matmul_precision):
+        parts = [_train(program, members, data, on_progress) for members in groups]
+    return BlockResult(
+        parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},
+        epochs=parts[0].epochs,
+        losses=np.concatenate([part.losses for part in parts], 1),
+    )
+
+
+def _train(
+    program: _Program, members: tuple[int, ...], data: TrainingData, on_progress: Callable[[int], None] | None
+) -> BlockResult:
+    training = program.task.training
+    index = jnp.asarray(members if program.vectorised else members[0])
+    state = program.initialise(index, data.inputs[:1])
+    wanted = training.checkpoint_epochs()
+    # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.
+    checkpoints = [jax.device_get(state.parameters)] if 0 in wanted else []
+    losses = []
+    for segment in _segments(training, data.inputs.shape[0]):
+        state, loss = program.run(state, index, segment, data)
+        losses.append(np.atleast_1d(np.asarray(loss)))
+        bad = np.flatnonzero(~np.isfinite(losses[-1]))
+        if bad.size:
+            raise DataError(
+                f"member {members[bad[0]]} of arm {program.task.arm}: the training loss is {losses[-1][bad[0]]} in epoch "
+                f"{segment.end_epoch}; nothing was written. Lower train.learning_rate ({training.learning_rate})."
+            )
+        if segment.end_epoch in wanted:
+            checkpoints.append(jax.device_get(state.parameters))
+        if on_progress:
+            on_progress(len(members) * (segment.num_steps if training.batch_size is None else 1))
+    flat = [traverse_util.flatten_dict(parameters, sep="/") for parameters in checkpoints]
+    stacked = {name: np.stack([part[name] for part in flat]) for name in flat[0]}
+    if not program.vectorised:
+        stacked = {name: value[:, None] for name, value in stacked.items()}
+    return BlockResult(stacked, wanted, np.stack(losses))

@@ -1,0 +1,154 @@
+"""Evaluation of trained members on the orbits of evaluation sets, streamed and reduced to what metrics need.
+
+For every member and checkpoint the logits of one orbit chunk exist at a time. Kept are metrics per member and sample,
+and sums of outputs over the runs of members that make up ensembles (``emergent.metrics.ensembles``).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from emergent.config.models import CnnModel, GcnnModel, MlpModel
+from emergent.groups.images import ImageAction, orbit
+from emergent.metrics.ensembles import Run, runs_in_block
+from emergent.metrics.orbit import MEMBER_METRICS
+from emergent.models.registry import build
+from emergent.storage import Array
+from emergent.training.samples import Samples
+
+SAMPLE_DIMS = ("member", "epoch", "sample")
+SUM_DIMS = ("run", "epoch", "sample", "element", "output")
+
+
+def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> Any:
+    """Returns the parameter pytree of one member at one checkpoint from arrays [E, M, ...]."""
+    return traverse_util.unflatten_dict({name: value[epoch, member] for name, value in parameters.items()}, sep="/")
+
+
+def orbit_inputs(samples: Samples, action: ImageAction) -> jax.Array:
+    """Returns the inputs [N, G, H, W, C] on the orbits."""
+    return jnp.swapaxes(orbit(action, jnp.asarray(samples.inputs)), 0, 1)
+
+
+class OrbitPredictor:
+    """Runs one architecture on a fixed set of orbits, in batches of equal shape so that it compiles once."""
+
+    def __init__(self, model: MlpModel | CnnModel | GcnnModel, inputs: jax.Array, batch_size: int) -> None:
+        """Lays out the orbits in batches.
+
+        Args:
+            model: architecture.
+            inputs: [N, G, H, W, C].
+            batch_size: inputs per forward pass.
+        """
+        module = build(model)
+        self._shape = inputs.shape[:2]
+        flat = inputs.reshape(-1, *inputs.shape[2:])
+        self._num = flat.shape[0]
+        size = min(batch_size, self._num)
+        padding = -self._num % size
+        flat = jnp.concatenate([flat, jnp.zeros((padding, *flat.shape[1:]), flat.dtype)])
+        self._batches = list(flat.reshape(-1, size, *flat.shape[1:]))
+        self._apply = jax.jit(module.apply)
+
+    def __call__(self, parameters: Any) -> np.ndarray:
+        """Returns the outputs [N, G, K] of one member."""
+        outputs = [self._apply(parameters, batch) for batch in self._batches]
+        return np.concatenate([np.asarray(part) for part in outputs])[: self._num].reshape(*self._shape, -1)
+
+
+def evaluate_set(
+    predict: Callable[[Any], np.ndarray],
+    parameters: Mapping[str, np.ndarray],
+    members: tuple[int, ...],
+    labels: np.ndarray | None,
+    metrics: tuple[str, ...],
+    ensemble_sizes: tuple[int, ...],
+    max_ensembles: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, Array]:
+    """Returns the reduced outputs of a block of members on one evaluation set.
+
+    Args:
+        predict: parameters of a member to outputs [N, G, K].
+        parameters: flat name to [E, M, ...].
+        members: indices of the block's members over the whole ensemble, consecutive.
+        labels: [N], or None where metrics need none.
+        metrics: names in ``MEMBER_METRICS``.
+        ensemble_sizes: sizes whose disjoint ensembles are formed.
+        max_ensembles: number of ensembles per size.
+        on_progress: called with the number of member-checkpoints just finished.
+
+    Returns:
+        ``metric/<name>`` [M, E, N] and ``sums`` [R, E, N, G, K] float32 with ``runs`` [R, 2].
+    """
+    num_epochs = next(iter(parameters.values())).shape[0]
+    runs: list[Run] = runs_in_block(ensemble_sizes, max_ensembles, members[0], members[-1] + 1)
+    sums: np.ndarray | None = None
+    reduced: dict[str, np.ndarray] = {}
+    for position, member in enumerate(members):
+        for epoch in range(num_epochs):
+            outputs = predict(unflatten(parameters, epoch, position))
+            if sums is None:
+                sums = np.zeros((len(runs), num_epochs, *outputs.shape), np.float32)
+                shape = (len(members), num_epochs, outputs.shape[0])
+                reduced = {name: np.zeros(shape, MEMBER_METRICS[name][1]) for name in metrics}
+            for name in metrics:
+                reduced[name][position, epoch] = MEMBER_METRICS[name][0](outputs, labels)
+            for index, (start, stop) in enumerate(runs):
+                if start <= member < stop:
+                    sums[index, epoch] += outputs
+            if on_progress:
+                on_progress(1)
+    assert sums is not None
+    arrays = {f"metric/{name}": Array(value, SAMPLE_DIMS) for name, value in reduced.items()}
+    arrays["sums"] = Array(sums, SUM_DIMS, "1", "outputs summed over the members of each run")
+    arrays["runs"] = Array(np.asarray(runs, np.int64).reshape(-1, 2), ("run", "bound"), "1", "members [start, stop)")
+    return arrays
+
+
+def evaluate_block(
+    model: MlpModel | CnnModel | GcnnModel,
+    block: tuple[Mapping[str, np.ndarray], tuple[int, ...], tuple[int, ...]],
+    samples: Mapping[str, Samples],
+    action: ImageAction,
+    settings: Mapping[str, Any],
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, Array]:
+    """Returns the reduced outputs of a block on all evaluation sets, as arrays to be stored.
+
+    Args:
+        model: architecture.
+        block: parameters [E, M, ...] by name, member indices, epochs.
+        samples: evaluation sets by name.
+        action: the group on whose orbits the network is evaluated.
+        settings: the ``evaluate`` section of the stage configuration.
+        on_progress: called with the number of member-checkpoints just finished.
+    """
+    parameters, members, epochs = block
+    arrays = {
+        "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
+        "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
+    }
+    for name, part in samples.items():
+        predict = OrbitPredictor(model, orbit_inputs(part, action), settings["batch_size"])
+        # Sets without labels have no accuracy.
+        metrics = tuple(m for m in settings["member_metrics"] if m != "correct" or part.labels is not None)
+        reduced = evaluate_set(
+            predict,
+            parameters,
+            members,
+            part.labels,
+            metrics,
+            tuple(settings["ensemble_sizes"]),
+            settings["max_ensembles"],
+            on_progress,
+        )
+        arrays |= {f"{name}/{key}": value for key, value in reduced.items()}
+        if part.labels is not None:
+            arrays[f"{name}/labels"] = Array(part.labels, ("sample",), "1", "class labels")
+    return arrays

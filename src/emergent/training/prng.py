@@ -1,0 +1,35 @@
+"""Random keys by meaning: the same member is the same network whatever the block size, the order or the machine.
+
+A key is ``fold_in`` of a root with fixed numbers for experiment, arm, member and purpose; keys are never split by the
+size of an ensemble, so growing it leaves all earlier members untouched.
+"""
+
+import zlib
+from typing import Literal
+
+import jax
+
+Purpose = Literal["initialise", "order", "augment"]
+PURPOSES: dict[Purpose, int] = {"initialise": 0, "order": 1, "augment": 2}
+
+
+def name_id(name: str) -> int:
+    """Returns a fixed 32-bit number for a name."""
+    return zlib.crc32(name.encode())
+
+
+def member_key(seed: int, experiment: str, arm: str, member: int | jax.Array, purpose: Purpose) -> jax.Array:
+    """Returns the key of one member for one purpose.
+
+    Args:
+        seed: root seed of the experiment; 0 is a seed like any other.
+        experiment: name of the experiment.
+        arm: name of the arm, or of the shared initialisation.
+        member: index of the member, counted over the whole ensemble.
+        purpose: what the key is for.
+    """
+    key = jax.random.key(seed, impl="threefry2x32")
+    key = jax.random.fold_in(key, name_id(experiment))
+    key = jax.random.fold_in(key, name_id(arm))
+    key = jax.random.fold_in(key, member)
+    return jax.random.fold_in(key, PURPOSES[purpose])

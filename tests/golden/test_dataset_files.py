@@ -1,0 +1,90 @@
+"""The real files, when a mirror folder is given in EMERGENT_MIRROR: known digests of decoded contents and known labels.
+
+The digests are those published for the uncompressed IDX files; the first labels are those of the official files.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emergent.config.datasets import load_registry
+from emergent.datasets.download import mirror_candidates
+from emergent.datasets.mnist import FILES, read_idx
+from emergent.datasets.registry import prepare
+from emergent.datasets.verify import find_mismatch
+
+REGISTRY = load_registry(Path(__file__).parents[2] / "config" / "datasets.yaml")
+
+
+def _mirror_file(dataset, name):
+    mirror = os.environ.get("EMERGENT_MIRROR")
+    if not mirror:
+        pytest.skip("EMERGENT_MIRROR is not set: no folder with the real files")
+    owner = REGISTRY.raw_owner(dataset)
+    file = next(file for file in REGISTRY.entry(owner).files if file.name == name)
+    found = [path for path in mirror_candidates(owner, file, Path(mirror)) if path.is_file()]
+    if not found:
+        pytest.skip(f"{name} of {dataset} is not in the mirror folder")
+    return found[0], file
+
+
+def _raw_folder(dataset):
+    paths = [_mirror_file(dataset, name)[0] for name in REGISTRY.raw_files(dataset)]
+    return paths[0].parent
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sha256"),
+    [
+        ("mnist", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        ("fashion_mnist", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+    ],
+)
+def test_uncompressed_training_images_have_the_published_digest(dataset, sha256):
+    path, _ = _mirror_file(dataset, FILES["train"][0])
+    images = read_idx(path, rank=3)
+    header = bytes.fromhex("00000803") + np.array(images.shape, ">u4").tobytes()
+    assert hashlib.sha256(header + images.tobytes()).hexdigest() == sha256
+
+
+@pytest.mark.parametrize(
+    ("dataset", "train_labels", "test_labels", "mean"),
+    [
+        ("mnist", [5, 0, 4, 1, 9, 2, 1, 3, 1, 4], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], 0.1307),
+        ("fashion_mnist", [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7], 0.2860),
+    ],
+)
+def test_mnist_like(dataset, train_labels, test_labels, mean):
+    arrays = prepare(dataset, REGISTRY.entry(dataset), _raw_folder(dataset))
+    np.testing.assert_array_equal(arrays["train/labels"].values[:10], train_labels)
+    np.testing.assert_array_equal(arrays["test/labels"].values[:10], test_labels)
+    # Mean pixel as quoted everywhere, to its four printed digits.
+    np.testing.assert_allclose(arrays["train/inputs"].values.mean() / 255, mean, atol=5e-5)
+
+
+def test_cifar10_jpeg_grey():
+    arrays = prepare("cifar10_jpeg_grey28", REGISTRY.entry("cifar10_jpeg_grey28"), _raw_folder("cifar10_jpeg_grey28"))
+    assert arrays["train/inputs"].values.shape == (50000, 28, 28, 1)
+    np.testing.assert_array_equal(arrays["train/labels"].values[:10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3])
+    np.testing.assert_array_equal(arrays["test/labels"].values[:10], [3, 8, 8, 0, 6, 6, 1, 6, 3, 1])
+    np.testing.assert_array_equal(np.bincount(arrays["test/labels"].values), [1000] * 10)
+    # Mean of the official training pixels, 0.2989 x 0.4914 + 0.587 x 0.4822 + 0.114 x 0.4465 of 255; JPEG keeps means.
+    np.testing.assert_allclose(arrays["train/inputs"].values.mean() / 255, 0.4808, atol=2e-3)
+
+
+def test_qm9_subset():
+    arrays = prepare("qm9_subset", REGISTRY.entry("qm9_subset"), _raw_folder("qm9_subset"))
+    # The first molecule is methane; its atomisation energy follows from QM9's U0 and free-atom energies.
+    np.testing.assert_array_equal(arrays["all/charges"].values[0, :6], [6, 1, 1, 1, 1, 0])
+    np.testing.assert_allclose(arrays["all/U0_atomisation"].values[0], -17.172182, atol=2e-5)
+    np.testing.assert_array_equal((arrays["all/charges"].values > 0).sum(axis=1), arrays["all/num_atoms"].values)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10", "cifar10_jpeg", "qm9", "qm9_subset"])
+def test_mirror_files_are_those_of_the_registry(dataset):
+    for name in REGISTRY.raw_files(dataset):
+        path, file = _mirror_file(dataset, name)
+        assert find_mismatch(path, file) is None

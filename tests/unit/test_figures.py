@@ -1,0 +1,223 @@
+"""Figures: every plot draws synthetic summaries, is saved reproducibly, and misses a table with a clear error."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emergent import storage
+from emergent.config.base import canonical_json
+from emergent.config.figures import PLACEHOLDERS, read_catalogue, read_entry
+from emergent.config.references import read_reference
+from emergent.errors import ConfigError, DataError
+from emergent.figures.drawing import Drawing, published_table, require_rows
+from emergent.figures.inputs import load_inputs
+from emergent.figures.plots import PLOTS, draw
+from emergent.figures.save import fill_caption, save_figure
+from emergent.figures.save_table import save_table
+
+ROOT = Path(__file__).parents[2]
+CATALOGUE = read_catalogue(ROOT / "config/figures.yaml")
+REFERENCES = {path.stem: read_reference(path) for path in sorted((ROOT / "config/references").glob("*.json"))}
+FIGURES = sorted(name for name, entry in CATALOGUE.items() if entry.kind == "figure")
+
+
+def ising_tables(widths: tuple[int, ...] = (512, 1024, 2048), sizes: tuple[int, ...] = (100, 316, 1000)) -> dict:
+    """Returns tables that follow the 1/sqrt(M) law, with a single ensemble of the largest size."""
+    generator = np.random.default_rng(0)
+    orbit, difference = [], []
+    for data, level in (("train", 0.0075), ("test", 0.047), ("ood", 1.17)):
+        for width in widths:
+            member = level * np.sqrt(widths[0] / width)
+            arm = {"arm": f"mlp_{width}", "width": width, "data": data}
+            orbit.append({**arm, "predictor": "members", "ensemble_size": 1, "mean": member, "std": 0.42 * member,
+                          "num": sizes[-1]})  # fmt: skip
+            for size in sizes:
+                num = sizes[-1] // size
+                spread = {"std": 0.1 * member / np.sqrt(size) if num > 1 else np.nan, "num": num}
+                mean = member / np.sqrt(size) * generator.normal(1, 0.05)
+                orbit.append({**arm, "predictor": "ensemble", "ensemble_size": size, "mean": mean, **spread})
+                difference.append({**arm, "ensemble_size": size, "mean": 0.6 * member, **spread})
+        ntk = {"arm": "ntk", "width": 0, "data": data}
+        orbit.append({**ntk, "predictor": "members", "ensemble_size": 1, "mean": 0.4 * level, "std": 0.17 * level,
+                      "num": 4000})  # fmt: skip
+        for size in sizes:
+            orbit.append({**ntk, "predictor": "ensemble", "ensemble_size": size, "mean": 3e-15, "std": 0.0, "num": 1})
+            difference.append({**ntk, "ensemble_size": size, "mean": 0.0, "std": 0.0, "num": 1})
+    return {"orbit_std": pd.DataFrame(orbit), "ntk_difference": pd.DataFrame(difference)}
+
+
+def osp_table(names: tuple[str, ...], sizes: tuple[int, ...] = (5, 10, 100), epochs: int = 10) -> dict:
+    """Returns an OSP table whose ensembles lie above their members."""
+    rows = []
+    for order in (4, 8, 16):
+        arm = {"arm": f"cnn_c{order}", "group": f"C{order}", "order": order}
+        for where, data in enumerate(names):
+            for epoch in range(epochs + 1):
+                loss = (0.06 + 0.01 * epoch) * (0.3 if where == 0 else 1.0 + 0.2 * where)
+                member = order * (1 - loss)
+                cell = {**arm, "data": data, "epoch": epoch}
+                rows.append({**cell, "predictor": "members", "ensemble_size": 1, "mean": member,
+                             "std": 0.5 * order * loss, "low": member - 0.4 * order * loss,
+                             "high": member + 0.4 * order * loss,
+                             "minimum": member - order * loss, "maximum": order, "num": 100})  # fmt: skip
+                for size in sizes:
+                    mean, num = order * (1 - loss / size**0.35), 100 // size
+                    std = 0.02 * order if num > 1 else np.nan
+                    rows.append({**cell, "predictor": "ensemble", "ensemble_size": size, "mean": mean, "std": std,
+                                 "low": mean, "high": mean, "minimum": mean, "maximum": mean, "num": num})  # fmt: skip
+    return {"osp": pd.DataFrame(rows)}
+
+
+def convergence_tables() -> dict:
+    """Returns distances that follow d^2 = b^2 + v/M, and samples of noise."""
+    rows, fits = [], []
+    for data, factor in (("mnist", 0.4), ("gaussian_fields", 1.0)):
+        for epoch in range(1, 11):
+            floor, noise = 0.2 * factor, factor**2 * (0.6 + 0.01 * epoch)
+            for size in (1, 3, 8, 100):
+                mean, num = np.sqrt(floor**2 + noise / size), 100 // size
+                rows.append({"data": data, "epoch": epoch, "ensemble_size": size, "mean": mean,
+                             "std": 0.06 * mean if num > 1 else np.nan, "num": num})  # fmt: skip
+            fits.append({"data": data, "epoch": epoch, "floor": floor, "floor_stderr": 0.01, "noise": noise,
+                         "noise_stderr": 0.02})  # fmt: skip
+    y, x = np.mgrid[0:28, 0:28]
+    samples = np.stack([np.cos(2 * np.pi * (i % 3 * y + i // 3 * x + i) / 28) for i in range(9)])[..., None]
+    return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}
+
+
+def all_inputs() -> dict:
+    """Returns every table at paper scale; plots take what they need."""
+    return {**ising_tables(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
+            **convergence_tables()}  # fmt: skip
+
+
+def references_of(entry) -> dict:
+    """Returns the published values that an entry names."""
+    return {name: REFERENCES[name] for name in entry.references}
+
+
+def test_every_kind_in_the_catalogue_is_registered_and_used():
+    assert {entry.plot for entry in CATALOGUE.values()} == set(PLOTS)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_saves_the_same_bytes_twice(name: str, tmp_path: Path):
+    entry = CATALOGUE[name]
+    for run in ("first", "second"):
+        drawing = draw(entry, all_inputs(), references_of(entry))
+        assert isinstance(drawing, Drawing)
+        assert set(drawing.facts) <= PLACEHOLDERS
+        caption = fill_caption(entry, drawing.facts, "paper", ("Drawn from a stand-in.",))
+        assert "{" not in caption and caption.endswith("Drawn from a stand-in.")
+        save_figure(drawing, tmp_path / run / name, entry, caption, "paper")
+    for suffix in ("pdf", "svg", "png", "csv", "txt"):
+        first, second = ((tmp_path / run / f"{name}.{suffix}").read_bytes() for run in ("first", "second"))
+        assert first == second, suffix
+        assert first
+    assert b"stand-in" in (tmp_path / "first" / f"{name}.svg").read_bytes()
+    assert b"stand-in" in (tmp_path / "first" / f"{name}.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_missing_table_is_a_clear_error(name: str):
+    entry = CATALOGUE[name]
+    needed = (*PLOTS[entry.plot].tables, *PLOTS[entry.plot].arrays)
+    for missing in needed:
+        inputs = {key: value for key, value in all_inputs().items() if key != missing}
+        with pytest.raises(DataError, match=f"has no (table|array) '{missing}'"):
+            draw(entry, inputs, {})
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_need_no_published_values(name: str):
+    drawing = draw(CATALOGUE[name], all_inputs(), {})
+    assert isinstance(drawing, Drawing)
+    assert set(drawing.data["source"]) == {"ours"}
+
+
+def test_smoke_data_sets_and_widths_are_drawn_under_their_own_names():
+    inputs = {**ising_tables((32, 64), (2, 4, 8)), **osp_table(("digits", "photo_patches"), (3,), 2)}
+    for name in ("ising_invariance", "ising_ntk_difference", "fashion_mnist_osp", "fashion_mnist_sizes"):
+        entry = CATALOGUE[name]
+        drawing = draw(entry, inputs, references_of(entry))
+        assert isinstance(drawing, Drawing)
+        assert {"ours", "published"} == set(drawing.data["source"])
+    osp = draw(CATALOGUE["fashion_mnist_osp"], inputs, REFERENCES)
+    assert isinstance(osp, Drawing)
+    titles = [axes.get_title() for axes in osp.figure.axes]
+    assert titles[0].endswith("(in distribution)") and "photo patches" in titles[1]
+    grey = [sum(line.get_linestyle() == "None" for line in axes.lines) for axes in osp.figure.axes]
+    assert grey == [0, 3], "without MNIST the published curves belong on the first out-of-distribution panel"
+    assert osp.facts["ensemble_size"] == "3"
+
+
+def test_published_series_reach_the_csv():
+    entry = CATALOGUE["cnn_gcnn_convergence"]
+    drawing = draw(entry, all_inputs(), references_of(entry))
+    theirs = drawing.data[drawing.data["source"] == "published"]
+    np.testing.assert_allclose(theirs.loc[(theirs["ensemble_size"] == 100) & (theirs["epoch"] == 1), "mean"], 0.257)
+
+
+def test_ood_table_shows_ours_beside_published(tmp_path: Path):
+    entry = CATALOGUE["fashion_mnist_ood_table"]
+    table = draw(entry, all_inputs(), references_of(entry))
+    assert not isinstance(table, Drawing)
+    assert list(table.cells.columns) == ["C4", "C8", "C16"]
+    assert table.cells.at["DeepEns+DA, published (paper scale)", "C16"] == "15.24 ± 0.69"
+    assert table.cells.at["only DA, ours", "C4"] == "3.66 ± 0.17"
+    save_table(table, tmp_path / "t", entry, fill_caption(entry, table.facts, "paper", ()), "paper")
+    assert r"15.24 $\pm$ 0.69" in (tmp_path / "t.tex").read_text()
+    assert "| 15.24 ± 0.69 |" in (tmp_path / "t.md").read_text()
+    assert "<sub>16</sub>" in (tmp_path / "t.html").read_text()
+
+
+def test_missing_row_names_what_is_there():
+    table = osp_table(("digits",), (3,), 1)["osp"]
+    with pytest.raises(DataError, match="no row with group = 'C5'; found there: C4, C8, C16"):
+        require_rows(table, "osp", group="C5")
+
+
+def test_unknown_placeholder_is_refused(tmp_path: Path):
+    text = (ROOT / "config/figures.yaml").read_text().replace("{num_members}", "{num_member}", 1)
+    path = tmp_path / "figures.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="num_member"):
+        read_catalogue(path)
+
+
+def test_entry_survives_canonical_json(tmp_path: Path):
+    for name, entry in CATALOGUE.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(canonical_json(entry))
+        assert read_entry(path) == entry
+
+
+def test_references_keep_their_keys():
+    table = published_table(REFERENCES, "orbit_std")
+    assert set(table["width"]) == {512, 2048} and set(table["data"]) == {"train", "test", "ood"}
+    assert len(table) == 2 * 2 * 3 * 5
+    assert published_table(REFERENCES, "nothing").empty
+
+
+def test_inputs_of_absent_experiment():
+    with pytest.raises(DataError, match="--summary EXPERIMENT=PATH"):
+        load_inputs(CATALOGUE["ising_invariance"], PLOTS["ising_invariance"], {})
+
+
+def test_verb_draws_and_reports_a_missing_table_without_traceback(tmp_path: Path):
+    summary, config = tmp_path / "summary.h5", tmp_path / "entry.json"
+    storage.write(summary, stage="summary", attributes={}, tables=ising_tables(), allow_nan=True)
+    config.write_text(canonical_json(CATALOGUE["ising_ntk_difference"]))
+    command = [sys.executable, "-m", "emergent.cli.figure", "--config", str(config), "--scale", "smoke",
+               "--summary", f"ising={summary}", "--output-stem", str(tmp_path / "out/f1")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/f1.pdf").exists()
+    storage.write(summary, stage="summary", attributes={}, tables={})
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error:") and "Traceback" not in done.stderr

@@ -1,0 +1,100 @@
+"""Gram matrices in tiles, their use of symmetry, and the memory estimate."""
+
+import jax
+import numpy as np
+import pytest
+
+from emergent.errors import ConfigError, ResourceError
+from emergent.groups.finite import group_from_name
+from emergent.groups.lattices import lattice_action
+from emergent.kernels.architectures import cnn_kernel, floats_per_pair, gcnn_kernel, mlp_kernel
+from emergent.kernels.gram import cross_gram, gram, orbit_cross_gram, orbit_gram, require_memory
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def inputs():
+    return np.random.default_rng(0).normal(size=(11, 16))
+
+
+def test_tiles_make_no_difference(inputs):
+    kernel_function = mlp_kernel(2, "relu", 1.3, 0.2)
+    whole = kernel_function(inputs, inputs)
+    for tile_size in (1, 4, 11, 64):
+        for tiled, expected in zip(gram(kernel_function, inputs, tile_size), whole, strict=True):
+            np.testing.assert_allclose(tiled, expected, atol=1e-13)
+            np.testing.assert_array_equal(tiled, tiled.T)
+        for tiled, expected in zip(cross_gram(kernel_function, inputs[:5], inputs, tile_size), whole, strict=True):
+            np.testing.assert_allclose(tiled, expected[:5], atol=1e-13)
+
+
+def test_half_of_the_tiles_is_computed(inputs):
+    kernel_function, calls = mlp_kernel(1), []
+
+    def counting(first, second):
+        calls.append(1)
+        return kernel_function(first, second)
+
+    gram(counting, inputs[:8], 2)
+    assert len(calls) == 4 * 5 / 2
+
+
+@pytest.mark.parametrize("name", ["C4", "D4"])
+def test_orbit_gram_holds_the_whole_gram_matrix(inputs, name):
+    group = group_from_name(name)
+    kernel_function = mlp_kernel(1, "relu", 1.0, 0.1)
+    orbits = np.moveaxis(inputs[:, lattice_action(group, 4)], 1, 0)
+    whole = kernel_function(orbits.reshape(-1, 16), orbits.reshape(-1, 16))
+    tiled = orbit_gram(kernel_function, orbits, group, 4)
+    num = len(inputs)
+    for kappa, expected in zip(tiled, whole, strict=True):
+        np.testing.assert_allclose(kappa, np.swapaxes(kappa[group.inverse], 1, 2), atol=1e-15)
+        blocks = np.asarray(expected).reshape(group.order, num, group.order, num)
+        for g in range(group.order):
+            for h in range(group.order):
+                np.testing.assert_allclose(blocks[g, :, h], kappa[group.product[group.inverse[g], h]], atol=1e-13)
+    cross = orbit_cross_gram(kernel_function, inputs[:3], orbits, 4)
+    np.testing.assert_allclose(cross.ntk, np.moveaxis(tiled.ntk[:, :3], 0, 1), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("kernel_function", "shape", "readout"),
+    [
+        (mlp_kernel(3, "relu", 1.0, 0.1), (36,), "none"),
+        (cnn_kernel([1, 1], "flatten"), (8, 8, 1), "flatten"),
+        (cnn_kernel([1, 1], "mean"), (8, 8, 1), "mean"),
+        (cnn_kernel([1, 2], "mean", "erf"), (8, 8, 1), "mean"),
+    ],
+)
+def test_memory_estimate_bounds_what_the_compiler_allocates(kernel_function, shape, readout):
+    side = 4 if readout == "mean" else 64
+    operand = jax.ShapeDtypeStruct((side, *shape), np.float64)
+    allocated = kernel_function.lower(operand, operand).compile().memory_analysis().temp_size_in_bytes
+    estimate = floats_per_pair(shape, readout) * side**2 * 8
+    assert estimate / 8 < allocated <= 1.1 * estimate
+
+
+def test_memory_check():
+    needed = require_memory(num_pairs=100**2, tile_size=10, floats_per_pair=50, available_bytes=10**6)
+    assert needed == 2 * 8 * 100**2 + 100 * 50 * 8
+    with pytest.raises(ResourceError, match="tiles of at most 45"):
+        require_memory(num_pairs=100**2, tile_size=100, floats_per_pair=50, available_bytes=10**6)
+    require_memory(num_pairs=100**2, tile_size=45, floats_per_pair=50, available_bytes=10**6)
+    with pytest.raises(ResourceError, match=r"at most 17\.7% of the samples"):
+        require_memory(num_pairs=1000**2, tile_size=1, floats_per_pair=50, available_bytes=10**6)
+    with pytest.raises(ResourceError, match="not even one pair"):
+        require_memory(num_pairs=100, tile_size=1, floats_per_pair=10**6, available_bytes=10**6)
+
+
+def test_what_has_no_kernel_is_refused():
+    with pytest.raises(ConfigError, match="'tanh'"):
+        mlp_kernel(1, "tanh")
+    with pytest.raises(ConfigError, match="'max'"):
+        cnn_kernel([1], "max")
+    with pytest.raises(ConfigError, match="C8 does not act"):
+        gcnn_kernel(group_from_name("C8"), cnn_kernel([1], "mean"))

@@ -1,0 +1,49 @@
+# Needs: config/datasets.yaml (through PLAN), a mirror folder or the network. Makes: results/datasets/<dataset>/prepared.h5
+
+
+rule download:
+    """Fetches one file, from the mirror if there is one, and verifies it."""
+    input:
+        config="results/datasets/{dataset}/config/download.json",
+    output:
+        "results/datasets/{dataset}/raw/{file}",
+    params:
+        code=CODE["download"],
+    log:
+        "results/datasets/{dataset}/logs/download_{file}.log",
+    wildcard_constraints:
+        file=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    resources:
+        mem_mb=1000,
+    shell:
+        "{RUN}.download"
+        " --config {input.config}"
+        " --dataset {wildcards.dataset}"
+        " --file {wildcards.file}"
+        " --output {output}"
+        " 2>&1 | tee {log}"
+
+
+rule prepare:
+    """Turns raw files, or a generator, into arrays."""
+    input:
+        config="results/datasets/{dataset}/config/prepare.json",
+        raw=lambda wildcards: PLAN.raw_paths(wildcards.dataset),
+    output:
+        "results/datasets/{dataset}/prepared.h5",
+    params:
+        raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
+        code=CODE["prepare"],
+    log:
+        "results/datasets/{dataset}/logs/prepare.log",
+    benchmark:
+        "results/datasets/{dataset}/benchmarks/prepare.tsv"
+    resources:
+        mem_mb=4000,
+    shell:
+        "{RUN}.prepare"
+        " --config {input.config}"
+        " --dataset {wildcards.dataset}"
+        " --raw {params.raw}"
+        " --output {output}"
+        " 2>&1 | tee {log}"
