@@ -9,9 +9,9 @@ import pytest
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
-from emergent.kernels.architectures import Kernels, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
-from emergent.kernels.gram import cross_gram, gram
+from emergent.kernels.gram import GramMatrices, cross_gram, gram
 from emergent.kernels.prediction import fit_infinite_ensemble
 from emergent.kernels.symmetric_flow import covariance_symmetric, diagonalise_symmetric, mean_symmetric
 
@@ -37,7 +37,7 @@ def random_equivariant_kernels(group, num, seed):
     kappa = whole.reshape(group.order, num, group.order, num)[0].swapaxes(0, 1)
     test = base[num:].reshape(num_test, -1)
     cross = (test @ flat.T / flat.shape[1] + 0.1).reshape(num_test, group.order, num)
-    return Kernels(kappa, kappa), whole, cross, test @ test.T / flat.shape[1] + 0.1
+    return GramMatrices(kappa, kappa), whole, cross, test @ test.T / flat.shape[1] + 0.1
 
 
 @pytest.mark.parametrize("name", ["C1", "C4", "C8", "D1", "D2", "D3", "D4"])

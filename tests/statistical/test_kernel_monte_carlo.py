@@ -12,7 +12,7 @@ from emergent.groups.finite import group_from_name
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.empirical import empirical_kernels
 
-WIDTH, OUTPUTS, NETWORKS = 32, 4, 120
+WIDTH, OUTPUTS = 32, 8
 WEIGHT_STD, BIAS_STD = 1.3, 0.2
 ACTIVATIONS = {"relu": jax.nn.relu, "erf": jax.lax.erf}
 
@@ -93,10 +93,12 @@ def test_average_over_networks(name, shapes, apply, kernel_function):
         ]
         return empirical_kernels(apply, layers, first, second)
 
-    samples = [sample(jax.random.fold_in(jax.random.key(20), i)) for i in range(NETWORKS)]
+    # Without an average over pixels the kernels of single networks scatter more.
+    num_networks = 400 if name.startswith("mlp") else 150
+    samples = [sample(jax.random.fold_in(jax.random.key(20), i)) for i in range(num_networks)]
     for kind, expected in kernel_function(first, second)._asdict().items():
         values = np.stack([getattr(kernels, kind) for kernels in samples]).astype(np.float64)
-        error = values.std(axis=0, ddof=1) / np.sqrt(NETWORKS)
+        error = values.std(axis=0, ddof=1) / np.sqrt(num_networks)
         assert np.all(error < 0.1 * np.abs(np.asarray(expected)).max())
         deviation = (values.mean(axis=0) - np.asarray(expected)) / error
         assert np.abs(deviation).max() < 4, f"{name} {kind}: {deviation}"

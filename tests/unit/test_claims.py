@@ -183,7 +183,8 @@ def test_verb_writes_three_forms(tmp_path: Path):
     table = quantities(decay_exponent__mlp_32__ood=(-0.48, 0.02), ntk_equivariance_error=(2e-14, 0.0))
     storage.write(summary, stage="summary", attributes={}, tables={"quantities": table})
     command = [sys.executable, "-m", "emergent.cli.claims", "--claims", str(ROOT / "config/claims.yaml"),
-               "--scale", "smoke", "--summary", f"ising={summary}", "--output-stem", str(tmp_path / "claims")]  # fmt: skip
+               "--scale", "smoke", "--summary", f"ising={summary}", "--output-stem",
+               str(tmp_path / "claims")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "2 agrees" in done.stdout

@@ -105,21 +105,30 @@ def test_every_kind_in_the_catalogue_is_registered_and_used():
 
 
 @pytest.mark.parametrize("name", FIGURES)
+def test_figure_renders_and_fills_its_caption(name: str):
+    entry = CATALOGUE[name]
+    drawing = draw(entry, all_inputs(), references_of(entry))
+    assert isinstance(drawing, Drawing)
+    drawing.figure.draw_without_rendering()
+    assert set(drawing.facts) <= PLACEHOLDERS
+    caption = fill_caption(entry, drawing.facts, "paper", ("Drawn from a stand-in.",))
+    assert "{" not in caption and caption.endswith("Drawn from a stand-in.")
+    assert ("published" in set(drawing.data["source"])) == bool(entry.references)
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist_sizes", "ood_samples"])
 def test_figure_saves_the_same_bytes_twice(name: str, tmp_path: Path):
     entry = CATALOGUE[name]
     for run in ("first", "second"):
         drawing = draw(entry, all_inputs(), references_of(entry))
         assert isinstance(drawing, Drawing)
-        assert set(drawing.facts) <= PLACEHOLDERS
-        caption = fill_caption(entry, drawing.facts, "paper", ("Drawn from a stand-in.",))
-        assert "{" not in caption and caption.endswith("Drawn from a stand-in.")
-        save_figure(drawing, tmp_path / run / name, entry, caption, "paper")
+        save_figure(drawing, tmp_path / run / name, entry, "Drawn from a stand-in.", "smoke")
     for suffix in ("pdf", "svg", "png", "csv", "txt"):
         first, second = ((tmp_path / run / f"{name}.{suffix}").read_bytes() for run in ("first", "second"))
-        assert first == second, suffix
-        assert first
-    assert b"stand-in" in (tmp_path / "first" / f"{name}.svg").read_bytes()
-    assert b"stand-in" in (tmp_path / "first" / f"{name}.png").read_bytes()
+        assert first and first == second, suffix
+    for suffix, mark in (("svg", b"scale smoke"), ("png", b"scale smoke"), ("pdf", b"scale smoke")):
+        content = (tmp_path / "first" / f"{name}.{suffix}").read_bytes()
+        assert mark in content and b"stand-in" in content, suffix
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
@@ -206,6 +215,19 @@ def test_references_keep_their_keys():
 def test_inputs_of_absent_experiment():
     with pytest.raises(DataError, match="--summary EXPERIMENT=PATH"):
         load_inputs(CATALOGUE["ising_invariance"], PLOTS["ising_invariance"], {})
+
+
+def test_summary_configuration_decides_which_data_set_is_the_primary_one(tmp_path: Path):
+    summary = tmp_path / "summary.h5"
+    tables = osp_table(("gaussian_fields", "photo_patches", "digits"), (3,), 1)
+    roles = {"gaussian_fields": ("ood", False), "photo_patches": ("ood", True), "digits": ("in", True)}
+    config = canonical_json({"data": {name: {"role": role, "primary": first} for name, (role, first) in roles.items()}})
+    storage.write(summary, stage="summary", attributes={"config_json": config}, tables=tables, allow_nan=True)
+    entry = CATALOGUE["fashion_mnist_ood_table"]
+    table = load_inputs(entry, PLOTS[entry.plot], {"fashion_mnist": summary})["osp"]
+    assert isinstance(table, pd.DataFrame)
+    assert list(dict.fromkeys(table["data"])) == ["digits", "photo_patches", "gaussian_fields"]
+    assert draw(entry, {"osp": table}, {}).facts["data"] == "photo patches"
 
 
 def test_verb_draws_and_reports_a_missing_table_without_traceback(tmp_path: Path):

@@ -54,9 +54,7 @@ def test_irreducible_representations(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_schur_orthogonality(name):
     group = group_from_name(name)
-    columns = [
-        rho.reshape(group.order, -1) * np.sqrt(rho.shape[1] / group.order) for rho in irreps(group)
-    ]
+    columns = [rho.reshape(group.order, -1) * np.sqrt(rho.shape[1] / group.order) for rho in irreps(group)]
     basis = np.concatenate(columns, axis=1)
     np.testing.assert_allclose(basis.conj().T @ basis, np.eye(group.order), atol=1e-13)
 

@@ -2,10 +2,14 @@
 #
 # PLAN knows every experiment at every scale; CODE maps a command-line verb to the fingerprint of all code behind it.
 
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# Jobs find the package without it being installed, for those who manage their own environment.
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
 
 from emergent.config.plan import Plan
 from emergent.errors import EmergentError
@@ -18,10 +22,8 @@ except EmergentError as error:
     sys.exit(f"error: {error}")
 
 CODE = {
-    verb: code_fingerprint(f"emergent.cli.{verb}", Path(workflow.basedir) / "src")
+    verb: code_fingerprint(f"emergent.cli.{verb}", SOURCE)
     for verb in (
-        "download",
-        "prepare",
         "kernel",
         "train",
         "evaluate",
@@ -44,6 +46,12 @@ wildcard_constraints:
     paper="[a-z][a-z0-9_]*",
     name="[a-z][a-z0-9_]*",
     block="[0-9]+-[0-9]+",
+
+
+def dataset_code(dataset):
+    """Returns the fingerprint of the code that prepares one data set."""
+    modules = (f"emergent.datasets.{PLAN.registry.entry(dataset).module}", "emergent.datasets.prepared")
+    return "+".join(code_fingerprint(module, SOURCE) for module in modules)
 
 
 def prepared(wildcards):

@@ -7,8 +7,6 @@ rule download:
         config="results/datasets/{dataset}/config/download.json",
     output:
         "results/datasets/{dataset}/raw/{file}",
-    params:
-        code=CODE["download"],
     log:
         "results/datasets/{dataset}/logs/download_{file}.log",
     wildcard_constraints:
@@ -33,7 +31,8 @@ rule prepare:
         "results/datasets/{dataset}/prepared.h5",
     params:
         raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
-        code=CODE["prepare"],
+        # The module of this data set alone: an edit of one generator must not prepare every data set again.
+        code=lambda wildcards: dataset_code(wildcards.dataset),
     log:
         "results/datasets/{dataset}/logs/prepare.log",
     benchmark:

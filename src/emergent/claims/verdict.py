@@ -133,9 +133,11 @@ def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: st
     names = [str(name) for name in table.index]
     selected = matches(claim, names)
     if not selected:
-        why = f"The run has no quantity {claim.quantity!r}{hint(claim.quantity, names)}."
         verdict: Verdict = "missing" if tested else "not tested at this scale"
-        why = why if tested else f"{claim.otherwise} {why}"
+        if tested:
+            why = f"The run has no quantity {claim.quantity!r}{hint(claim.quantity, names) or '.'}"
+        else:
+            why = f"{claim.otherwise} It has no such quantity."
         return [_row(claim, scale, claim.quantity, Outcome(verdict, math.nan, math.nan, why))]
     rows = []
     for name in selected:

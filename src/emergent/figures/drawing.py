@@ -50,7 +50,7 @@ def require_table(tables: Tables, name: str, columns: Sequence[str]) -> pd.DataF
         DataError: the table, a column or every row is missing.
     """
     table = tables.get(name)
-    if not isinstance(table, pd.DataFrame):
+    if table is None or isinstance(table, np.ndarray):
         raise DataError(f"the summary has no table {name!r}, which this plot draws; it has: {_listed(tables)}.")
     if missing := [column for column in columns if column not in table.columns]:
         raise DataError(f"summary table {name!r} lacks column(s) {missing}; it has {list(table.columns)}.")

@@ -5,6 +5,7 @@ Input: summary array ``ood_samples`` [9, H, W, C]. arXiv:2406.06504, figure of o
 
 import numpy as np
 import pandas as pd
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from emergent.config.figures import SamplesFigure
 from emergent.errors import DataError
@@ -29,7 +30,7 @@ def draw(tables: Tables, references: References, entry: SamplesFigure) -> Drawin
     low, high = (reduce(samples, axis=(1, 2, 3), keepdims=True) for reduce in (np.min, np.max))
     tiles = (samples - low) / np.where(high > low, high - low, 1.0)
     figure = style.new_figure(entry.width, style.WIDTHS[entry.width])
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0))
     for panel, tile in zip(figure.subplots(3, 3).flat, tiles, strict=True):
         panel.imshow(tile.squeeze(-1) if tile.shape[-1] == 1 else tile, cmap="gray", vmin=0, vmax=1)
         panel.set_axis_off()

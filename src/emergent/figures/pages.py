@@ -34,7 +34,8 @@ code { font-size: 0.92em; overflow-wrap: anywhere; }
 
 _CLAIMS = """{% extends "layout" %}{% block body %}
 <p>Scale <b>{{ scale }}</b>: {% for verdict, number in counts.items() %}<span
-class="{{ classes[verdict] }}">{{ number }} {{ verdict }}</span>{{ "" if loop.last else ", " }}{% endfor %}. Errors of ours are standard errors; a difference counts
+class="{{ classes[verdict] }}">{{ number }} {{ verdict }}</span>{{ "" if loop.last else ", " }}{% endfor %}.
+Errors of ours are standard errors; a difference counts
 from two combined standard errors on. Published numbers belong to the scale of the paper.</p>
 {% for experiment, rows in groups %}
 <h2>{{ experiment }}</h2>

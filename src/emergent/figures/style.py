@@ -5,8 +5,9 @@ for C4, C8, C16) in shades that stay apart for colour-blind readers; every serie
 """
 
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 WIDTHS = {"one": 3.25, "two": 6.75}
 """Inches of one and two columns of the proceedings' page."""
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
     "axes.titlesize": 8.0,
@@ -73,9 +74,13 @@ _DATA_NAMES = {
 }
 
 
-def context() -> AbstractContextManager[None]:
-    """Returns the context in which figures are drawn and saved; matplotlib's own settings come back after it."""
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": matplotlib.rcParams["backend"]})
+@contextmanager
+def context() -> Iterator[None]:
+    """Draws and saves what happens inside in this style, whatever a user's own matplotlib settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
 
 
 def data_name(data: str) -> str:

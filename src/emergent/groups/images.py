@@ -103,7 +103,7 @@ def _interpolate(
     return index.astype(np.int32), np.where(inside, weights, 0.0)
 
 
-def _flatten(action: ImageAction, images: Shaped[Array, "N H W C"]) -> Shaped[Array, "N P C"]:
+def _flatten(action: ImageAction, images: Shaped[Array | np.ndarray, "N H W C"]) -> Shaped[Array, "N P C"]:
     num_pixels = action.indices.shape[1]
     if images.ndim != 4 or images.shape[1] * images.shape[2] != num_pixels:
         raise ValueError(f"expected images [N, H, W, C] with H * W = {num_pixels} pixels, found shape {images.shape}.")
@@ -111,7 +111,7 @@ def _flatten(action: ImageAction, images: Shaped[Array, "N H W C"]) -> Shaped[Ar
 
 
 def transform(
-    action: ImageAction, images: Shaped[Array, "N H W C"], elements: Int[Array, " N"]
+    action: ImageAction, images: Shaped[Array | np.ndarray, "N H W C"], elements: Int[Array, " N"]
 ) -> Float[Array, "N H W C"]:
     """Returns every image transformed by its own group element.
 
@@ -131,7 +131,7 @@ def transform(
     return result.reshape(images.shape)
 
 
-def orbit(action: ImageAction, images: Shaped[Array, "N H W C"]) -> Float[Array, "G N H W C"]:
+def orbit(action: ImageAction, images: Shaped[Array | np.ndarray, "N H W C"]) -> Float[Array, "G N H W C"]:
     """Returns all transformed copies of every image; element 0 of a group leaves the images as they are."""
     flat = _flatten(action, images)
     result = action.offset[:, None, :, None]

@@ -37,7 +37,7 @@ class Kernels(NamedTuple):
     ntk: Float[Array, "*pairs"]
 
 
-KernelFunction = Callable[[Float[Array, "N ..."], Float[Array, "T ..."]], Kernels]
+KernelFunction = Callable[[Float[Array | np.ndarray, "N ..."], Float[Array | np.ndarray, "T ..."]], Kernels]
 """Maps inputs [N, ...] and [T, ...] to kernels [N, T]."""
 
 
@@ -80,7 +80,9 @@ def _kernel_function(layers: Sequence[Any]) -> KernelFunction:
     kernel_of_network = stax.serial(*layers)[2]
 
     @jax.jit
-    def kernel_function(first: Float[Array, "N ..."], second: Float[Array, "T ..."]) -> Kernels:
+    def kernel_function(
+        first: Float[Array | np.ndarray, "N ..."], second: Float[Array | np.ndarray, "T ..."]
+    ) -> Kernels:
         kernels = kernel_of_network(first, second, ("nngp", "ntk"))
         return Kernels(kernels.nngp, kernels.ntk)
 
@@ -182,11 +184,13 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
     """
     lattice_action(group, 1)
 
-    def kernel_function(first: Float[Array, "N H W C"], second: Float[Array, "T H W C"]) -> Kernels:
+    def kernel_function(
+        first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
+    ) -> Kernels:
         action = image_action(group, second.shape[1], second.shape[2])
         # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
         terms = [cnn(first, copy) for copy in orbit(action, second)]
-        return Kernels(*(sum(arrays) / group.order for arrays in zip(*terms, strict=True)))
+        return Kernels(*(jnp.mean(jnp.stack(arrays), axis=0) for arrays in zip(*terms, strict=True)))
 
     return kernel_function
 

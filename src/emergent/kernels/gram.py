@@ -7,13 +7,26 @@ leaves half of that to be computed.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from emergent.errors import ResourceError
 from emergent.groups.finite import FiniteGroup
-from emergent.kernels.architectures import KernelFunction, Kernels
+from emergent.kernels.architectures import KernelFunction
+
+
+class GramMatrices(NamedTuple):
+    """Both kernels of the same pairs of inputs, in float64.
+
+    Attributes:
+        nngp: covariance of the outputs at initialisation, K.
+        ntk: neural tangent kernel, Theta.
+    """
+
+    nngp: Float[np.ndarray, "*pairs"]
+    ntk: Float[np.ndarray, "*pairs"]
 
 
 def require_memory(
@@ -50,7 +63,7 @@ def _gib(num_bytes: float) -> str:
     return f"{num_bytes / 2**30:.3g} GiB"
 
 
-def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], tile_size: int) -> Kernels:
+def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], tile_size: int) -> GramMatrices:
     """Returns both Gram matrices [N, N] of ``inputs`` as float64 NumPy arrays, exactly symmetric."""
     num = len(inputs)
     side = min(tile_size, num)
@@ -61,7 +74,7 @@ def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], ti
             tile = (tile + np.swapaxes(tile, 1, 2)) / 2
         result[:, rows, columns] = tile
         result[:, columns, rows] = np.swapaxes(tile, 1, 2)
-    return Kernels(result[0], result[1])
+    return GramMatrices(result[0], result[1])
 
 
 def cross_gram(
@@ -69,19 +82,19 @@ def cross_gram(
     first: Float[np.ndarray, "T ..."],
     second: Float[np.ndarray, "N ..."],
     tile_size: int,
-) -> Kernels:
+) -> GramMatrices:
     """Returns both kernels [T, N] between two sets of inputs as float64 NumPy arrays."""
     shape = (min(tile_size, len(first)), min(tile_size, len(second)))
     result = np.empty((2, len(first), len(second)))
     for rows in _slices(len(first), tile_size):
         for columns in _slices(len(second), tile_size):
             result[:, rows, columns] = _tile(kernel_function, first[rows], second[columns], shape)
-    return Kernels(result[0], result[1])
+    return GramMatrices(result[0], result[1])
 
 
 def orbit_gram(
     kernel_function: KernelFunction, orbits: Float[np.ndarray, "G N ..."], group: FiniteGroup, tile_size: int
-) -> Kernels:
+) -> GramMatrices:
     """Returns ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, both kernels [G, N, N], as float64 NumPy arrays.
 
     Args:
@@ -101,7 +114,7 @@ def orbit_gram(
             # Both halves were computed; their mean makes the representation's blocks exactly Hermitian.
             mirrored = (mirrored + result[:, :, rows, columns]) / 2
         result[:, :, columns, rows] = mirrored
-    return Kernels(result[0], result[1])
+    return GramMatrices(result[0], result[1])
 
 
 def orbit_cross_gram(
@@ -109,10 +122,10 @@ def orbit_cross_gram(
     inputs: Float[np.ndarray, "T ..."],
     orbits: Float[np.ndarray, "G N ..."],
     tile_size: int,
-) -> Kernels:
+) -> GramMatrices:
     """Returns both kernels [T, G, N] between inputs and all copies of the base inputs."""
     kernels = [cross_gram(kernel_function, inputs, copies, tile_size) for copies in orbits]
-    return Kernels(*(np.stack(arrays, axis=1) for arrays in zip(*kernels, strict=True)))
+    return GramMatrices(*(np.stack(arrays, axis=1) for arrays in zip(*kernels, strict=True)))
 
 
 def _slices(num: int, tile_size: int) -> list[slice]:

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.groups.finite import FiniteGroup
-from emergent.kernels.architectures import KernelFunction, Kernels
+from emergent.kernels.architectures import KernelFunction
 from emergent.kernels.gradient_flow import RELATIVE_CUTOFF, Schedule
-from emergent.kernels.gram import cross_gram, gram, orbit_cross_gram, orbit_gram
+from emergent.kernels.gram import GramMatrices, cross_gram, gram, orbit_cross_gram, orbit_gram
 from emergent.kernels.symmetric_flow import (
     SymmetricSpectrum,
     covariance_symmetric,
@@ -55,7 +55,7 @@ class InfiniteEnsemble:
     kernel_function: KernelFunction
     orbits: Float[np.ndarray, "G N ..."]
     targets: Float[np.ndarray, "G N K"]
-    kernels: Kernels
+    kernels: GramMatrices
     spectrum: SymmetricSpectrum
     tile_size: int
 

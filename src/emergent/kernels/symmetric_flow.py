@@ -67,8 +67,8 @@ def _distinct_representations(group: FiniteGroup) -> list[tuple[Representation, 
     characters: list[np.ndarray] = []
     for representation in irreps(group):
         character = np.trace(representation, axis1=1, axis2=2)
-        if np.abs(representation.imag).max() < 1e-12:
-            result.append((representation.real, 1))
+        if np.abs(np.imag(representation)).max() < 1e-12:
+            result.append((np.real(representation), 1))
         elif not any(np.allclose(character.conj(), other) for other in characters):
             result.append((representation, 2))
             characters.append(character)

@@ -11,23 +11,20 @@ References:
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from emergent.config.models import GcnnModel
 from emergent.groups.finite import FiniteGroup, group_from_name
-from emergent.groups.images import image_action
+from emergent.groups.lattices import lattice_action
 from emergent.models.layers import ACTIVATIONS, Dense, ScaledModule, average_pool, convolve
 
 
 def rotated_filters(group: FiniteGroup, filters: Float[Array, "k k ..."]) -> Float[Array, "G k k ..."]:
     """Returns ``(g . psi)(s) = psi(g^-1 s)`` for every group element g."""
     size = filters.shape[0]
-    # An exact action has one tap of weight one per pixel; its index map alone moves the filter without arithmetic.
-    index = np.asarray(image_action(group, size, size).indices[:, :, 0])
     flat = filters.reshape(size * size, *filters.shape[2:])
-    return flat[index].reshape(group.order, *filters.shape)
+    return flat[lattice_action(group, size)].reshape(group.order, *filters.shape)
 
 
 class Lifting(ScaledModule):
