@@ -2,5 +2,3 @@
 
 Importing the package changes no global state; command-line entry points choose precision and devices.
 """
-
-__version__ = "0.1.0"

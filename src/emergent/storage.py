@@ -155,7 +155,9 @@ def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
     with file:
         found = file.attrs.get("schema_version")
         if found != SCHEMA_VERSION:
-            raise DataError(f"{path}: expected schema version {SCHEMA_VERSION}, found {found}; delete it and run again.")
+            raise DataError(
+                f"{path}: expected schema version {SCHEMA_VERSION}, found {found}; delete it and run again."
+            )
         if stage is not None and file.attrs.get("stage") != stage:
             raise DataError(f"{path}: expected a file of stage {stage!r}, found {file.attrs.get('stage')!r}.")
         yield file

@@ -104,6 +104,10 @@ def test_invariant_targets_need_only_the_trivial_representation():
         schedule = Schedule(1.0, time)
         expected = mean_symmetric(ensemble.spectrum, cross, targets, schedule)
         np.testing.assert_allclose(mean_symmetric(trivial, cross, targets, schedule), expected, atol=1e-11)
+        reduced = fit_infinite_ensemble(kernel_function, group, orbits, targets, mean_only=True)
+        np.testing.assert_allclose(reduced.predict_mean(orbits[0], schedule), expected, atol=1e-11)
+    with pytest.raises(ValueError, match="invariant targets"):
+        fit_infinite_ensemble(kernel_function, group, orbits, orbits, mean_only=True)
     with pytest.raises(ValueError, match="all representations"):
         covariance_symmetric(trivial, ensemble.kernels.nngp, cross, cross[:, 0], cross, Schedule(1.0, 1.0))
 

@@ -2,14 +2,17 @@
 #
 # PLAN knows every experiment at every scale; CODE maps a command-line verb to the fingerprint of all code behind it.
 
-import os
+import shlex
 import sys
 from pathlib import Path
 
-# Jobs find the package without it being installed, for those who manage their own environment.
+# Jobs run in the environment of this snakemake and find the package there or, not installed, beside the Snakefile.
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={shlex.quote(str(SOURCE))};"
+    " set -euo pipefail; "
+)
 
 from emergent.config.plan import Plan
 from emergent.errors import EmergentError
@@ -34,7 +37,6 @@ CODE = {
         "report_page",
     )
 }
-RUN = f"{sys.executable} -m emergent.cli"
 
 
 wildcard_constraints:
@@ -50,22 +52,35 @@ wildcard_constraints:
 
 def dataset_code(dataset):
     """Returns the fingerprint of the code that prepares one data set."""
-    modules = (f"emergent.datasets.{PLAN.registry.entry(dataset).module}", "emergent.datasets.prepared")
+    modules = (
+        f"emergent.datasets.{PLAN.registry.entry(dataset).module}",
+        "emergent.datasets.prepared",
+    )
     return "+".join(code_fingerprint(module, SOURCE) for module in modules)
 
 
 def prepared(wildcards):
     """Returns NAME=PATH of every prepared data set of an experiment."""
     return {
-        name: f"results/datasets/{name}/prepared.h5" for name in PLAN.datasets(wildcards.scale, wildcards.experiment)
+        name: f"results/datasets/{name}/prepared.h5"
+        for name in PLAN.datasets(wildcards.scale, wildcards.experiment)
     }
+
+
+def training_set(wildcards):
+    """Returns the prepared training set of an experiment."""
+    return f"results/datasets/{PLAN.experiment(wildcards.scale, wildcards.experiment).data.train.dataset}/prepared.h5"
 
 
 def evaluated(wildcards):
     """Returns the evaluated blocks of all arms of an experiment."""
     experiment = PLAN.experiment(wildcards.scale, wildcards.experiment)
     folder = f"results/{wildcards.scale}/{wildcards.experiment}/evaluate"
-    return [f"{folder}/{arm}/members_{block}.h5" for arm in experiment.arms for block in experiment.members.blocks()]
+    return [
+        f"{folder}/{arm}/members_{block}.h5"
+        for arm in experiment.arms
+        for block in experiment.members.blocks()
+    ]
 
 
 def figure_files(scale):
@@ -78,4 +93,66 @@ def figure_files(scale):
 
 def claim_files(scale):
     """Returns the verdict table and the pages of the report."""
-    return [f"figures/{scale}/claims.md", f"figures/{scale}/assumptions.html", f"figures/{scale}/provenance.html"]
+    return [
+        f"figures/{scale}/claims.md",
+        f"figures/{scale}/assumptions.html",
+        f"figures/{scale}/provenance.html",
+    ]
+
+
+def figure_inputs(wildcards):
+    """Returns the summaries of the experiments behind a figure."""
+    return [
+        f"results/{wildcards.scale}/{name}/summary.h5"
+        for name in PLAN.figures[wildcards.name].experiments
+    ]
+
+
+def figure_references(wildcards):
+    """Returns the files with published values that a figure shows beside ours."""
+    return [
+        f"config/references/{name}.json"
+        for name in PLAN.figures[wildcards.name].references
+    ]
+
+
+def figure_flags(wildcards, input):
+    """Returns the flags that name summaries, references and notes on stand-in data."""
+    experiments = PLAN.figures[wildcards.name].experiments
+    notes = PLAN.stand_in_notes(wildcards.scale, experiments)
+    flags = [
+        f"--summary {name}={path}" for name, path in zip(experiments, input.summaries)
+    ]
+    flags += [f"--reference {path}" for path in input.references]
+    return flags + [f"--note {shlex.quote(note)}" for note in notes]
+
+
+def summaries(wildcards):
+    """Returns EXPERIMENT=PATH of every experiment that is on."""
+    return {
+        name: f"results/{wildcards.scale}/{name}/summary.h5"
+        for name in PLAN.run.experiments
+    }
+
+
+def sidecars(wildcards):
+    """Returns the provenance of everything behind the summaries."""
+    files = []
+    for name in PLAN.run.experiments:
+        experiment, folder = (
+            PLAN.experiment(wildcards.scale, name),
+            f"results/{wildcards.scale}/{name}",
+        )
+        blocks = [
+            f"{arm}/members_{block}.h5"
+            for arm in experiment.arms
+            for block in experiment.members.blocks()
+        ]
+        files += [
+            f"{folder}/{stage}/{block}"
+            for stage in ("train", "evaluate")
+            for block in blocks
+        ]
+        files += [f"{folder}/kernels/predictions.h5"] if experiment.kernel else []
+        files += [f"{folder}/summary.h5"]
+    return [f"{file}.provenance.json" for file in files]

@@ -14,10 +14,12 @@ rule stage_config:
     """Writes what one stage of an experiment depends on."""
     output:
         "results/{scale}/{experiment}/config/{stage}.json",
-    params:
-        content=lambda wildcards: PLAN.stage_json(wildcards.scale, wildcards.experiment, wildcards.stage),
     log:
         "results/{scale}/{experiment}/logs/config_{stage}.log",
+    params:
+        content=lambda wildcards: PLAN.stage_json(
+            wildcards.scale, wildcards.experiment, wildcards.stage
+        ),
     shell:
         "printf '%s\n' {params.content:q} > {output} 2> {log}"
 
@@ -26,12 +28,12 @@ rule arm_config:
     """Writes what one stage of one arm depends on."""
     output:
         "results/{scale}/{experiment}/config/{arm}/{stage}.json",
+    log:
+        "results/{scale}/{experiment}/logs/config_{arm}_{stage}.log",
     params:
         content=lambda wildcards: PLAN.stage_json(
             wildcards.scale, wildcards.experiment, wildcards.stage, wildcards.arm
         ),
-    log:
-        "results/{scale}/{experiment}/logs/config_{arm}_{stage}.log",
     shell:
         "printf '%s\n' {params.content:q} > {output} 2> {log}"
 
@@ -40,9 +42,9 @@ rule dataset_config:
     """Writes what downloading or preparing one data set depends on."""
     output:
         "results/datasets/{dataset}/config/{stage}.json",
-    params:
-        content=lambda wildcards: PLAN.dataset_json(wildcards.dataset, wildcards.stage),
     log:
         "results/datasets/{dataset}/logs/config_{stage}.log",
+    params:
+        content=lambda wildcards: PLAN.dataset_json(wildcards.dataset, wildcards.stage),
     shell:
         "printf '%s\n' {params.content:q} > {output} 2> {log}"

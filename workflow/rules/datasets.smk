@@ -14,7 +14,7 @@ rule download:
     resources:
         mem_mb=1000,
     shell:
-        "{RUN}.download"
+        "python -m emergent.cli.download"
         " --config {input.config}"
         " --dataset {wildcards.dataset}"
         " --file {wildcards.file}"
@@ -29,18 +29,18 @@ rule prepare:
         raw=lambda wildcards: PLAN.raw_paths(wildcards.dataset),
     output:
         "results/datasets/{dataset}/prepared.h5",
-    params:
-        raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
-        # The module of this data set alone: an edit of one generator must not prepare every data set again.
-        code=lambda wildcards: dataset_code(wildcards.dataset),
     log:
         "results/datasets/{dataset}/logs/prepare.log",
     benchmark:
         "results/datasets/{dataset}/benchmarks/prepare.tsv"
     resources:
         mem_mb=4000,
+    params:
+        raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
+        # The module of this data set alone: an edit of one generator must not prepare every data set again.
+        code=lambda wildcards: dataset_code(wildcards.dataset),
     shell:
-        "{RUN}.prepare"
+        "python -m emergent.cli.prepare"
         " --config {input.config}"
         " --dataset {wildcards.dataset}"
         " --raw {params.raw}"

@@ -10,9 +10,6 @@ rule evaluate:
     output:
         block="results/{scale}/{experiment}/evaluate/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/evaluate/{arm}/members_{block}.h5.provenance.json",
-    params:
-        datasets=lambda wildcards: [f"--dataset {name}={path}" for name, path in prepared(wildcards).items()],
-        code=CODE["evaluate"],
     log:
         "results/{scale}/{experiment}/logs/evaluate_{arm}_{block}.log",
     benchmark:
@@ -20,8 +17,13 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=4000,
+    params:
+        datasets=lambda wildcards: [
+            f"--dataset {name}={path}" for name, path in prepared(wildcards).items()
+        ],
+        code=CODE["evaluate"],
     shell:
-        "{RUN}.evaluate"
+        "python -m emergent.cli.evaluate"
         " --config {input.config}"
         " --block {input.block}"
         " {params.datasets}"
@@ -41,23 +43,31 @@ rule summarise:
             if PLAN.experiment(wildcards.scale, wildcards.experiment).kernel
             else []
         ),
-        samples=lambda wildcards: PLAN.sample_paths(wildcards.scale, wildcards.experiment),
+        samples=lambda wildcards: PLAN.sample_paths(
+            wildcards.scale, wildcards.experiment
+        ),
     output:
         summary="results/{scale}/{experiment}/summary.h5",
         provenance="results/{scale}/{experiment}/summary.h5.provenance.json",
-    params:
-        blocks=lambda wildcards, input: [f"--block {Path(path).parent.name}={path}" for path in input.blocks],
-        kernel=lambda wildcards, input: f"--kernel {input.kernel}" if input.kernel else "",
-        samples=lambda wildcards, input: f"--samples {input.samples}" if input.samples else "",
-        code=CODE["summarise"],
     log:
         "results/{scale}/{experiment}/logs/summarise.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/summarise.tsv"
     resources:
         mem_mb=8000,
+    params:
+        blocks=lambda wildcards, input: [
+            f"--block {Path(path).parent.name}={path}" for path in input.blocks
+        ],
+        kernel=lambda wildcards, input: (
+            f"--kernel {input.kernel}" if input.kernel else ""
+        ),
+        samples=lambda wildcards, input: (
+            f"--samples {input.samples}" if input.samples else ""
+        ),
+        code=CODE["summarise"],
     shell:
-        "{RUN}.summarise"
+        "python -m emergent.cli.summarise"
         " --config {input.config}"
         " {params.blocks}"
         " {params.kernel}"

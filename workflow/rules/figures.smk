@@ -1,39 +1,17 @@
 # Needs: summaries, config/figures.yaml (through PLAN), config/references. Makes: figures/<scale>/<paper>/<name>.*
 
 
-import shlex
-
-
 rule figure_config:
     """Writes the entry of one figure or table."""
     output:
         "results/figures/{name}.json",
-    params:
-        content=lambda wildcards: PLAN.figure_json(wildcards.name),
     log:
         "results/figures/{name}.log",
     localrule: True
+    params:
+        content=lambda wildcards: PLAN.figure_json(wildcards.name),
     shell:
         "printf '%s\n' {params.content:q} > {output} 2> {log}"
-
-
-def figure_inputs(wildcards):
-    """Returns the summaries of the experiments behind a figure."""
-    return [f"results/{wildcards.scale}/{name}/summary.h5" for name in PLAN.figures[wildcards.name].experiments]
-
-
-def figure_references(wildcards):
-    """Returns the files with published values that a figure shows beside ours."""
-    return [f"config/references/{name}.json" for name in PLAN.figures[wildcards.name].references]
-
-
-def figure_flags(wildcards, input):
-    """Returns the flags that name summaries, references and notes on stand-in data."""
-    experiments = PLAN.figures[wildcards.name].experiments
-    notes = PLAN.stand_in_notes(wildcards.scale, experiments)
-    flags = [f"--summary {name}={path}" for name, path in zip(experiments, input.summaries)]
-    flags += [f"--reference {path}" for path in input.references]
-    return flags + [f"--note {shlex.quote(note)}" for note in notes]
 
 
 rule figure:
@@ -53,17 +31,17 @@ rule figure:
         png="figures/{scale}/{paper}/{name}.png",
         csv="figures/{scale}/{paper}/{name}.csv",
         caption="figures/{scale}/{paper}/{name}.txt",
-    params:
-        flags=figure_flags,
-        code=CODE["figure"],
     log:
         "results/{scale}/logs/figure_{paper}_{name}.log",
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "figure"),
     resources:
         mem_mb=2000,
+    params:
+        flags=figure_flags,
+        code=CODE["figure"],
     shell:
-        "{RUN}.figure"
+        "python -m emergent.cli.figure"
         " --config {input.config}"
         " --scale {wildcards.scale}"
         " {params.flags}"
@@ -88,17 +66,17 @@ rule table:
         tex="figures/{scale}/{paper}/{name}.tex",
         csv="figures/{scale}/{paper}/{name}.csv",
         caption="figures/{scale}/{paper}/{name}.txt",
-    params:
-        flags=figure_flags,
-        code=CODE["table"],
     log:
         "results/{scale}/logs/table_{paper}_{name}.log",
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "table"),
     resources:
         mem_mb=2000,
+    params:
+        flags=figure_flags,
+        code=CODE["table"],
     shell:
-        "{RUN}.table"
+        "python -m emergent.cli.table"
         " --config {input.config}"
         " --scale {wildcards.scale}"
         " {params.flags}"

@@ -9,9 +9,6 @@ rule kernel:
     output:
         predictions="results/{scale}/{experiment}/kernels/predictions.h5",
         provenance="results/{scale}/{experiment}/kernels/predictions.h5.provenance.json",
-    params:
-        datasets=lambda wildcards: [f"--dataset {name}={path}" for name, path in prepared(wildcards).items()],
-        code=CODE["kernel"],
     log:
         "results/{scale}/{experiment}/logs/kernel.log",
     benchmark:
@@ -19,8 +16,13 @@ rule kernel:
     threads: 2
     resources:
         mem_mb=8000,
+    params:
+        datasets=lambda wildcards: [
+            f"--dataset {name}={path}" for name, path in prepared(wildcards).items()
+        ],
+        code=CODE["kernel"],
     shell:
-        "{RUN}.kernel"
+        "python -m emergent.cli.kernel"
         " --config {input.config}"
         " {params.datasets}"
         " --threads {threads}"

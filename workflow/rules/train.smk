@@ -5,14 +5,10 @@ rule train:
     """Trains one block of members of one arm."""
     input:
         config="results/{scale}/{experiment}/config/{arm}/train.json",
-        dataset=lambda wildcards: "results/datasets/"
-        + PLAN.experiment(wildcards.scale, wildcards.experiment).data.train.dataset
-        + "/prepared.h5",
+        dataset=training_set,
     output:
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/train/{arm}/members_{block}.h5.provenance.json",
-    params:
-        code=CODE["train"],
     log:
         "results/{scale}/{experiment}/logs/train_{arm}_{block}.log",
     benchmark:
@@ -20,8 +16,10 @@ rule train:
     threads: 1
     resources:
         mem_mb=4000,
+    params:
+        code=CODE["train"],
     shell:
-        "{RUN}.train"
+        "python -m emergent.cli.train"
         " --config {input.config}"
         " --dataset {input.dataset}"
         " --members {wildcards.block}"

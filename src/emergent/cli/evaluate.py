@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m emergent.cli.evaluate", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'evaluate' of one arm")
     parser.add_argument("--block", type=Path, required=True, help="trained block")
-    parser.add_argument("--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable")
+    parser.add_argument(
+        "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
+    )
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")

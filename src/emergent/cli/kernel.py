@@ -16,7 +16,9 @@ def main() -> None:
     """Parses the flags, computes and writes."""
     parser = argparse.ArgumentParser(prog="python -m emergent.cli.kernel", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'kernel'")
-    parser.add_argument("--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable")
+    parser.add_argument(
+        "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
+    )
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")

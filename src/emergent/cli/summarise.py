@@ -17,7 +17,9 @@ def main() -> None:
     """Parses the flags, summarises and writes."""
     parser = argparse.ArgumentParser(prog="python -m emergent.cli.summarise", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'summary'")
-    parser.add_argument("--block", action="append", required=True, metavar="ARM=PATH", help="evaluated block; repeatable")
+    parser.add_argument(
+        "--block", action="append", required=True, metavar="ARM=PATH", help="evaluated block; repeatable"
+    )
     parser.add_argument("--kernel", type=Path, help="infinite-width predictions, where the experiment has them")
     parser.add_argument("--samples", type=Path, help="prepared data whose first nine test inputs are kept for a figure")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")

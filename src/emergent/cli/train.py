@@ -9,8 +9,8 @@ from emergent import provenance, storage
 from emergent.cli._run import file_attributes, limit_threads, main_guard, progress, read_stage_config
 from emergent.training.engine import train_block
 from emergent.training.samples import load_training
-from emergent.training.tasks import augmentation_action, block_task, parse_block, result_arrays
 from emergent.training.step import TrainingData
+from emergent.training.tasks import augmentation_action, block_task, parse_block, result_arrays
 
 
 def main() -> None:

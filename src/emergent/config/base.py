@@ -72,7 +72,7 @@ def hint(word: str, known: list[str]) -> str:
 
 
 def merge(base: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    """Returns ``base`` with ``delta`` laid over it: mappings merge, lists and scalars are replaced, null removes a key."""
+    """Returns ``base`` with ``delta`` laid over it: mappings merge, other values are replaced, null removes a key."""
     merged = dict(base)
     for key, value in delta.items():
         if value is None:

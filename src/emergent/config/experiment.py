@@ -149,10 +149,9 @@ class Members(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> "Members":
         if self.num % self.block:
-            raise ValueError(
-                f"num: expected a multiple of block ({self.block}), found {self.num}; "
-                f"use {self.num - self.num % self.block or self.block} or {self.num - self.num % self.block + self.block}"
-            )
+            below = self.num - self.num % self.block
+            choices = f"{below} or {below + self.block}" if below else str(self.block)
+            raise ValueError(f"num: expected a multiple of block ({self.block}), found {self.num}; use {choices}")
         return self
 
     def blocks(self) -> tuple[str, ...]:
@@ -283,5 +282,6 @@ def load_experiment(folder: Path, name: str, scale: str) -> Experiment:
     if not isinstance(scales, dict) or set(scales) != set(SCALES):
         raise ConfigError(f"{path}: scales: expected exactly {', '.join(SCALES)}, found {list(scales or {})}.")
     if content.get("experiment") != name:
-        raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {content.get('experiment')!r}.")
+        found = content.get("experiment")
+        raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
     return validate(Experiment, merge(content, scales[scale] or {}), f"{path} (scale {scale})")

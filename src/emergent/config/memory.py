@@ -8,6 +8,7 @@ are stated at their place.
 import math
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 
 from emergent.config.experiment import Experiment
 from emergent.config.models import CnnModel, GcnnModel, MlpModel
@@ -57,7 +58,7 @@ def network_size(model: MlpModel | CnnModel | GcnnModel, shape: tuple[int, int, 
 
 
 def _dense(sizes: list[int], biases: int, parameters: int, activations: int) -> NetworkSize:
-    parameters += sum((a + biases) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    parameters += sum((a + biases) * b for a, b in pairwise(sizes))
     return NetworkSize(parameters, activations + sum(sizes))
 
 
@@ -96,9 +97,7 @@ def require_memory(experiment: Experiment, limit_bytes: int, vectorised: bool) -
         need = block_bytes(experiment, arm, block, block if vectorised else 1)
         if need <= limit_bytes:
             continue
-        fitting = [
-            b for b in range(1, block) if block_bytes(experiment, arm, b, b if vectorised else 1) <= limit_bytes
-        ]
+        fitting = [b for b in range(1, block) if block_bytes(experiment, arm, b, b if vectorised else 1) <= limit_bytes]
         advice = (
             f"set members.block to {fitting[-1]} or less"
             if fitting

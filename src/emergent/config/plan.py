@@ -91,8 +91,8 @@ class Plan:
 
     def dataset_json(self, dataset: str, stage: str) -> str:
         """Returns the canonical JSON that drives ``download`` or ``prepare`` of a data set."""
-        config = self.registry.download_config(dataset) if stage == "download" else self.registry.prepare_config(dataset)
-        return canonical_json(config)
+        choose = {"download": self.registry.download_config, "prepare": self.registry.prepare_config}[stage]
+        return canonical_json(choose(dataset))
 
     def raw_paths(self, dataset: str) -> list[str]:
         """Returns the downloaded files that a data set is prepared from."""
@@ -135,7 +135,9 @@ class Plan:
             for name in self.run.figures:
                 if name not in possible:
                     reason = "its experiments are off" if name in self.figures else f"unknown{hint(name, possible)}"
-                    raise ConfigError(f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}.")
+                    raise ConfigError(
+                        f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}."
+                    )
             possible = [name for name in possible if name in self.run.figures]
         return [name for name in possible if kind is None or self.figures[name].kind == kind]
 

@@ -44,9 +44,11 @@ def stage_config(experiment: Experiment, stage: str, arm: str | None = None) -> 
     if stage == "kernel":
         if experiment.kernel is None:
             raise ConfigError(f"{experiment.experiment}: no kernel section, so there is no kernel stage.")
-        groups = sorted({arm_.augmentation.group for arm_ in experiment.arms.values()})
+        groups = sorted({value.augmentation.group for value in experiment.arms.values()})
         if len(groups) != 1:
-            raise ConfigError(f"{experiment.experiment}: the kernel stage needs one group for all arms, found {groups}.")
+            raise ConfigError(
+                f"{experiment.experiment}: the kernel stage needs one group for all arms, found {groups}."
+            )
         return common | {
             "data": _data(dumped, "evaluate"),
             "kernel": dumped["kernel"],

@@ -91,6 +91,7 @@ def fit_infinite_ensemble(
     *,
     tile_size: int = 256,
     relative_cutoff: float = RELATIVE_CUTOFF,
+    mean_only: bool = False,
 ) -> InfiniteEnsemble:
     """Returns the infinite ensemble of an architecture on an augmented training set.
 
@@ -103,18 +104,23 @@ def fit_infinite_ensemble(
             transformed like the inputs if they are equivariant.
         tile_size: side of a tile when kernels are computed, in samples.
         relative_cutoff: share of the largest eigenvalue that counts as zero at infinite time.
+        mean_only: for invariant targets: solve only the N x N problem of the trivial representation, enough for
+            ``predict_mean`` but not for covariances.
 
     Raises:
-        ValueError: shapes do not fit the group, or kernels come out in float32 because x64 is off.
+        ValueError: shapes do not fit the group, ``mean_only`` with targets that are not invariant, or kernels come
+            out in float32 because x64 is off.
     """
     if orbits.shape[0] != group.order or targets.shape[:2] != orbits.shape[:2] or targets.ndim != 3:
         raise ValueError(
             f"expected orbits [{group.order}, N, ...] and targets [{group.order}, N, K] for group {group.name}, "
             f"found {orbits.shape} and {targets.shape}."
         )
+    if mean_only and not np.array_equal(targets, np.broadcast_to(targets[:1], targets.shape)):
+        raise ValueError("mean_only needs invariant targets: targets[g] must be the same for all g.")
     probe = kernel_function(orbits[0, :1], orbits[0, :1]).ntk
     if probe.dtype != np.float64:
         raise ValueError(f"kernels come out in {probe.dtype}; pass float64 inputs with x64 switched on in JAX.")
     kernels = orbit_gram(kernel_function, orbits, group, tile_size)
-    spectrum = diagonalise_symmetric(kernels.ntk, group, relative_cutoff)
+    spectrum = diagonalise_symmetric(kernels.ntk, group, relative_cutoff, trivial_only=mean_only)
     return InfiniteEnsemble(kernel_function, orbits, targets, kernels, spectrum, tile_size)

@@ -72,8 +72,11 @@ def _fit(squared: dict[int, np.ndarray]) -> dict[str, float]:
     sizes = np.array(sorted(squared), float)
     values = np.array([squared[int(m)].mean() for m in sizes])
     # A single ensemble has no spread of its own: its relative error is taken as that of the best-known size.
-    relative = {int(m): squared[int(m)].std(ddof=1) / np.sqrt(len(squared[int(m)])) / squared[int(m)].mean()
-                for m in sizes if len(squared[int(m)]) > 1}
+    relative = {
+        int(m): squared[int(m)].std(ddof=1) / np.sqrt(len(squared[int(m)])) / squared[int(m)].mean()
+        for m in sizes
+        if len(squared[int(m)]) > 1
+    }
     fallback = max(relative.values(), default=0.1)
     errors = np.array([relative.get(int(m), fallback) for m in sizes]) * values
     (floor2, noise), covariance = fit_noise_floor(sizes, values, errors)
@@ -108,11 +111,13 @@ def _add_quantities(
     small, large = min(averages), max(averages)
     ratio = averages[large][0] / averages[small][0]
     # A single largest ensemble has no spread: its relative error is bounded by that of the smallest ensembles.
-    relative = [error / mean if np.isfinite(error) else averages[small][1] / averages[small][0]
-                for mean, error, _ in (averages[small], averages[large])]
+    relative = [
+        error / mean if np.isfinite(error) else averages[small][1] / averages[small][0]
+        for mean, error, _ in (averages[small], averages[large])
+    ]
     text = f"distance of ensembles of {large} over that of ensembles of {small}"
     quantities.add_with_alias(
-        "distance_ratio/{data}", data, alias, ratio, ratio * float(np.hypot(*relative)), 1, description=text
+        "distance_ratio/{data}", data, alias, ratio, ratio * float(np.linalg.norm(relative)), 1, description=text
     )
 
 

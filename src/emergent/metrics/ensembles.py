@@ -5,6 +5,7 @@ pool grows, and a block needs to store only the sums over the runs of its member
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -46,7 +47,7 @@ def ensemble_mean(ensemble: Run, sums: Mapping[Run, np.ndarray], borders: list[i
     start, stop = ensemble
     cuts = [start, *[border for border in borders if start < border < stop], stop]
     total: np.ndarray | None = None
-    for run in zip(cuts[:-1], cuts[1:], strict=True):
+    for run in pairwise(cuts):
         if run not in sums:
             raise DataError(f"members {run[0]}..{run[1] - 1}: no stored sum; evaluate the blocks again.")
         part = sums[run].astype(np.float64)

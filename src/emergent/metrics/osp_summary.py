@@ -4,6 +4,7 @@ References:
     arXiv 2403.03103, orbit same prediction out of distribution during training, and its table of methods.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ def _statistics(values: np.ndarray) -> dict[str, float | int]:
     }
 
 
-def summarise_osp(settings: dict[str, Any], pools: dict[str, MemberPool], kernel: None = None) -> dict[str, pd.DataFrame]:
+def summarise_osp(
+    settings: dict[str, Any], pools: dict[str, MemberPool], kernel: None = None
+) -> dict[str, pd.DataFrame]:
     """Returns the tables ``osp``, ``accuracy`` and ``quantities``.
 
     Args:
@@ -112,13 +115,9 @@ def _quantities(settings: dict[str, Any], osp: pd.DataFrame) -> pd.DataFrame:
         if len(ranked) > 1:
             steps = [
                 (average[b][0] - average[a][0], float(np.hypot(average[a][1], average[b][1])))
-                for a, b in zip(ranked[:-1], ranked[1:], strict=True)
+                for a, b in pairwise(ranked)
             ]
             smallest = min(steps)
             text = "smallest increase of the gain from one group to the next larger one"
-            quantities.add_with_alias(
-                "gain_growth/{data}", data, alias, *smallest, len(steps), description=text
-            )
+            quantities.add_with_alias("gain_growth/{data}", data, alias, *smallest, len(steps), description=text)
     return quantities.table()
-
-

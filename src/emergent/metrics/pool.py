@@ -40,7 +40,8 @@ class MemberPool:
 
     def metric(self, data: str, name: str) -> np.ndarray:
         """Returns one metric [M, E, N] of all members on one evaluation set."""
-        return np.concatenate([storage.read_arrays(p, [f"{data}/metric/{name}"])[f"{data}/metric/{name}"] for p in self._paths])
+        key = f"{data}/metric/{name}"
+        return np.concatenate([storage.read_arrays(path, [key])[key] for path in self._paths])
 
     def has_metric(self, data: str, name: str) -> bool:
         """Returns whether a metric was computed on an evaluation set (accuracy needs labels)."""

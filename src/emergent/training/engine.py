@@ -2,7 +2,7 @@
 
 One interface, two strategies that run the same step function (``emergent.training.step``):
 
-``block``    all members of the block in one compiled program (``vmap`` over members, ``scan`` over steps): accelerators.
+``block``    all members in one compiled program (``vmap`` over members, ``scan`` over steps): accelerators.
 ``members``  one member after another. On a CPU, XLA runs vectorised convolutions several times slower than one after
              another, and convolutions inside loops some twenty times slower than the same step called from Python; so
              convolutional networks take one call per step there, and dense networks scan whole epochs.
@@ -174,9 +174,7 @@ class _Program:
             epoch = jnp.asarray(segment.end_epoch - 1)
             indices = self.order(member, epoch, data.inputs.shape[0], self.task.training.batch_size)
         if self.scans:
-            return self.many_steps(
-                state, member, jnp.asarray(segment.first_step), indices, data, segment.num_steps
-            )
+            return self.many_steps(state, member, jnp.asarray(segment.first_step), indices, data, segment.num_steps)
         losses = []
         for i in range(segment.num_steps):
             batch = None if indices is None else indices[i]
@@ -230,15 +228,16 @@ def _train(
         bad = np.flatnonzero(~np.isfinite(losses[-1]))
         if bad.size:
             raise DataError(
-                f"member {members[bad[0]]} of arm {program.task.arm}: the training loss is {losses[-1][bad[0]]} in epoch "
-                f"{segment.end_epoch}; nothing was written. Lower train.learning_rate ({training.learning_rate})."
+                f"member {members[bad[0]]} of arm {program.task.arm}: the training loss is {losses[-1][bad[0]]} "
+                f"in epoch {segment.end_epoch}; nothing was written. "
+                f"Lower train.learning_rate ({training.learning_rate})."
             )
         if segment.end_epoch in wanted:
             checkpoints.append(jax.device_get(state.parameters))
         if on_progress:
             on_progress(len(members) * (segment.num_steps if training.batch_size is None else 1))
     flat = [traverse_util.flatten_dict(parameters, sep="/") for parameters in checkpoints]
-    stacked = {name: np.stack([part[name] for part in flat]) for name in flat[0]}
+    stacked = {name: np.stack([np.asarray(part[name]) for part in flat]) for name in flat[0]}
     if not program.vectorised:
         stacked = {name: value[:, None] for name, value in stacked.items()}
     return BlockResult(stacked, wanted, np.stack(losses))
