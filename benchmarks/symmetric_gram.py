@@ -4,8 +4,8 @@ Plain builds the |G| N x |G| N kernel matrix and diagonalises it; the block-diag
 (half of them) and one eigendecomposition for each irreducible representation; neural_tangents' own
 ``gradient_descent_mse_ensemble`` is the peer. All run in this process, after one warm-up for compilation, and predict
 mean and covariance at the same test points; the last two columns are for the mean alone, whose invariant targets
-leave an N x N problem. The peer's larger deviation is its rounding of the ReLU angle of an input with itself. Groups whose rotations are not exact on a lattice act on vectors
-of |G| equal parts by cyclic shifts, which is as good a unitary representation as any.
+leave an N x N problem. The peer's larger deviation is its rounding of the ReLU angle of an input with itself. Groups
+act by the regular representation on vectors of |G| equal parts, exact for every group.
 
     python benchmarks/symmetric_gram.py --groups C4 C8 D4 --samples 256 512
 """
@@ -47,8 +47,7 @@ def timed(function: Callable[[], Result]) -> tuple[Result, float]:
 def compare(name: str, num: int) -> str:
     """Returns one line of the table: times in seconds, ratios, and largest deviation of mean and covariance."""
     group = group_from_name(name)
-    orbits, test = regular_orbits(group, num, 0), regular_orbits(group, Result = TypeVar("Result")
-NUM_TEST, 1)[0]
+    orbits, test = regular_orbits(group, num, 0), regular_orbits(group, NUM_TEST, 1)[0]
     train = orbits.reshape(group.order * num, -1)
     labels = np.random.default_rng(2).normal(size=(num, NUM_OUTPUTS))
     targets = np.broadcast_to(labels, (group.order, num, NUM_OUTPUTS))
@@ -105,8 +104,22 @@ def main() -> None:
     parser.add_argument("--samples", nargs="+", type=int, required=True)
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    print("                     seconds                       ratio to symmetric    deviation from plain       mean alone")
-    print("group     N  |G| N     plain symmetric      peer      plain       peer  symmetric       peer      ratio  deviation")
+    header = (
+        "group",
+        "N",
+        "|G| N",
+        "plain",
+        "symmetric",
+        "peer",
+        "plain",
+        "peer",
+        "symmetric",
+        "peer",
+        "ratio",
+        "dev.",
+    )
+    print(f"{'':18}{'seconds':>30}{'ratio to symmetric':>22}{'deviation from plain':>22}{'mean alone':>22}")
+    print("{:>5} {:>5} {:>6} {:>9} {:>9} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}".format(*header))
     for name in arguments.groups:
         for num in arguments.samples:
             print(compare(name, num), flush=True)

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from emergent.config.experiment import Training
 from emergent.config.models import CnnModel, GcnnModel, MlpModel
+from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.models.registry import build, has_convolutions
 from emergent.training.prng import Purpose, member_key

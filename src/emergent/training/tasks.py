@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from emergent import storage
-from emergent.config.experiment import Training
 from emergent.config.models import CnnModel, GcnnModel, MlpModel, Model
+from emergent.config.training import Training
 from emergent.errors import ConfigError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import ImageAction, image_action
