@@ -59,12 +59,15 @@ def dataset_code(dataset):
     return "+".join(code_fingerprint(module, SOURCE) for module in modules)
 
 
-def prepared(wildcards):
-    """Returns NAME=PATH of every prepared data set of an experiment."""
-    return {
-        name: f"results/datasets/{name}/prepared.h5"
-        for name in PLAN.datasets(wildcards.scale, wildcards.experiment)
-    }
+def prepared(wildcards, stage="evaluate"):
+    """Returns name and path of every prepared data set that a stage of an experiment reads."""
+    names = PLAN.datasets(wildcards.scale, wildcards.experiment, stage)
+    return {name: f"results/datasets/{name}/prepared.h5" for name in names}
+
+
+def prepared_for_kernel(wildcards):
+    """Returns name and path of every prepared data set that the kernel stage reads."""
+    return prepared(wildcards, "kernel")
 
 
 def training_set(wildcards):

@@ -4,7 +4,7 @@
 rule kernel:
     """Predicts mean and covariance of the infinitely wide ensemble."""
     input:
-        unpack(prepared),
+        unpack(prepared_for_kernel),
         config="results/{scale}/{experiment}/config/kernel.json",
     output:
         predictions="results/{scale}/{experiment}/kernels/predictions.h5",
@@ -18,7 +18,8 @@ rule kernel:
         mem_mb=8000,
     params:
         datasets=lambda wildcards: [
-            f"--dataset {name}={path}" for name, path in prepared(wildcards).items()
+            f"--dataset {name}={path}"
+            for name, path in prepared_for_kernel(wildcards).items()
         ],
         code=CODE["kernel"],
     shell:

@@ -9,6 +9,7 @@ from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, limit_threads, main_guard, read_stage_config
 from emergent.training.infinite import infinite_predictions
+from emergent.training.readings import readings_table
 from emergent.training.samples import load_evaluation, load_training
 
 
@@ -36,7 +37,8 @@ def main() -> None:
     }
     arrays = infinite_predictions(config, training, samples)
     attributes = file_attributes(config, arguments.fingerprint)
-    storage.write(arguments.output, stage="kernel", attributes=attributes, arrays=arrays)
+    tables = {"readings": readings_table(config, datasets)}
+    storage.write(arguments.output, stage="kernel", attributes=attributes, arrays=arrays, tables=tables)
     provenance.write_sidecar(arguments.output)
 
 

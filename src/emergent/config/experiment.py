@@ -106,10 +106,13 @@ class Kernel(StrictModel):
     Attributes:
         model: architecture whose width goes to infinity (its ``width`` is ignored).
         tile_size: samples per side of one tile of the Gram matrix.
+        readings: data sets whose infinite-width spread is laid beside the published one, because the published
+            settings are not known.
     """
 
     model: MlpModel
     tile_size: PositiveInt = 256
+    readings: Many[Name] = ()
 
 
 class Members(StrictModel):

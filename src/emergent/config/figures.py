@@ -132,6 +132,14 @@ class OodTable(_Entry):
     options: TableOptions
 
 
+class ReadingsTable(_Entry):
+    """Readings of unpublished settings at infinite width."""
+
+    plot: Literal["ising_readings"]
+    kind: Literal["table"] = "table"
+    options: NoOptions = NoOptions()
+
+
 class ConvergenceFigure(_Entry):
     """E4: distance of CNN and GCNN ensembles."""
 
@@ -149,7 +157,7 @@ class SamplesFigure(_Entry):
 
 
 Entry = Annotated[
-    IsingFigure | PredictionFigure | SizesFigure | OodTable | ConvergenceFigure | SamplesFigure,
+    IsingFigure | PredictionFigure | SizesFigure | OodTable | ReadingsTable | ConvergenceFigure | SamplesFigure,
     Field(discriminator="plot"),
 ]
 

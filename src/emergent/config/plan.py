@@ -80,7 +80,7 @@ class Plan:
     def experiment(self, scale: str, name: str) -> Experiment:
         """Returns one experiment at one scale, with its data sets checked against the registry."""
         experiment = load_experiment(self.folder / "experiments", name, scale)
-        for dataset in datasets_of(experiment):
+        for dataset in datasets_of(experiment, "kernel"):
             self.registry.entry(dataset)
         return experiment
 
@@ -99,9 +99,9 @@ class Plan:
         owner = self.registry.raw_owner(dataset)
         return [f"results/datasets/{owner}/raw/{name}" for name in self.registry.raw_files(dataset)]
 
-    def datasets(self, scale: str, name: str) -> list[str]:
-        """Returns the data sets of an experiment."""
-        return datasets_of(self.experiment(scale, name))
+    def datasets(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
+        """Returns the data sets that a stage of an experiment reads."""
+        return datasets_of(self.experiment(scale, name), stage)
 
     def sample_paths(self, scale: str, name: str) -> list[str]:
         """Returns the generated out-of-distribution set whose first tiles an experiment shows, if it has one."""

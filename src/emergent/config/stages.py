@@ -93,7 +93,8 @@ def _data(dumped: dict[str, Any], stage: str) -> dict[str, Any]:
     return data
 
 
-def datasets_of(experiment: Experiment) -> list[str]:
-    """Returns the names of all data sets that an experiment reads, sorted."""
+def datasets_of(experiment: Experiment, stage: str) -> list[str]:
+    """Returns the names of the data sets that a stage reads (``evaluate``, or ``kernel`` with its readings), sorted."""
     names = {experiment.data.train.dataset} | {entry.dataset for entry in experiment.data.evaluate.values()}
+    names |= set(experiment.kernel.readings) if experiment.kernel and stage == "kernel" else set()
     return sorted(names)

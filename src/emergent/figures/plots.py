@@ -13,6 +13,7 @@ from emergent.figures import (
     fashion_mnist_sizes,
     ising_invariance,
     ising_ntk_difference,
+    ising_readings,
     ood_samples,
     style,
 )
@@ -42,6 +43,7 @@ PLOTS: dict[str, Plot] = {
     "fashion_mnist_sizes": Plot(fashion_mnist_sizes.draw, tables=("osp",)),
     "fashion_mnist_ood_table": Plot(fashion_mnist_ood_table.tabulate, tables=("osp",)),
     "cnn_gcnn_convergence": Plot(cnn_gcnn_convergence.draw, tables=("distance", "fit")),
+    "ising_readings": Plot(ising_readings.tabulate, tables=("readings",)),
     "ood_samples": Plot(ood_samples.draw, arrays=("ood_samples",)),
 }
 

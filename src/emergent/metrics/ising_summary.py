@@ -21,6 +21,7 @@ from emergent.metrics.pool import MemberPool
 from emergent.metrics.quantities import Quantities
 
 NTK_ARM = "ntk"
+ENERGY_SCALES = ("mean_absolute", "absolute_mean", "per_sample")
 # Gaussian draws for the expected orbit std of an infinitely wide member; their error is about 0.5 %.
 NUM_DRAWS = 4000
 
@@ -40,7 +41,7 @@ def energy_scale(energies: Float[np.ndarray, " N"], rule: str) -> Float[np.ndarr
     return np.broadcast_to(scale, energies.shape)
 
 
-def _gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndarray, "D N"]:
+def gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndarray, "D N"]:
     """Returns draws of the orbit std of Gaussian energies with a given covariance over each orbit."""
     values, vectors = np.linalg.eigh(covariance)
     draws = np.random.default_rng(0).standard_normal((NUM_DRAWS, *values.shape))
@@ -50,7 +51,7 @@ def _gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndar
 def summarise_ising(
     settings: dict[str, Any], pools: dict[str, MemberPool], kernel: Path | None
 ) -> dict[str, pd.DataFrame]:
-    """Returns the tables ``orbit_std``, ``ntk_difference`` and ``quantities``.
+    """Returns the tables ``orbit_std``, ``ntk_difference``, ``readings`` and ``quantities``.
 
     Args:
         settings: configuration of the summary stage.
@@ -67,7 +68,7 @@ def summarise_ising(
         ntk_energy = site_mean(infinite[f"{data}/mean"])
         scale = energy_scale(ntk_energy[:, 0], settings["energy_scale"])
         invariance.append(float((np.abs(ntk_energy - ntk_energy[:, :1]).max(1) / np.abs(ntk_energy).mean()).max()))
-        spread = _gaussian_orbit_std(infinite[f"{data}/energy_covariance"]) / scale
+        spread = gaussian_orbit_std(infinite[f"{data}/energy_covariance"]) / scale
         orbit_rows.append(_members_row(NTK_ARM, 0, data, spread[:, None]))
         ntk_std = float((orbit_energy_std(infinite[f"{data}/mean"]) / scale).mean())
         for size in settings["ensemble_sizes"]:
@@ -102,6 +103,7 @@ def summarise_ising(
     return {
         "orbit_std": pd.DataFrame(orbit_rows)[columns],
         "ntk_difference": pd.DataFrame(difference_rows)[[c for c in columns if c != "predictor"]],
+        "readings": storage.read_table(kernel, "readings", "kernel"),
         "quantities": quantities.table(),
     }
 

@@ -76,6 +76,14 @@ def _read(path: Path, selection: Mapping[str, Any], shape: tuple[int, int, int])
     return Samples(inputs, labels, targets)
 
 
+def read_samples(path: Path, split: str) -> Samples:
+    """Returns a whole split of a real-valued data set, unscaled."""
+    with storage.open_file(path, "prepare") as file:
+        side = storage.read_array(file, f"{split}/inputs").shape[1]
+    raw = _read(path, {"split": split, "num": None}, (side, side, 1))
+    return Samples(Scaling().apply(raw.inputs), raw.labels, raw.targets)
+
+
 def load_training(path: Path, data: Mapping[str, Any]) -> tuple[Samples, Scaling]:
     """Returns the scaled training samples and the scaling that they define.
 
