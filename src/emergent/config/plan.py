@@ -28,7 +28,8 @@ class RunConfig(StrictModel):
         experiments: experiments that run.
         figures: figures and tables that are made; null makes all whose experiments run.
         mirror: folder with data files, tried before any download.
-        memory_gb: memory in GiB that one job may use; null takes the machine's.
+        memory_gb: memory in GiB that one training job may use; null takes the machine's.
+        accelerator: jobs train all members of a block at once, as they do on a GPU; memory_gb is then the GPU's.
     """
 
     scale: Scale
@@ -36,6 +37,7 @@ class RunConfig(StrictModel):
     figures: Many[Name] | None = None
     mirror: str | None = None
     memory_gb: float | None = Field(default=None, gt=0)
+    accelerator: bool = Field(default=False, strict=False)
 
 
 class Plan:
@@ -71,7 +73,7 @@ class Plan:
                 )
         limit = int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
         for name in self.run.experiments:
-            require_memory(self.experiment(self.run.scale, name), limit, vectorised=False)
+            require_memory(self.experiment(self.run.scale, name), limit, vectorised=self.run.accelerator)
         if self.run.mirror:
             # Jobs inherit the environment; a path in the rule's parameters would make downloads run again.
             os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
