@@ -17,6 +17,8 @@ from emergent.errors import ConfigError, ResourceError
 FLOAT_BYTES = 4
 # Forward activations are kept for the backward pass, which makes as many again, and convolutions unfold patches.
 ACTIVATION_COPIES = 3
+# Training samples where the configuration takes all of a data set whose size the caller has not filled in.
+UNKNOWN_NUM_SAMPLES = 60000
 # Runtime, compiled programs and Python itself.
 BASE_BYTES = 600 * 2**20
 
@@ -67,12 +69,12 @@ def block_bytes(experiment: Experiment, arm: str, block: int, members_in_flight:
     config = experiment.arms[arm]
     size = network_size(config.model, experiment.data.shape)
     copies = {"sgd": 2, "adam": 4}[experiment.train.optimiser]
-    samples = experiment.train.batch_size or experiment.data.train.num or 60000
+    samples = experiment.train.batch_size or experiment.data.train.num or UNKNOWN_NUM_SAMPLES
     if config.augmentation.mode == "full":
         samples *= int(config.augmentation.group[1:]) * (2 if config.augmentation.group[0] == "D" else 1)
     step = members_in_flight * (copies * size.num_parameters + ACTIVATION_COPIES * samples * size.num_activations)
     checkpoints = len(experiment.train.checkpoint_epochs()) * block * size.num_parameters
-    data = (experiment.data.train.num or 60000) * math.prod(experiment.data.shape)
+    data = (experiment.data.train.num or UNKNOWN_NUM_SAMPLES) * math.prod(experiment.data.shape)
     return BASE_BYTES + FLOAT_BYTES * (step + 2 * checkpoints + data)
 
 

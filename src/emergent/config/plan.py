@@ -73,7 +73,7 @@ class Plan:
                 )
         limit = int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
         for name in self.run.experiments:
-            require_memory(self.experiment(self.run.scale, name), limit, vectorised=self.run.accelerator)
+            require_memory(self._sized(self.experiment(self.run.scale, name)), limit, vectorised=self.run.accelerator)
         if self.run.mirror:
             # Jobs inherit the environment; a path in the rule's parameters would make downloads run again.
             os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
@@ -85,6 +85,13 @@ class Plan:
         for dataset in datasets_of(experiment, "kernel"):
             self.registry.entry(dataset)
         return experiment
+
+    def _sized(self, experiment: Experiment) -> Experiment:
+        """Returns the experiment with the size of its training set filled in from the registry."""
+        train = experiment.data.train
+        num = train.num or self.registry.entry(train.dataset).splits[train.split]
+        data = experiment.data.model_copy(update={"train": train.model_copy(update={"num": num})})
+        return experiment.model_copy(update={"data": data})
 
     @cache  # noqa: B019
     def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:

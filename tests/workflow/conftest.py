@@ -1,0 +1,36 @@
+"""Fixtures: the tiny pipeline before and after a complete run. All test processes share one complete run."""
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+from tiny_project import Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The pipeline with nothing computed."""
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def complete_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """A complete run that no test may change; made by the first process that asks, while others wait."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "complete_run"
+    verdict = folder.with_suffix(".json")
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not verdict.exists():
+            done = make_project(folder).snakemake(cores=2)
+            verdict.write_text(json.dumps({"returncode": done.returncode, "output": done.stdout}))
+    result = json.loads(verdict.read_text())
+    assert result["returncode"] == 0, result["output"]
+    return Project(folder)
+
+
+@pytest.fixture
+def finished(complete_run: Project, tmp_path: Path) -> Project:
+    """A copy of a complete run, to be edited."""
+    return complete_run.copy(tmp_path / "finished")
