@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def complete_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+def complete_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A complete run that no test may change; made by the first process that asks, while others wait."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "complete_run"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "complete_run"
     verdict = folder.with_suffix(".json")
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -92,6 +92,7 @@ arms:
 kernel:
   model: {family: mlp, width: 1, num_outputs: 16}
   tile_size: 8
+  readings: [spins]
 
 train:
   loss: mse

@@ -8,8 +8,6 @@ import jax
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, limit_threads, main_guard, read_stage_config
-from emergent.training.infinite import infinite_predictions
-from emergent.training.readings import readings_table
 from emergent.training.samples import load_evaluation, load_training
 
 
@@ -24,6 +22,10 @@ def main() -> None:
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     arguments = parser.parse_args()
+
+    # Imported here, so that a JAX release outside the tested range is reported as an error of this verb.
+    from emergent.training.infinite import infinite_predictions
+    from emergent.training.readings import readings_table
 
     limit_threads(arguments.threads)
     jax.config.update("jax_enable_x64", True)

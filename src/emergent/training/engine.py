@@ -96,89 +96,68 @@ def _segments(training: Training, num_samples: int) -> list[_Segment]:
 class _Program:
     """Compiled functions of one task; each takes a member index, or with ``vectorised`` a vector of them."""
 
-    def __init__(self, task: BlockTask, vectorised: bool) -> None:
+    def __init__(self, task: BlockTask, num_samples: int, vectorised: bool) -> None:
         self.task = task
         self.vectorised = vectorised
-        self.scans = vectorised or jax.default_backend() != "cpu" or not has_convolutions(task.model)
-        self.module = build(task.model)
-        self.optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
-        self.step = make_step(self.module, self.optimiser, task.training.loss, task.augmentation)
+        self._num_samples = num_samples
+        self._scans = vectorised or jax.default_backend() != "cpu" or not has_convolutions(task.model)
+        self._module = build(task.model)
+        self._optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
+        self._step = make_step(self._module, self._optimiser, task.training.loss, task.augmentation)
+        batch_axis = None if task.training.batch_size is None else 0
         self.initialise = self._compile(self._initialise, (0, None))
-        self.order = self._compile(self._order, (0, None, None, None), static=(2, 3))
-        self.one_step = self._compile(self._one_step, (0, 0, None, 0, None), donate=(0,))
-        indexed = 0 if task.training.batch_size is not None else None
-        self.many_steps = self._compile(self._many_steps, (0, 0, None, indexed, None, None), static=(5,), donate=(0,))
+        self._compiled_order = self._compile(self._order, (0, None))
+        self._compiled_step = self._compile(self._one_step, (0, 0, None, batch_axis, None), donate=(0,))
+        self._compiled_steps = self._compile(self._many_steps, (0, 0, None, batch_axis, None), donate=(0,))
 
     def _compile(
-        self, function: Callable[..., Any], axes: tuple[int | None, ...], static: tuple[int, ...] = (), donate: Any = ()
+        self, function: Callable[..., Any], member_axes: tuple[int | None, ...], donate: tuple[int, ...] = ()
     ) -> Callable[..., Any]:
-        if not self.vectorised:
-            return jax.jit(function, static_argnums=static, donate_argnums=donate)
-
-        def vectorised(*arguments: Any) -> Any:
-            fixed = {i: arguments[i] for i in static}
-            moving = [a for i, a in enumerate(arguments) if i not in fixed]
-            moving_axes = tuple(axis for i, axis in enumerate(axes) if i not in fixed)
-
-            def call(*values: Any) -> Any:
-                remaining = iter(values)
-                return function(*(fixed[i] if i in fixed else next(remaining) for i in range(len(arguments))))
-
-            return jax.vmap(call, moving_axes)(*moving)
-
-        return jax.jit(vectorised, static_argnums=static, donate_argnums=donate)
+        return jax.jit(jax.vmap(function, member_axes) if self.vectorised else function, donate_argnums=donate)
 
     def _key(self, member: jax.Array, purpose: Purpose) -> jax.Array:
         name = self.task.initialisation if purpose == "initialise" else self.task.arm
         return member_key(self.task.seed, self.task.experiment, name, member, purpose)
 
     def _initialise(self, member: jax.Array, sample: jax.Array) -> MemberState:
-        parameters = self.module.init(self._key(member, "initialise"), sample)
-        return MemberState(parameters, self.optimiser.init(parameters))
+        parameters = self._module.init(self._key(member, "initialise"), sample)
+        return MemberState(parameters, self._optimiser.init(parameters))
 
-    def _order(self, member: jax.Array, epoch: jax.Array, num_samples: int, batch_size: int) -> jax.Array:
+    def _order(self, member: jax.Array, epoch: jax.Array) -> jax.Array:
         """Returns [S, B] sample indices of one epoch; samples beyond the last whole batch sit this epoch out."""
+        size = self.task.training.batch_size or self._num_samples
         key = jax.random.fold_in(self._key(member, "order"), epoch)
-        steps = num_samples // batch_size
-        return jax.random.permutation(key, num_samples)[: steps * batch_size].reshape(steps, batch_size)
+        steps = self._num_samples // size
+        return jax.random.permutation(key, self._num_samples)[: steps * size].reshape(steps, size)
 
     def _one_step(
-        self, state: MemberState, member: jax.Array, step: jax.Array, indices: jax.Array, data: TrainingData
+        self, state: MemberState, member: jax.Array, step: jax.Array, batch: jax.Array | None, data: TrainingData
     ) -> tuple[MemberState, jax.Array]:
-        return self.step(state, indices, jax.random.fold_in(self._key(member, "augment"), step), data)
+        return self._step(state, batch, jax.random.fold_in(self._key(member, "augment"), step), data)
 
     def _many_steps(
-        self,
-        state: MemberState,
-        member: jax.Array,
-        first_step: jax.Array,
-        indices: jax.Array | None,
-        data: TrainingData,
-        num_steps: int,
+        self, state: MemberState, member: jax.Array, steps: jax.Array, batches: jax.Array | None, data: TrainingData
     ) -> tuple[MemberState, jax.Array]:
-        key = self._key(member, "augment")
-
         def body(carry: MemberState, item: tuple[jax.Array, jax.Array | None]) -> tuple[MemberState, jax.Array]:
-            step, batch = item
-            return self.step(carry, batch, jax.random.fold_in(key, step), data)
+            return self._one_step(carry, member, item[0], item[1], data)
 
-        state, losses = jax.lax.scan(body, state, (first_step + jnp.arange(num_steps), indices))
+        state, losses = jax.lax.scan(body, state, (steps, batches))
         return state, losses.mean()
 
     def run(
         self, state: MemberState, member: jax.Array, segment: _Segment, data: TrainingData
     ) -> tuple[MemberState, jax.Array]:
         """Returns the state after a segment and its mean loss."""
-        indices = None
+        batches = None
         if self.task.training.batch_size is not None:
-            epoch = jnp.asarray(segment.end_epoch - 1)
-            indices = self.order(member, epoch, data.inputs.shape[0], self.task.training.batch_size)
-        if self.scans:
-            return self.many_steps(state, member, jnp.asarray(segment.first_step), indices, data, segment.num_steps)
+            batches = self._compiled_order(member, jnp.asarray(segment.end_epoch - 1))
+        steps = segment.first_step + jnp.arange(segment.num_steps)
+        if self._scans:
+            return self._compiled_steps(state, member, steps, batches, data)
         losses = []
         for i in range(segment.num_steps):
-            batch = None if indices is None else indices[i]
-            state, loss = self.one_step(state, member, jnp.asarray(segment.first_step + i), batch, data)
+            batch = None if batches is None else batches[i]
+            state, loss = self._compiled_step(state, member, steps[i], batch, data)
             losses.append(loss)
         return state, jnp.stack(losses).mean()
 
@@ -201,9 +180,10 @@ def train_block(
         DataError: a member's loss is not finite (names member and epoch), or the batch exceeds the data.
     """
     strategy = strategy or default_strategy()
-    program = _Program(task, vectorised=strategy == "block")
+    program = _Program(task, data.inputs.shape[0], vectorised=strategy == "block")
     groups = [task.members] if strategy == "block" else [(member,) for member in task.members]
-    with jax.default_matmul_precision(task.training.matmul_precision):
+    # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
+    with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
         parts = [_train(program, members, data, on_progress) for members in groups]
     return BlockResult(
         parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},

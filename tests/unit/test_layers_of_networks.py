@@ -1,0 +1,153 @@
+"""Layers and networks: parametrisations, shapes, padding, pooling."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from flax import traverse_util
+
+from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
+from emergent.models import layers
+from emergent.models.layers import Conv, Dense, average_pool, convolve
+from emergent.models.registry import build, has_convolutions, parameter_shapes
+
+MLP = MlpModel(family="mlp", width=64, depth=2, num_outputs=40, parametrisation="pytorch")
+CNN = CnnModel(
+    family="cnn",
+    layers=(ConvLayer(channels=16), ConvLayer(channels=24, stride=2)),
+    readout="flatten",
+    dense=(32,),
+    num_outputs=30,
+    parametrisation="pytorch",
+)
+GCNN = GcnnModel(
+    family="gcnn",
+    group="D4",
+    layers=(ConvLayer(channels=16), ConvLayer(channels=12)),
+    readout="mean",
+    num_outputs=40,
+    parametrisation="pytorch",
+)
+# Fan-in by layer: all inputs that one output unit sums over.
+FAN_IN = {
+    "mlp": {"Dense_0": 32, "Dense_1": 64, "Dense_2": 64},
+    "cnn": {"Conv_0": 18, "Conv_1": 144, "Dense_0": 24 * 4, "Dense_1": 32},
+    "gcnn": {"Lifting_0": 18, "GroupConv_0": 9 * 8 * 16, "Dense_0": 12},
+}
+
+
+BIASED = {"parametrisation": "ntk", "bias_std": 0.3}
+
+
+def drawn(config: MlpModel | CnnModel | GcnnModel, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
+    """What initialisers are made with, layer by layer; nothing is computed."""
+    arguments: dict[str, list[float]] = {"uniform_fan_in": [], "normal": []}
+
+    def record(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def recorded(argument: float) -> Callable[..., jax.Array]:
+            def initialise(*further: Any) -> jax.Array:
+                arguments[name].append(argument)
+                return original(argument)(*further)
+
+            return initialise
+
+        monkeypatch.setattr(owner, name, recorded)
+
+    record(layers, "uniform_fan_in")
+    record(nn.initializers, "normal")
+    parameter_shapes(build(config), (4, 4, 2))
+    return arguments
+
+
+@pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
+def test_pytorch_layers_draw_weights_and_biases_with_their_fan_in(config, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [fan_in for fan_in in FAN_IN[config.family].values() for _ in ("kernel", "bias")]
+    assert drawn(config, monkeypatch) == {"uniform_fan_in": expected, "normal": []}
+
+
+@pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
+def test_ntk_layers_draw_with_unit_variance(config, monkeypatch: pytest.MonkeyPatch) -> None:
+    biased, plain = (config.model_copy(update=BIASED | update) for update in ({}, {"bias_std": 0.0}))
+    num_layers = len(FAN_IN[config.family])
+    with monkeypatch.context() as patch:
+        assert drawn(biased, patch) == {"uniform_fan_in": [], "normal": [1.0] * 2 * num_layers}
+    # A zero gain of the biases leaves none.
+    assert drawn(plain, monkeypatch) == {"uniform_fan_in": [], "normal": [1.0] * num_layers}
+
+
+@pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
+def test_names_of_parameters(config) -> None:
+    names = traverse_util.flatten_dict(parameter_shapes(build(config), (4, 4, 2))["params"], sep="/")
+    assert set(names) == {f"{name}/{kind}" for name in FAN_IN[config.family] for kind in ("kernel", "bias")}
+
+
+def test_pytorch_initialisation_is_uniform_within_the_root_of_the_fan_in() -> None:
+    values = np.asarray(layers.uniform_fan_in(18)(jax.random.key(0), (3, 3, 2, 500))) * 18**0.5
+    assert 0.999 < np.abs(values).max() <= 1 + 1e-6
+    # Uniform in [-1, 1]: mean 0, mean square 1/3, mean fourth power 1/5; within 4 standard errors.
+    assert abs(values.mean()) < 4 * np.sqrt(1 / 3 / values.size)
+    assert abs(np.square(values).mean() - 1 / 3) < 4 * np.sqrt((1 / 5 - 1 / 9) / values.size)
+
+
+def test_ntk_initialisation_is_standard_normal() -> None:
+    layer = Dense("ntk", 1.7, 0.0, 500)
+    values = np.asarray(jax.jit(layer.init)(jax.random.key(0), jnp.zeros((1, 30)))["params"]["kernel"])
+    assert abs(values.mean()) < 4 / np.sqrt(values.size)
+    assert abs(np.square(values).mean() - 1) < 4 * np.sqrt(2 / values.size)
+
+
+@pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
+def test_shapes_and_independence_of_samples(config) -> None:
+    module = build(config)
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(2, 4, 4, 2)).astype(np.float32)
+    shapes = parameter_shapes(module, (4, 4, 2))
+    parameters = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), shapes)
+    apply = jax.jit(module.apply)
+    outputs = np.asarray(apply(parameters, inputs))
+    assert outputs.shape == (2, config.num_outputs)
+    np.testing.assert_allclose(outputs[::-1], apply(parameters, inputs[::-1]), rtol=1e-4, atol=1e-4 * outputs.std())
+    assert np.abs(outputs[0] - outputs[1]).max() > 0.1 * outputs.std()
+    assert has_convolutions(config) == (config is not MLP)
+
+
+def test_gains_scale_weights_and_biases() -> None:
+    inputs = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    layer = Dense("ntk", 1.7, 0.4, 6)
+    weights, biases = (np.random.default_rng(1).normal(size=size).astype(np.float32) for size in ((5, 6), 6))
+    parameters = {"params": {"kernel": weights, "bias": biases}}
+    expected = 1.7 / np.sqrt(5) * inputs @ weights + 0.4 * biases
+    np.testing.assert_allclose(layer.apply(parameters, inputs), expected, rtol=1e-5, atol=1e-6)
+    # The same numbers in the other parametrisation pass unscaled, whatever the gains.
+    unscaled = Dense("pytorch", 1.7, 0.4, 6).apply(parameters, inputs)
+    np.testing.assert_allclose(unscaled, inputs @ weights + biases, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(8, 1), (7, 2), (8, 2), (8, 3)])
+def test_convolution_keeps_the_frame(size: int, stride: int) -> None:
+    inputs = jnp.ones((1, size, size, 1))
+    outputs = convolve(inputs, jnp.ones((3, 3, 1, 1)), stride)
+    side = -(-size // stride)
+    assert outputs.shape == (1, side, side, 1)
+    # Zeros are around the frame: corners see 4 pixels, edges 6, the inside 9.
+    assert (outputs[0, 0, 0, 0], outputs[0, 1, 0, 0]) == (4, 6)
+    assert float(outputs.max()) == 9
+    module = Conv("pytorch", 1.0, 0.0, 3, 5, stride)
+    shape, _ = jax.eval_shape(module.init_with_output, jax.random.key(0), inputs)
+    assert shape.shape == (1, side, side, 3)
+
+
+def test_average_pool() -> None:
+    inputs = np.arange(32, dtype=np.float32).reshape(1, 4, 4, 2)
+    pooled = average_pool(inputs, 2)
+    np.testing.assert_array_equal(pooled[0, :, :, 0], [[5, 9], [21, 25]])
+    np.testing.assert_array_equal(pooled[0, :, :, 1], [[6, 10], [22, 26]])
+    assert average_pool(inputs, 1) is inputs
+    with pytest.raises(ValueError, match="expected a divisor of the image size 4 x 4, found 3"):
+        average_pool(inputs, 3)

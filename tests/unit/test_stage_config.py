@@ -1,0 +1,171 @@
+"""What each stage depends on: a setting that a stage does not read must not appear in its configuration."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emergent.config.base import canonical_json, merge, validate
+from emergent.config.experiment import Experiment, load_experiment
+from emergent.config.stages import ARM_STAGES, datasets_of, stage_config
+from emergent.errors import ConfigError
+
+EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
+NAMES = ("cnn_gcnn", "fashion_mnist", "ising")
+
+
+def stages(name: str, delta: dict[str, Any] | None = None) -> dict[str, str]:
+    """The canonical JSON of every stage, as ``stage`` or ``stage/arm``, with a delta laid over the experiment."""
+    experiment = load_experiment(EXPERIMENTS, name, "laptop")
+    content = merge(experiment.model_dump(mode="json"), delta or {})
+    experiment = validate(Experiment, content, name)
+    result = {f"{stage}/{arm}": stage_config(experiment, stage, arm) for stage in ARM_STAGES for arm in experiment.arms}
+    result["summary"] = stage_config(experiment, "summary")
+    if experiment.kernel is not None:
+        result["kernel"] = stage_config(experiment, "kernel")
+    return {key: canonical_json(value) for key, value in result.items()}
+
+
+def changed_stages(name: str, delta: dict[str, Any]) -> set[str]:
+    before, after = stages(name), stages(name, delta)
+    return {key for key in before if before[key] != after[key]}
+
+
+def every(stage: str, name: str) -> set[str]:
+    return {key for key in stages(name) if key.startswith(stage)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_changes_by_itself(name: str) -> None:
+    assert changed_stages(name, {}) == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_number_of_members_concerns_the_summary_only(name: str) -> None:
+    num = load_experiment(EXPERIMENTS, name, "laptop").members.num
+    assert changed_stages(name, {"members": {"num": 3 * num}}) == {"summary"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_block_size_concerns_no_stage(name: str) -> None:
+    assert changed_stages(name, {"members": {"block": 1}}) == set()
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"evaluate": {"max_ensembles": 3}},
+        {"evaluate": {"ensemble_sizes": [2, 5], "reference_ensemble_size": 5}},
+        {"evaluate": {"member_metrics": ["orbit_same_predictions"]}},
+        {"evaluate": {"batch_size": 77}},
+        {"data": {"evaluate": {"mnist": {"num": 50}}}},
+        {"data": {"evaluate": {"more": {"dataset": "mnist", "split": "train", "role": "ood"}}}},
+    ],
+)
+def test_settings_of_the_evaluation_leave_training_alone(delta: dict[str, Any]) -> None:
+    changed = changed_stages("fashion_mnist", delta)
+    assert every("evaluate", "fashion_mnist") <= changed
+    assert not every("train", "fashion_mnist") & changed
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"title": "Another"},
+        {"assumed": []},
+        {"evaluate": {"reference_ensemble_size": 5}},
+        {"data": {"evaluate": {"mnist": {"primary": False}}}},
+        {"data": {"evaluate": {"mnist": {"role": "train"}}}},
+    ],
+)
+def test_what_only_the_summary_reads(delta: dict[str, Any]) -> None:
+    assert changed_stages("fashion_mnist", delta) == {"summary"}
+
+
+def test_learning_rate_concerns_training_and_the_kernel() -> None:
+    assert changed_stages("ising", {"train": {"learning_rate": 1.0}}) == every("train", "ising") | {"kernel", "summary"}
+    # The summary lists assumed settings with their values; without that entry it does not change.
+    without = {"train": {"learning_rate": 0.01}}
+    assert changed_stages("fashion_mnist", without) == every("train", "fashion_mnist")
+
+
+def test_one_arm_leaves_the_others_alone() -> None:
+    delta = {"arms": {"cnn_c8": {"model": {"dense": [32]}, "augmentation": {"mode": "full"}}}}
+    assert changed_stages("fashion_mnist", delta) == {"train/cnn_c8", "evaluate/cnn_c8"}
+    assert changed_stages("fashion_mnist", {"arms": {"cnn_c8": {"orbit_group": "C4"}}}) == {"evaluate/cnn_c8", "summary"}
+    assert changed_stages("cnn_gcnn", {"arms": {"gcnn": {"model": {"weight_std": 1.0}}}}) == {
+        "train/gcnn",
+        "evaluate/gcnn",
+    }
+    new = {"arms": {"cnn_new": {"model": {"family": "mlp", "width": 3, "num_outputs": 10}, "augmentation": {}}}}
+    new["arms"]["cnn_new"]["augmentation"] = {"group": "C4", "mode": "random"}
+    assert changed_stages("fashion_mnist", new) == {"summary"}
+
+
+def test_shared_initialisation_concerns_training_of_that_arm() -> None:
+    assert changed_stages("fashion_mnist", {"arms": {"cnn_c4": {"share_initialisation": "other"}}}) >= {"train/cnn_c4"}
+    experiment = load_experiment(EXPERIMENTS, "fashion_mnist", "laptop")
+    assert stage_config(experiment, "train", "cnn_c4")["initialisation"] == "cnn"
+    experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "laptop")
+    assert stage_config(experiment, "train", "gcnn")["initialisation"] == "gcnn"
+
+
+def test_kernel_depends_on_its_own_settings_not_on_the_networks() -> None:
+    kernel = {"kernel": {"tile_size": 7}}
+    assert changed_stages("ising", kernel) == {"kernel"}
+    assert "kernel" not in changed_stages("ising", {"arms": {"mlp_512": {"model": {"width": 513}}}})
+    assert "kernel" in changed_stages("ising", {"train": {"num_epochs": 500}})
+
+
+def test_seed_and_data_concern_everything_below_them() -> None:
+    assert changed_stages("ising", {"seed": 1}) == set(stages("ising"))
+    assert changed_stages("fashion_mnist", {"data": {"train": {"num": 100}}}) >= every("train", "fashion_mnist") | every(
+        "evaluate", "fashion_mnist"
+    )
+
+
+def test_evaluation_turns_by_the_orbit_group_and_training_by_the_augmentation() -> None:
+    experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "smoke")
+    assert stage_config(experiment, "train", "gcnn")["augmentation"]["group"] == "C1"
+    assert stage_config(experiment, "evaluate", "gcnn")["augmentation"]["group"] == "C4"
+    assert stage_config(experiment, "summary")["arms"] == {"cnn": "C4", "gcnn": "C4"}
+
+
+def test_summary_keeps_the_order_of_arms_and_data() -> None:
+    summary = stage_config(load_experiment(EXPERIMENTS, "fashion_mnist", "laptop"), "summary")
+    assert summary["arm_order"] == ["cnn_c4", "cnn_c8", "cnn_c16"]
+    assert summary["data_order"][0] == "fashion_mnist"
+
+
+def test_stages_that_do_not_exist() -> None:
+    experiment = load_experiment(EXPERIMENTS, "fashion_mnist", "smoke")
+    with pytest.raises(ConfigError, match="arm: expected one of cnn_c4, cnn_c8, cnn_c16, found 'cnn_c5'"):
+        stage_config(experiment, "train", "cnn_c5")
+    with pytest.raises(ConfigError, match="found None"):
+        stage_config(experiment, "evaluate")
+    with pytest.raises(ConfigError, match="stage: expected one of kernel, summary, train, evaluate, found 'trian'"):
+        stage_config(experiment, "trian", "cnn_c4")
+    with pytest.raises(ConfigError, match="no kernel section"):
+        stage_config(experiment, "kernel")
+
+
+def test_kernel_needs_one_group() -> None:
+    content = merge(
+        load_experiment(EXPERIMENTS, "ising", "smoke").model_dump(mode="json"),
+        {"arms": {"mlp_512": {"augmentation": {"group": "C2"}}}},
+    )
+    with pytest.raises(ConfigError, match=r"one group for all arms, found \['C2', 'C4'\]"):
+        stage_config(validate(Experiment, content, "ising"), "kernel")
+
+
+def test_datasets_of() -> None:
+    experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "laptop")
+    assert datasets_of(experiment, "evaluate") == datasets_of(experiment, "kernel") == ["gaussian_fields_28", "mnist"]
+
+
+def test_readings_are_data_sets_of_the_kernel_stage_only() -> None:
+    content = load_experiment(EXPERIMENTS, "ising", "laptop").model_dump(mode="json")
+    experiment = validate(Experiment, merge(content, {"kernel": {"readings": ["ising_l5_iid"]}}), "ising")
+    assert "ising_l5_iid" in datasets_of(experiment, "kernel")
+    assert "ising_l5_iid" not in datasets_of(experiment, "evaluate")
+    assert changed_stages("ising", {"kernel": {"readings": []}}) == {"kernel"}

@@ -1,0 +1,93 @@
+"""A complete run makes everything it promises, whatever the number of cores; and the real configuration can be planned."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_project import ROOT, Project
+
+from emergent import storage
+from emergent.config.figures import read_catalogue
+
+FORMATS = {"figure": ("pdf", "svg", "png", "csv", "txt"), "table": ("md", "html", "tex", "csv", "txt")}
+PAGES = ("claims.md", "claims.csv", "claims.html", "assumptions.html", "provenance.html")
+SUMMARIES = [f"results/smoke/{name}/summary.h5" for name in ("ising", "fashion_mnist")]
+
+
+def test_every_figure_table_and_page_is_there(complete_run: Project) -> None:
+    folder = complete_run.folder / "figures/smoke"
+    expected = {folder / page for page in PAGES}
+    for name, entry in read_catalogue(ROOT / "config/figures.yaml").items():
+        if set(entry.experiments) <= {"ising", "fashion_mnist"}:
+            expected |= {folder / entry.paper / f"{name}.{suffix}" for suffix in FORMATS[entry.kind]}
+    made = {path for path in folder.rglob("*") if path.is_file()}
+    assert made == expected
+    assert all(path.stat().st_size > 0 for path in made)
+    assert not list(complete_run.folder.glob("**/*.partial"))
+
+
+def test_figures_carry_their_numbers_and_stand_ins(complete_run: Project) -> None:
+    tables = list(complete_run.folder.glob("figures/smoke/*/*.csv"))
+    assert len(tables) >= 6
+    for path in tables:
+        numbers = pd.read_csv(path)
+        assert "ours" in set(numbers["source"]), path
+        is_stand_in = path.name.startswith("fashion_mnist")
+        assert (
+            "Stand-in: handwritten digits in place of Fashion-MNIST." in path.with_suffix(".txt").read_text()
+        ) == is_stand_in
+
+
+def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -> None:
+    folder = complete_run.folder / "figures/smoke"
+    verdicts = pd.read_csv(folder / "claims.csv")
+    assert {"ising", "fashion_mnist", "cnn_gcnn"} <= set(verdicts["experiment"])
+    assert set(verdicts.loc[verdicts["experiment"] == "cnn_gcnn", "verdict"]) == {"missing"}
+    assumptions = (folder / "assumptions.html").read_text()
+    for words in ("train.learning_rate", "The rate is not published.", "train.optimiser"):
+        assert words in assumptions
+    provenance = (folder / "provenance.html").read_text()
+    for name in ("train/mlp_8/members_0002-0003.h5", "evaluate/cnn_c4/members_0000-0003.h5", "kernels/predictions.h5"):
+        assert name in provenance
+
+
+def test_files_say_what_made_them(complete_run: Project) -> None:
+    files = sorted(complete_run.folder.glob("results/smoke/**/*.h5"))
+    stages = [storage.read_attributes(path)["stage"] for path in files]
+    assert sorted(set(stages)) == ["evaluate", "kernel", "summary", "train"]
+    assert len(files) == 9
+    assert all(path.with_name(f"{path.name}.provenance.json").exists() for path in files)
+
+
+def test_a_rules_line_works_in_a_terminal(finished: Project) -> None:
+    target = "results/smoke/fashion_mnist/evaluate/cnn_c4/members_0000-0003.h5"
+    printed = finished.build("--dry-run", "--printshellcmds", "--force", target)
+    (line,) = [text for text in printed.splitlines() if "python -m emergent.cli.evaluate" in text]
+    before = finished.content(target)
+    (finished.folder / target).unlink()
+    done = finished.shell(line.removeprefix("Shell command:"))
+    assert done.returncode == 0, done.stdout
+    assert finished.content(target) == before
+
+
+def test_another_folder_and_number_of_cores_change_no_byte(project: Project, complete_run: Project) -> None:
+    project.build(*SUMMARIES, cores=1)
+    files = [path.relative_to(project.folder) for path in sorted(project.folder.glob("results/**/*.h5"))]
+    assert len(files) == 12
+    for file in files:
+        assert project.content(str(file)) == complete_run.content(str(file)), file
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_the_real_configuration_can_be_planned(tmp_path: Path, scale: str) -> None:
+    for name in ("workflow", "config", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    jobs = Project(tmp_path).plan("--config", f"scale={scale}", "memory_gb=64")
+    experiments = {path.stem for path in (ROOT / "config/experiments").glob("*.yaml")}
+    summaries = {job.outputs[0] for job in jobs if job.rule == "summarise"}
+    assert summaries == {f"results/{scale}/{name}/summary.h5" for name in experiments}
+    drawn = {Path(job.outputs[0]).stem for job in jobs if job.rule in ("figure", "table")}
+    assert drawn == set(read_catalogue(ROOT / "config/figures.yaml"))
+    assert bool([job for job in jobs if job.rule == "download"]) == (scale != "smoke")
