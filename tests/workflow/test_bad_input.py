@@ -11,6 +11,8 @@ from emergent.errors import DataError
 
 ISING = "config/experiments/ising.yaml"
 BLOCK = "results/smoke/ising/train/mlp_8/members_0002-0003.h5"
+KERNEL = "results/smoke/ising/kernels/predictions.h5"
+PREPARED = "results/datasets/spins/prepared.h5"
 
 
 def one_error(output: str) -> str:
@@ -33,6 +35,11 @@ def one_error(output: str) -> str:
             ("config/config.yaml", "experiments:", "experimens:"), [],
             ["config/config.yaml", "experimens: unknown key; did you mean 'experiments'?"],
             id="misspelt key of the run",
+        ),
+        pytest.param(
+            ("config/claims.yaml", "\nclaims:\n", "\nclaimz:\n"), [],
+            ["config/claims.yaml", "claimz: unknown key; did you mean 'claims'?"],
+            id="misspelt key of the claims",
         ),
         pytest.param(
             None, ["experiments=[isng]"],
@@ -119,9 +126,7 @@ def test_a_truncated_block_is_named_with_its_remedy(finished: Project) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
-@pytest.mark.parametrize(
-    "file", [BLOCK, "results/smoke/ising/kernels/predictions.h5", "results/datasets/spins/prepared.h5"]
-)
+@pytest.mark.parametrize("file", [BLOCK, KERNEL, PREPARED])
 def test_truncated_anywhere(complete_run: Project, tmp_path: Path, file: str, kept: float) -> None:
     content = complete_run.content(file)
     path = tmp_path / "file.h5"

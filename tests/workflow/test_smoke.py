@@ -1,4 +1,4 @@
-"""A complete run makes everything it promises, whatever the number of cores; and the real configuration can be planned."""
+"""A complete run makes all that it promises, on any number of cores; the real configuration can be planned."""
 
 import shutil
 from pathlib import Path
@@ -33,10 +33,9 @@ def test_figures_carry_their_numbers_and_stand_ins(complete_run: Project) -> Non
     for path in tables:
         numbers = pd.read_csv(path)
         assert "ours" in set(numbers["source"]), path
-        is_stand_in = path.name.startswith("fashion_mnist")
-        assert (
-            "Stand-in: handwritten digits in place of Fashion-MNIST." in path.with_suffix(".txt").read_text()
-        ) == is_stand_in
+        caption = path.with_suffix(".txt").read_text()
+        noted = "Stand-in: handwritten digits in place of Fashion-MNIST." in caption
+        assert noted == path.name.startswith("fashion_mnist"), path
 
 
 def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -> None:

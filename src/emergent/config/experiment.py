@@ -141,7 +141,8 @@ class Evaluation(StrictModel):
         member_metrics: reductions of each member's outputs on the orbits, by name in ``emergent.metrics.orbit``.
         ensemble_sizes: sizes of the disjoint ensembles of consecutive members.
         max_ensembles: at most so many disjoint ensembles per size, the first ones.
-        batch_size: inputs (samples x group elements) per forward pass.
+        batch_size: inputs (samples x group elements) per forward pass; on a CPU small batches stay in its caches, and
+            128 was found to be twice as fast as 1000.
         reference_ensemble_size: the size that claims about single numbers refer to; null takes the largest.
         energy_scale: kind ``ising`` only: what orbit standard deviations are divided by, from the infinite ensemble's
             energies E on each set: ``mean_absolute`` mean |E|, ``absolute_mean`` |mean E|, ``per_sample`` |E|.
@@ -150,7 +151,7 @@ class Evaluation(StrictModel):
     member_metrics: Many[Literal["orbit_same_predictions", "correct", "orbit_energy_std"]]
     ensemble_sizes: Many[PositiveInt]
     max_ensembles: PositiveInt
-    batch_size: PositiveInt = 1000
+    batch_size: PositiveInt = 128
     reference_ensemble_size: PositiveInt | None = None
     energy_scale: Literal["mean_absolute", "absolute_mean", "per_sample"] | None = None
 
