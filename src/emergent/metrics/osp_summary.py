@@ -47,7 +47,8 @@ def summarise_osp(
         head = {"arm": arm, "group": group, "order": group_from_name(group).order}
         for data in settings["data_order"]:
             members = pool.metric(data, "orbit_same_predictions").mean(2, dtype=np.float64)
-            labelled = pool.has_metric(data, "correct")
+            # Out-of-distribution sets have labels of their own, which mean nothing to these networks.
+            labelled = settings["data"][data]["role"] != "ood" and pool.has_metric(data, "correct")
             member_accuracy = pool.metric(data, "correct").mean(2, dtype=np.float64) if labelled else None
             for index, epoch in enumerate(pool.epochs):
                 key = {**head, "data": data, "epoch": int(epoch), "predictor": "members", "ensemble_size": 1}
