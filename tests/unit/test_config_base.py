@@ -31,7 +31,7 @@ class Root(StrictModel):
     name: Name = "root"
     learning_rate: Annotated[float, Field(gt=0)] = 1.0
     layers: Many[Layer] = ()
-    layer_of: dict[Name, Layer] = {}
+    layer_of: dict[Name, Layer] = Field(default_factory=dict)
     model: Annotated[Dense | Conv, Field(discriminator="family")] = Dense(family="dense", width=1)
 
 
@@ -128,7 +128,7 @@ def test_read_yaml_of_a_missing_file_suggests_a_neighbour(tmp_path: Path) -> Non
 def test_read_yaml_refuses(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="broken.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"broken.yaml") as caught:
         read_yaml(path)
     assert expected in str(caught.value)
 

@@ -1,5 +1,7 @@
 """Sub-ensembles of a pool: disjoint, in blocks of any size, bootstrapped; and the fit of floor and noise."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def stored_sums(block: int, num_members: int = NUM_MEMBERS) -> tuple[dict[tuple[
     """What blocks of one size store, and their borders; the last block may be smaller."""
     borders = [*range(0, num_members, block), num_members]
     sums = {}
-    for first, stop in zip(borders, borders[1:], strict=False):
+    for first, stop in pairwise(borders):
         for run in runs_in_block(SIZES, MAX_ENSEMBLES, first, stop):
             assert first <= run[0] < run[1] <= stop
             sums[run] = OUTPUTS[slice(*run)].sum(0)

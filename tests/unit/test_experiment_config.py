@@ -202,7 +202,7 @@ def test_scales_are_laid_over_the_base(tmp_path: Path) -> None:
 def test_experiment_or_scale_that_does_not_exist(tmp_path: Path) -> None:
     write_experiment(tmp_path, "tiny")
     write_experiment(tmp_path, "other")
-    with pytest.raises(ConfigError, match="tinny.yaml: no such file; did you mean 'tiny'") as caught:
+    with pytest.raises(ConfigError, match=r"tinny.yaml: no such file; did you mean 'tiny'") as caught:
         load_experiment(tmp_path, "tinny", "smoke")
     assert "other, tiny" in str(caught.value)
     with pytest.raises(ConfigError, match="one of smoke, laptop, paper, found 'labtop'; did you mean 'laptop'"):
@@ -233,13 +233,15 @@ def test_error_in_a_file_names_file_and_scale(tmp_path: Path) -> None:
 )
 def test_file_level_mistakes(tmp_path: Path, change: Callable[[dict[str, Any]], None], part: str) -> None:
     write_experiment(tmp_path, "tiny", change)
-    with pytest.raises(ConfigError, match="tiny.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"tiny.yaml") as caught:
         load_experiment(tmp_path, "tiny", "smoke")
     assert part in str(caught.value)
 
 
 def test_assumptions_carry_the_value_in_force() -> None:
-    content = changed("assumed", [{"key": "arms.cnn.model.layers", "reason": "r"}, {"key": "members.num", "reason": "s"}])
+    content = changed(
+        "assumed", [{"key": "arms.cnn.model.layers", "reason": "r"}, {"key": "members.num", "reason": "s"}]
+    )
     assert assumptions(validate(Experiment, content, "tiny.yaml")) == [
         {
             "key": "arms.cnn.model.layers",

@@ -144,7 +144,7 @@ def test_named_block_is_one_that_the_configuration_allows() -> None:
 
 
 def test_not_even_one_member_fits() -> None:
-    with pytest.raises(ResourceError, match="0.1 GiB may be used; not even one member fits: use a smaller batch"):
+    with pytest.raises(ResourceError, match=r"0.1 GiB may be used; not even one member fits: use a smaller batch"):
         require_memory(experiment_with(), 2**27, vectorised=False)
 
 

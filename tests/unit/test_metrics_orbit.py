@@ -116,7 +116,7 @@ def test_orbit_mse_by_hand() -> None:
 
 def test_member_metrics_by_name() -> None:
     labels = np.arange(5) % 6
-    for name, (function, dtype) in MEMBER_METRICS.items():
+    for function, dtype in MEMBER_METRICS.values():
         values = np.asarray(function(OUTPUTS[0], labels))
         assert values.shape == (5,)
         np.testing.assert_allclose(values.astype(dtype), values, rtol=1e-6)

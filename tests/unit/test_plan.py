@@ -76,7 +76,10 @@ def test_smoke_scale_downloads_nothing_and_fits_into_two_gigabytes() -> None:
     ("change", "parts"),
     [
         ({"scale": "labtop"}, ["config/config.yaml", "scale", "'smoke', 'laptop' or 'paper'", "(found 'labtop')"]),
-        ({"experiments": ["isign"]}, ["no experiment 'isign'; did you mean 'ising'?", "cnn_gcnn, fashion_mnist, ising"]),
+        (
+            {"experiments": ["isign"]},
+            ["no experiment 'isign'; did you mean 'ising'?", "cnn_gcnn, fashion_mnist, ising"],
+        ),
         ({"experiments": "ising"}, ["experiments", "(found 'ising')"]),
         ({"experimets": []}, ["experimets: unknown key; did you mean 'experiments'?"]),
         ({"figures": ["ising_invarance"]}, ["'ising_invarance': unknown; did you mean 'ising_invariance'?"]),

@@ -85,7 +85,7 @@ def test_lattice_functions_get_a_channel_and_keep_their_targets(spins: Path) -> 
     settings = data(scaling="none", train={"dataset": "ising", "split": "train", "num": 3})
     samples, scaling = load_training(spins, settings)
     assert samples.inputs.shape == (3, 4, 4, 1) and samples.labels is None and samples.targets is not None
-    rows = [int(np.flatnonzero((ENERGIES == target).all(1))[0]) for target in samples.targets]
+    rows = [int(np.flatnonzero((target == ENERGIES).all(1))[0]) for target in samples.targets]
     np.testing.assert_array_equal(samples.inputs[..., 0], SPINS[rows])
     assert scaling == Scaling() and scaling.background() == 0
     whole = read_samples(spins, "train")
@@ -102,7 +102,7 @@ def test_lattice_functions_get_a_channel_and_keep_their_targets(spins: Path) -> 
     ],
 )
 def test_data_that_do_not_fit_the_configuration(images: Path, settings: dict[str, Any], part: str) -> None:
-    with pytest.raises(DataError, match="images.h5") as caught:
+    with pytest.raises(DataError, match=r"images.h5") as caught:
         load_training(images, settings)
     assert part in str(caught.value)
 

@@ -92,7 +92,10 @@ def test_learning_rate_concerns_training_and_the_kernel() -> None:
 def test_one_arm_leaves_the_others_alone() -> None:
     delta = {"arms": {"cnn_c8": {"model": {"dense": [32]}, "augmentation": {"mode": "full"}}}}
     assert changed_stages("fashion_mnist", delta) == {"train/cnn_c8", "evaluate/cnn_c8"}
-    assert changed_stages("fashion_mnist", {"arms": {"cnn_c8": {"orbit_group": "C4"}}}) == {"evaluate/cnn_c8", "summary"}
+    assert changed_stages("fashion_mnist", {"arms": {"cnn_c8": {"orbit_group": "C4"}}}) == {
+        "evaluate/cnn_c8",
+        "summary",
+    }
     assert changed_stages("cnn_gcnn", {"arms": {"gcnn": {"model": {"weight_std": 1.0}}}}) == {
         "train/gcnn",
         "evaluate/gcnn",
@@ -119,9 +122,9 @@ def test_kernel_depends_on_its_own_settings_not_on_the_networks() -> None:
 
 def test_seed_and_data_concern_everything_below_them() -> None:
     assert changed_stages("ising", {"seed": 1}) == set(stages("ising"))
-    assert changed_stages("fashion_mnist", {"data": {"train": {"num": 100}}}) >= every("train", "fashion_mnist") | every(
-        "evaluate", "fashion_mnist"
-    )
+    assert changed_stages("fashion_mnist", {"data": {"train": {"num": 100}}}) >= every(
+        "train", "fashion_mnist"
+    ) | every("evaluate", "fashion_mnist")
 
 
 def test_evaluation_turns_by_the_orbit_group_and_training_by_the_augmentation() -> None:

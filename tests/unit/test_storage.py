@@ -110,6 +110,13 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     assert content != (tmp_path / "third.h5").read_bytes()
 
 
+def write_half_and_stop(path: Path) -> None:
+    with storage.atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert temporary.parent == path.parent
+        raise KeyboardInterrupt
+
+
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.h5"
     write_numbers(path)
@@ -117,10 +124,8 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: P
     unstorable = Array(np.array([object()]), ("i",))
     with pytest.raises(TypeError):
         write(path, arrays={"a": Array(np.zeros(5), ("i",)), "b": unstorable})
-    with pytest.raises(KeyboardInterrupt), storage.atomic_path(path) as temporary:
-        temporary.write_bytes(b"half")
-        assert temporary.parent == path.parent
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_half_and_stop(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -145,7 +150,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) 
     owner = {"create_dataset": h5py.Group, "fsync": storage.os, "replace": storage.os}[place]
     with monkeypatch.context() as patch:
         patch.setattr(owner, place, full)
-        with pytest.raises(ResourceError, match="file.h5: the disk is full"):
+        with pytest.raises(ResourceError, match=r"file.h5: the disk is full"):
             write_numbers(path, 3)
     assert list(tmp_path.iterdir()) == [path]
     assert len(storage.read_arrays(path, ["numbers"])["numbers"]) == 5
@@ -210,7 +215,7 @@ def test_really_full_disk(tmp_path: Path, num: int, free: int) -> None:
 
 
 def test_missing_file_names_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file. Run the rule that makes it"):
+    with pytest.raises(DataError, match=r"no such file. Run the rule that makes it"):
         storage.read_arrays(tmp_path / "absent.h5", ["a"])
 
 
@@ -220,7 +225,7 @@ def test_truncated_file(tmp_path: Path, share: float) -> None:
     write(path, arrays={"a": Array(np.random.default_rng(0).normal(size=2000), ("i",))})
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(DataError, match="file.h5: not a readable HDF5 file .* probably truncated: delete it"):
+    with pytest.raises(DataError, match=r"file.h5: not a readable HDF5 file .* probably truncated: delete it"):
         storage.read_arrays(path, ["a"])
 
 
@@ -232,7 +237,7 @@ def test_damaged_compressed_array(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[chunk.byte_offset + 10 : chunk.byte_offset + 200] = bytes(190)
     path.write_bytes(content)
-    with pytest.raises(DataError, match="array 'a' cannot be read .* delete it"):
+    with pytest.raises(DataError, match=r"array 'a' cannot be read .* delete it"):
         storage.read_arrays(path, ["a"])
 
 

@@ -202,7 +202,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=900,
         )
 
     def build(self, *arguments: str, cores: int = 2) -> str:

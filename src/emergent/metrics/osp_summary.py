@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from emergent.groups.finite import group_from_name
+from emergent.metrics.ensembles import Run, disjoint_ensembles, mean_and_error
 from emergent.metrics.orbit import correct, orbit_same_predictions
 from emergent.metrics.pool import MemberPool
 from emergent.metrics.quantities import Quantities, aliases
@@ -42,6 +43,8 @@ def summarise_osp(
     del kernel
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
+    gains: dict[tuple[str, str], np.ndarray] = {}
+    smallest = min(settings["ensemble_sizes"])
     for arm in settings["arm_order"]:
         pool, group = pools[arm], settings["arms"][arm]
         head = {"arm": arm, "group": group, "order": group_from_name(group).order}
@@ -61,6 +64,9 @@ def summarise_osp(
                     values.append(orbit_same_predictions(outputs).mean(1))
                     if labelled:
                         accuracies.append(correct(outputs, pool.labels(data)).mean(1))
+                if size == smallest:
+                    own = [members[start:stop].mean(0) for start, stop in _ensembles(settings, pool, size)]
+                    gains[arm, data] = (np.stack(values) - np.stack(own))[:, pool.epochs > 0]
                 for index, epoch in enumerate(pool.epochs):
                     key = {**head, "data": data, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
                     osp_rows.append(key | _statistics(np.stack(values)[:, index]))
@@ -70,8 +76,12 @@ def summarise_osp(
     return {
         "osp": osp,
         "accuracy": pd.DataFrame(accuracy_rows),
-        "quantities": _quantities(settings, osp),
+        "quantities": _quantities(settings, osp, gains),
     }
+
+
+def _ensembles(settings: dict[str, Any], pool: MemberPool, size: int) -> list[Run]:
+    return disjoint_ensembles(size, pool.num_members, settings["max_ensembles"])
 
 
 def _accuracy_row(key: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
@@ -80,45 +90,37 @@ def _accuracy_row(key: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
     return {name: key[name] for name in keep} | {"mean": float(values.mean()), "std": std, "num": len(values)}
 
 
-def _quantities(settings: dict[str, Any], osp: pd.DataFrame) -> pd.DataFrame:
-    """Returns the scalars that claims refer to, for the ensemble size of the table of methods."""
+def _quantities(settings: dict[str, Any], osp: pd.DataFrame, gains: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
+    """Returns the scalars that claims refer to.
+
+    Levels are those of ensembles of the reference size. Gains are paired, each ensemble of the smallest size minus the
+    mean of its own members [R, E], because the spread over ensembles is then free of the members' common part, and
+    small ensembles are the most numerous and gain the least.
+    """
     quantities = Quantities()
-    size = settings["reference_ensemble_size"]
-    ensemble = osp[(osp.predictor == "ensemble") & (osp.ensemble_size == size)].set_index(["arm", "data", "epoch"])
-    members = osp[osp.predictor == "members"].set_index(["arm", "data", "epoch"])
-    epochs = [epoch for epoch in sorted(osp.epoch.unique()) if epoch > 0]
-    order = {arm: group_from_name(settings["arms"][arm]).order for arm in settings["arm_order"]}
+    levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings["reference_ensemble_size"])]
+    for row in levels.itertuples():
+        pattern = f"{'ensemble' if row.predictor == 'ensemble' else 'members'}_osp/{row.arm}/{{data}}/{row.epoch}"
+        values = (row.mean, row.std / np.sqrt(row.num), row.num)
+        text = "mean orbit same prediction"
+        quantities.add_with_alias(pattern, row.data, aliases(settings, row.data), *values, description=text)
+    ranked = sorted(settings["arm_order"], key=lambda arm: group_from_name(settings["arms"][arm]).order)
     for data in settings["data_order"]:
         alias = aliases(settings, data)
-        average: dict[str, tuple[float, float]] = {}
         for arm in settings["arm_order"]:
-            gains, errors = [], []
-            for epoch in [0, *epochs] if 0 in osp.epoch.values else epochs:
-                e, m = ensemble.loc[(arm, data, epoch)], members.loc[(arm, data, epoch)]
-                e_error, m_error = (float(row["std"] / np.sqrt(row["num"])) for row in (e, m))
-                for name, row, error in (("ensemble_osp", e, e_error), ("members_osp", m, m_error)):
-                    pattern = f"{name}/{arm}/{{data}}/{epoch}"
-                    text = "mean orbit same prediction"
-                    quantities.add_with_alias(pattern, data, alias, row["mean"], error, row["num"], description=text)
-                if epoch > 0:
-                    gains.append(e["mean"] - m["mean"])
-                    errors.append(np.hypot(e_error, m_error))
-            worst = int(np.argmin(gains))
+            by_epoch = gains[arm, data]
+            worst = by_epoch[:, by_epoch.mean(0).argmin()]
             text = "smallest ensemble minus members' mean OSP over epochs >= 1"
-            pattern = f"min_gain/{arm}/{{data}}"
-            quantities.add_with_alias(pattern, data, alias, gains[worst], errors[worst], len(gains), description=text)
-            # Epochs of one run are correlated, so the error of their mean is taken as the mean error.
-            average[arm] = (float(np.mean(gains)), float(np.mean(errors)))
+            quantities.add_with_alias(f"min_gain/{arm}/{{data}}", data, alias, *mean_and_error(worst), description=text)
             text = "ensemble minus members' mean OSP, averaged over epochs >= 1"
-            pattern = f"gain/{arm}/{{data}}"
-            quantities.add_with_alias(pattern, data, alias, *average[arm], len(gains), description=text)
-        ranked = sorted(average, key=lambda arm: order[arm])
+            average = mean_and_error(by_epoch.mean(1))
+            quantities.add_with_alias(f"gain/{arm}/{{data}}", data, alias, *average, description=text)
         if len(ranked) > 1:
+            # Arms that share their initialisation are compared ensemble by ensemble.
             steps = [
-                (average[b][0] - average[a][0], float(np.hypot(average[a][1], average[b][1])))
-                for a, b in pairwise(ranked)
+                mean_and_error(gains[larger, data].mean(1) - gains[smaller, data].mean(1))
+                for smaller, larger in pairwise(ranked)
             ]
-            smallest = min(steps)
             text = "smallest increase of the gain from one group to the next larger one"
-            quantities.add_with_alias("gain_growth/{data}", data, alias, *smallest, len(steps), description=text)
+            quantities.add_with_alias("gain_growth/{data}", data, alias, *min(steps), description=text)
     return quantities.table()

@@ -1,0 +1,122 @@
+"""Optimisation steps against gradients written out by hand and textbook update rules, in plain NumPy and float64.
+
+The network has one hidden layer: outputs = W2^T relu(W1^T x / sqrt(d)) / sqrt(n). Images are rotated by NumPy.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from emergent.config.models import MlpModel
+from emergent.groups.finite import group_from_name
+from emergent.groups.images import image_action
+from emergent.models.registry import build
+from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+SIDE, WIDTH, NUM_SAMPLES, NUM_STEPS = 3, 6, 5, 3
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.normal(size=(NUM_SAMPLES, SIDE, SIDE, 1))
+LABELS = np.array([0, 2, 1, 3, 2], np.int32)
+SITES = GENERATOR.normal(size=(NUM_SAMPLES, SIDE * SIDE))
+
+Arrays = list[np.ndarray]
+
+
+def squared_error(outputs: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    return 0.5 * float(np.square(outputs - target).sum()), outputs - target
+
+
+def label_error(outputs: np.ndarray, label: int) -> tuple[float, np.ndarray]:
+    return squared_error(outputs, np.eye(len(outputs))[label] - 1 / len(outputs))
+
+
+def cross_entropy(outputs: np.ndarray, label: int) -> tuple[float, np.ndarray]:
+    probabilities = np.exp(outputs) / np.exp(outputs).sum()
+    return -float(np.log(probabilities[label])), probabilities - np.eye(len(outputs))[label]
+
+
+def loss_and_gradients(
+    weights: Arrays, samples: list[tuple[np.ndarray, object]], loss: Callable[..., tuple[float, np.ndarray]]
+) -> tuple[float, Arrays]:
+    """Mean over samples, one at a time."""
+    total, first, second = 0.0, np.zeros_like(weights[0]), np.zeros_like(weights[1])
+    for image, target in samples:
+        inputs = image.ravel()
+        before = inputs @ weights[0] / np.sqrt(len(inputs))
+        hidden = np.maximum(before, 0)
+        value, slope = loss(hidden @ weights[1] / np.sqrt(len(hidden)), target)
+        total += value
+        second += np.outer(hidden, slope) / np.sqrt(len(hidden))
+        back = (weights[1] @ slope) / np.sqrt(len(hidden)) * (before > 0)
+        first += np.outer(inputs, back) / np.sqrt(len(inputs))
+    return total / len(samples), [first / len(samples), second / len(samples)]
+
+
+def gradient_descent(rate: float) -> Callable[[Arrays, Arrays], Arrays]:
+    return lambda weights, gradients: [w - rate * g for w, g in zip(weights, gradients, strict=True)]
+
+
+def adam(rate: float) -> Callable[[Arrays, Arrays], Arrays]:
+    """Kingma and Ba, algorithm 1, with beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8."""
+    state: dict[str, object] = {"m": [0.0, 0.0], "v": [0.0, 0.0], "t": 0}
+
+    def update(weights: Arrays, gradients: Arrays) -> Arrays:
+        state["t"] += 1  # type: ignore[operator]
+        t, result = state["t"], []
+        for i, (w, g) in enumerate(zip(weights, gradients, strict=True)):
+            state["m"][i] = 0.9 * state["m"][i] + 0.1 * g  # type: ignore[index]
+            state["v"][i] = 0.999 * state["v"][i] + 0.001 * g**2  # type: ignore[index]
+            mean = state["m"][i] / (1 - 0.9**t)  # type: ignore[index, operator]
+            square = state["v"][i] / (1 - 0.999**t)  # type: ignore[index, operator]
+            result.append(w - rate * mean / (np.sqrt(square) + 1e-8))
+        return result
+
+    return update
+
+
+CASES = {
+    "sgd_labels": ("sgd", "mse", LABELS, label_error, gradient_descent(0.7), 0.7),
+    "sgd_sites": ("sgd", "mse", SITES, squared_error, gradient_descent(0.7), 0.7),
+    "adam_labels": ("adam", "cross_entropy", LABELS, cross_entropy, adam(0.05), 0.05),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("full_batch", [True, False], ids=["full_batch", "batch"])
+def test_steps_with_full_augmentation_equal_a_plain_loop(name: str, full_batch: bool) -> None:
+    optimiser_name, loss, targets, by_hand, update, rate = CASES[name]
+    update = adam(rate) if optimiser_name == "adam" else update
+    num_outputs = targets.shape[1] if targets.ndim == 2 else 4
+    weights = [GENERATOR.normal(size=(SIDE**2, WIDTH)), GENERATOR.normal(size=(WIDTH, num_outputs))]
+    chosen = [[0, 1, 2, 3, 4]] * NUM_STEPS if full_batch else [[3, 1], [0, 4], [2, 3]]
+
+    module = build(MlpModel(family="mlp", width=WIDTH, num_outputs=num_outputs))
+    optimiser = make_optimiser(optimiser_name, rate)
+    parameters = {"params": {f"Dense_{i}": {"kernel": jnp.asarray(w)} for i, w in enumerate(weights)}}
+    state = MemberState(parameters, optimiser.init(parameters))
+    action = image_action(group_from_name("C4"), SIDE, SIDE)
+    data = TrainingData(jnp.asarray(IMAGES), jnp.asarray(targets), action)
+    step = jax.jit(make_step(module, optimiser, loss, "full"))
+
+    for indices in chosen:
+        state, value = step(state, None if full_batch else jnp.asarray(indices), jax.random.key(0), data)
+        samples = []
+        for i in indices:
+            for turns in range(4):
+                target = targets[i]
+                if targets.ndim == 2:
+                    target = np.rot90(target.reshape(SIDE, SIDE), turns).ravel()
+                samples.append((np.rot90(IMAGES[i, :, :, 0], turns), target))
+        expected, gradients = loss_and_gradients(weights, samples, by_hand)
+        weights = update(weights, gradients)
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+        for i, expected_weights in enumerate(weights):
+            found = state.parameters["params"][f"Dense_{i}"]["kernel"]
+            assert found.dtype == np.float64
+            np.testing.assert_allclose(found, expected_weights, rtol=1e-10, atol=1e-12)
+    assert np.abs(gradients[0]).max() > 1e-3

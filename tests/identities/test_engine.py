@@ -1,0 +1,251 @@
+"""The ensemble engine: a member is the same network whatever its block, strategy, checkpoints or company."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import traverse_util
+from jax.experimental.compilation_cache import compilation_cache
+
+from emergent.config.models import CnnModel, ConvLayer, MlpModel
+from emergent.config.training import Training
+from emergent.errors import DataError
+from emergent.groups.finite import group_from_name
+from emergent.groups.images import image_action
+from emergent.models.registry import build
+from emergent.training import engine
+from emergent.training.engine import BlockResult, BlockTask, train_block
+from emergent.training.prng import Purpose, member_key
+from emergent.training.step import MemberState, TrainingData
+
+GENERATOR = np.random.default_rng(0)
+NUM_SAMPLES, SIDE = 10, 4
+IMAGES = jnp.asarray(GENERATOR.normal(size=(NUM_SAMPLES, SIDE, SIDE, 1)), jnp.float32)
+LABELS = jnp.asarray(np.arange(NUM_SAMPLES) % 3, jnp.int32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Equal programs, of which the tests below build many, are compiled once."""
+    options = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def data(group: str) -> TrainingData:
+    return TrainingData(IMAGES, LABELS, image_action(group_from_name(group), SIDE, SIDE))
+
+
+def training(**options: Any) -> Training:
+    settings = {
+        "loss": "mse",
+        "optimiser": "sgd",
+        "learning_rate": 0.5,
+        "batch_size": None,
+        "num_epochs": 4,
+        "checkpoint_every": 2,
+    }
+    return Training(**settings | options)  # type: ignore[arg-type]
+
+
+def mlp_task(*members: int, **options: Any) -> BlockTask:
+    """Full augmentation, full batches, gradient descent."""
+    settings: dict[str, Any] = {
+        "seed": 0,
+        "experiment": "tiny",
+        "arm": "mlp",
+        "initialisation": "mlp",
+        "members": members,
+        "model": MlpModel(family="mlp", width=6, num_outputs=3),
+        "augmentation": "full",
+        "training": training(),
+    }
+    return BlockTask(**settings | options)
+
+
+def cnn_task(*members: int) -> BlockTask:
+    """Random augmentation with interpolation, batches, Adam."""
+    layers = (ConvLayer(channels=2, average_pool=2),)
+    model = CnnModel(family="cnn", layers=layers, readout="mean", num_outputs=3, parametrisation="pytorch")
+    settings = {"loss": "cross_entropy", "optimiser": "adam", "learning_rate": 0.01, "batch_size": 4}
+    return mlp_task(
+        *members,
+        arm="cnn",
+        initialisation="cnn",
+        model=model,
+        augmentation="random",
+        training=training(num_epochs=2, checkpoint_every=1, **settings),
+    )
+
+
+CASES = {"mlp": (mlp_task, "C4"), "cnn": (cnn_task, "C8")}
+
+
+@pytest.fixture(scope="module", params=sorted(CASES))
+def case(request: pytest.FixtureRequest) -> tuple[str, BlockResult]:
+    """Members 0..7 trained one after another."""
+    make_task, group = CASES[request.param]
+    return request.param, train_block(make_task(*range(8)), data(group), "members")
+
+
+def test_block_of_eight_equals_eight_blocks_of_one(case: tuple[str, BlockResult]) -> None:
+    name, together = case
+    make_task, group = CASES[name]
+    for member in range(8):
+        alone = train_block(make_task(member), data(group), "members")
+        assert alone.epochs == together.epochs
+        assert alone.losses.tobytes() == together.losses[:, [member]].tobytes()
+        assert set(alone.parameters) == set(together.parameters)
+        for key, value in alone.parameters.items():
+            assert value.dtype == np.float32
+            assert value.tobytes() == together.parameters[key][:, [member]].tobytes(), key
+
+
+def test_vectorised_block_gives_the_same_members(case: tuple[str, BlockResult]) -> None:
+    name, expected = case
+    make_task, group = CASES[name]
+    found = train_block(make_task(*range(8)), data(group), "block")
+    assert found.epochs == expected.epochs
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-5, atol=1e-6)
+    for key, value in expected.parameters.items():
+        assert found.parameters[key].shape == value.shape
+        np.testing.assert_allclose(found.parameters[key], value, rtol=1e-5, atol=1e-5)
+
+
+def test_members_differ_and_learn(case: tuple[str, BlockResult]) -> None:
+    name, result = case
+    task = CASES[name][0](*range(8))
+    assert result.epochs == task.training.checkpoint_epochs()
+    for value in result.parameters.values():
+        assert value.shape[:2] == (3, 8)
+        assert len(np.unique(value.reshape(3, 8, -1)[:, :, 0], axis=1)[0]) == 8
+        assert (value[0] != value[1]).any() and (value[1] != value[2]).any()
+    # A member has one loss per epoch, or per chunk of steps between checkpoints; on average it falls.
+    assert result.losses.shape == (2, 8)
+    assert result.losses[-1].mean() < result.losses[0].mean()
+
+
+def test_members_start_from_their_own_keys() -> None:
+    task = mlp_task(5, training=training(num_epochs=1, checkpoint_every=1))
+    result = train_block(task, data("C4"), "members")
+    with jax.threefry_partitionable(True):
+        key = member_key(task.seed, task.experiment, task.initialisation, 5, "initialise")
+        expected = jax.jit(build(task.model).init)(key, IMAGES[:1])
+    for name, value in traverse_util.flatten_dict(expected, sep="/").items():
+        np.testing.assert_allclose(result.parameters[name][0, 0], value, rtol=1e-6, atol=1e-7)
+
+
+def test_checkpoint_holds_what_training_until_then_gives(case: tuple[str, BlockResult]) -> None:
+    """Not a view of buffers that later steps overwrite."""
+    name, longer = case
+    make_task, group = CASES[name]
+    task = make_task(2)
+    short = training(**task.training.model_dump() | {"num_epochs": longer.epochs[1], "checkpoint_every": None})
+    result = train_block(dataclasses.replace(task, training=short), data(group), "members")
+    assert result.epochs == (longer.epochs[1],)
+    for key, value in result.parameters.items():
+        np.testing.assert_allclose(value[0, 0], longer.parameters[key][1, 2], rtol=1e-6, atol=1e-7)
+
+
+def test_keys_belong_to_seed_experiment_arm_and_shared_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[tuple[Any, ...]] = set()
+
+    def recorded(seed: int, experiment: str, arm: str, member: jax.Array, purpose: Purpose) -> jax.Array:
+        asked.add((seed, experiment, arm, purpose))
+        return member_key(seed, experiment, arm, member, purpose)
+
+    monkeypatch.setattr(engine, "member_key", recorded)
+    settings = training(num_epochs=1, checkpoint_every=1, batch_size=5)
+    task = mlp_task(3, seed=11, arm="one", initialisation="shared", training=settings)
+    train_block(task, data("C1"), "members")
+    assert asked == {
+        (11, "tiny", "shared", "initialise"),
+        (11, "tiny", "one", "order"),
+        (11, "tiny", "one", "augment"),
+    }
+
+
+@pytest.mark.parametrize("strategy", ["members", "block"])
+def test_divergence_names_member_arm_and_epoch(strategy: engine.Strategy) -> None:
+    huge = training(learning_rate=1e20, num_epochs=40, checkpoint_every=10)
+    with pytest.raises(DataError, match=r"member 5 of arm mlp: the training loss is (nan|inf) in epoch 10") as caught:
+        train_block(mlp_task(5, 6, training=huge), data("C1"), strategy)
+    assert "nothing was written" in str(caught.value)
+    assert "Lower train.learning_rate (1e+20)" in str(caught.value)
+
+
+def test_divergence_is_found_in_the_epoch_in_which_it_happens() -> None:
+    huge = training(learning_rate=1e20, num_epochs=3, checkpoint_every=3, batch_size=2)
+    with pytest.raises(DataError, match=r"member 7 .* in epoch 1;"):
+        train_block(mlp_task(7, training=huge), data("C1"), "members")
+
+
+def test_batch_larger_than_the_data() -> None:
+    exact = training(batch_size=NUM_SAMPLES, num_epochs=1, checkpoint_every=1)
+    train_block(mlp_task(0, training=exact), data("C1"), "members")
+    with pytest.raises(DataError, match="batch_size 11 exceeds the 10 training samples"):
+        train_block(mlp_task(0, training=exact.model_copy(update={"batch_size": 11})), data("C1"), "members")
+
+
+@pytest.mark.parametrize(
+    ("num_epochs", "every"),
+    [
+        (6, 2),
+        (4, None),
+        (1, 1),
+        pytest.param(6, 3, marks=pytest.mark.xfail(reason="chunks may step over a checkpoint", strict=True)),
+    ],
+)
+def test_every_checkpoint_of_full_batch_training_is_stored(
+    monkeypatch: pytest.MonkeyPatch, num_epochs: int, every: int | None
+) -> None:
+    monkeypatch.setattr(engine, "FULL_BATCH_CHUNK", 2)
+    done: list[int] = []
+    task = mlp_task(0, 1, training=training(num_epochs=num_epochs, checkpoint_every=every))
+    result = train_block(task, data("C1"), "members", done.append)
+    assert result.epochs == task.training.checkpoint_epochs()
+    assert {len(value) for value in result.parameters.values()} == {len(result.epochs)}
+    assert sum(done) == 2 * num_epochs
+
+
+def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a step that adds one to the weight of each sample in its batch instead of learning."""
+
+    def count(*arguments: Any) -> Any:
+        def step(
+            state: MemberState, indices: jax.Array, key: jax.Array, data: TrainingData
+        ) -> tuple[MemberState, jax.Array]:
+            layers = state.parameters["params"]
+            visited = layers["Dense_1"]["kernel"].at[indices, 0].add(1)
+            return MemberState({"params": layers | {"Dense_1": {"kernel": visited}}}, state.optimiser), jnp.zeros(())
+
+        return step
+
+    monkeypatch.setattr(engine, "make_step", count)
+    model = MlpModel(family="mlp", width=NUM_SAMPLES, num_outputs=1)
+    settings = training(batch_size=3, num_epochs=4, checkpoint_every=1)
+    result = train_block(mlp_task(0, 1, 2, model=model, training=settings), data("C1"), "members")
+    visits = np.diff(result.parameters["params/Dense_1/kernel"][..., 0], axis=0)  # E M N
+    visits = np.rint(visits).astype(int)
+    # Three batches of three: nine of the ten samples, each once.
+    assert (visits.sum(-1) == 9).all() and visits.max() == 1 and visits.min() == 0
+    left_out = visits.argmin(-1)
+    assert len(np.unique(left_out)) > 3
+
+
+def test_strategy_of_this_machine() -> None:
+    assert engine.default_strategy() == ("members" if jax.default_backend() == "cpu" else "block")

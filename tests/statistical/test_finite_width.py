@@ -1,0 +1,179 @@
+"""Networks of finite width against the infinite-width theory, seeded, within 4 standard errors.
+
+Where networks of width n are compared with the limit, an allowance of c / n is added for the corrections to it, with c
+stated at its place.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
+from emergent.config.training import Training
+from emergent.groups.finite import group_from_name
+from emergent.groups.images import image_action
+from emergent.groups.lattices import lattice_action
+from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.metrics.ensembles import disjoint_ensembles
+from emergent.models.registry import build
+from emergent.training.engine import BlockTask, train_block
+from emergent.training.infinite import infinite_predictions
+from emergent.training.prng import member_key
+from emergent.training.samples import Samples
+from emergent.training.step import TrainingData
+
+NUM_NETWORKS, WEIGHT_STD, BIAS_STD = 400, 1.3, 0.2
+CNN_LAYERS = (ConvLayer(channels=32, average_pool=2), ConvLayer(channels=32))
+GAINS: dict[str, Any] = {"weight_std": WEIGHT_STD, "bias_std": BIAS_STD, "num_outputs": 4}
+CNN_KERNEL = cnn_kernel([2, 1], "mean", "relu", WEIGHT_STD, BIAS_STD)
+NETWORKS: dict[str, tuple[MlpModel | CnnModel, KernelFunction]] = {
+    "mlp": (
+        MlpModel(family="mlp", width=64, depth=2, activation="erf", **GAINS),
+        mlp_kernel(2, "erf", WEIGHT_STD, BIAS_STD),
+    ),
+    "cnn": (CnnModel(family="cnn", layers=CNN_LAYERS, readout="mean", **GAINS), CNN_KERNEL),
+    "gcnn": (
+        GcnnModel(family="gcnn", group="C4", layers=CNN_LAYERS, readout="mean", **GAINS),
+        gcnn_kernel(group_from_name("C4"), CNN_KERNEL),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_outputs_at_initialisation_have_the_covariance_of_the_kernel(name: str) -> None:
+    """Exact at any width for one hidden layer; deeper, the corrections of order 1/32 are allowed for."""
+    config, kernel = NETWORKS[name]
+    inputs = np.random.default_rng(0).normal(size=(3, 4, 4, 1)).astype(np.float32)
+    module = build(config)
+
+    def outputs_of(member: jax.Array) -> jax.Array:
+        return module.apply(module.init(member_key(0, "statistics", name, member, "initialise"), inputs), inputs)
+
+    outputs = np.asarray(jax.jit(jax.vmap(outputs_of))(jnp.arange(NUM_NETWORKS)), np.float64)
+    products = np.einsum("mik,mjk->mijk", outputs, outputs).mean(-1)
+    error = products.std(0, ddof=1) / np.sqrt(NUM_NETWORKS)
+    expected = np.asarray(kernel(inputs, inputs).nngp, np.float64)
+    assert (error < 0.1 * np.diagonal(expected).max()).all()
+    assert np.abs((products.mean(0) - expected) / error).max() < 4
+    # Different outputs are independent, with mean 0.
+    mean_error = np.sqrt(np.diagonal(expected) / NUM_NETWORKS)[:, None]
+    assert np.abs(outputs.mean(0) / mean_error).max() < 4
+    cross = (outputs[:, :, 0] * outputs[:, :, 1]).mean(0)
+    assert np.abs(cross / (np.diagonal(expected) / np.sqrt(NUM_NETWORKS))).max() < 4
+
+
+SIDE, NUM_SITES, WIDTH, NUM_MEMBERS, NUM_STEPS, RATE = 3, 9, 1024, 240, 12, 1.5
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, np.ndarray]:
+    """Outputs [M, N, G, S] of trained networks on orbits, and the infinite-width mean and energy covariance there."""
+    generator = np.random.default_rng(0)
+    spins = generator.choice([-1.0, 1.0], (4, SIDE, SIDE, 1))
+    energies = -0.25 * sum(spins * np.roll(spins, shift, axis) for shift in (1, -1) for axis in (1, 2))
+    targets = energies.reshape(4, NUM_SITES).astype(np.float32)
+    training = Samples(spins.astype(np.float32), targets=targets)
+    # A training configuration, another one, and one of real numbers.
+    test = np.concatenate(
+        [spins[:1], generator.choice([-1.0, 1.0], (1, SIDE, SIDE, 1)), generator.normal(size=(1, 3, 3, 1))]
+    )
+    test = test.astype(np.float32)
+
+    model = MlpModel(family="mlp", width=WIDTH, num_outputs=NUM_SITES)
+    settings = Training(
+        loss="mse", optimiser="sgd", learning_rate=RATE, batch_size=None, num_epochs=NUM_STEPS, checkpoint_every=None
+    )
+    task = BlockTask(0, "statistics", "mlp", "mlp", tuple(range(NUM_MEMBERS)), model, "full", settings)
+    action = image_action(group_from_name("C4"), SIDE, SIDE)
+    result = train_block(task, TrainingData(jnp.asarray(training.inputs), jnp.asarray(targets), action), "block")
+    first, second = (result.parameters[f"params/Dense_{i}/kernel"][0] for i in (0, 1))
+    orbits = test.reshape(3, NUM_SITES)[:, lattice_action(group_from_name("C4"), SIDE)]  # N G P
+    hidden = np.maximum(np.einsum("ngp,mpw->mngw", orbits, first, optimize=True) / np.sqrt(NUM_SITES), 0)
+    outputs = np.einsum("mngw,mws->mngs", hidden, second, optimize=True) / np.sqrt(WIDTH)
+
+    config = {
+        "data": {"shape": [SIDE, SIDE, 1]},
+        "group": "C4",
+        "kernel": {"model": {"depth": 1, "activation": "relu", "weight_std": 1.0, "bias_std": 0.0}, "tile_size": 32},
+        "learning_rate": RATE,
+        "num_steps": NUM_STEPS,
+    }
+    with jax.enable_x64(True):
+        infinite = infinite_predictions(config, training, {"test": Samples(test)})
+    assert infinite["max_learning_rate"].values > RATE
+    return {
+        "outputs": outputs.astype(np.float64),
+        "targets": targets,
+        "mean": infinite["test/mean"].values,
+        "energy_covariance": infinite["test/energy_covariance"].values,
+    }
+
+
+def variance(trained: dict[str, np.ndarray]) -> np.ndarray:
+    """Predicted variance [N, G] of one output of one member: sites are independent, so their mean has 1 / S of it."""
+    return np.diagonal(trained["energy_covariance"], axis1=1, axis2=2) * NUM_SITES
+
+
+def test_training_has_moved_the_mean(trained: dict[str, np.ndarray]) -> None:
+    """The comparison below is one of trained networks: untrained ones have mean 0."""
+    assert np.abs(trained["mean"][0, 0]).max() > 0.2
+    np.testing.assert_allclose(np.sign(trained["mean"][0, 0]).sum(), np.sign(trained["targets"][0]).sum(), atol=4)
+
+
+def test_ensemble_mean_is_the_infinite_width_mean(trained: dict[str, np.ndarray]) -> None:
+    # Corrections to the mean of one hidden layer: c = 10 in units of the largest prediction, 1 % at width 1024.
+    error = np.sqrt(variance(trained) / NUM_MEMBERS)[:, :, None] + 10 / WIDTH * np.abs(trained["mean"]).max() / 4
+    deviation = (trained["outputs"].mean(0) - trained["mean"]) / error
+    assert np.abs(deviation).max() < 4
+    # The standard error is small enough to see a wrong prediction, such as that of untrained networks.
+    assert np.abs(trained["mean"] / error).max() > 8
+
+
+def test_member_variance_is_the_predicted_covariance(trained: dict[str, np.ndarray]) -> None:
+    spread = trained["outputs"].var(0, ddof=1).mean(-1)
+    ratio = spread / variance(trained)
+    # M - 1 degrees of freedom at each of S independent sites; corrections with c = 20, 2 % at width 1024.
+    tolerance = 4 * np.sqrt(2 / ((NUM_MEMBERS - 1) * NUM_SITES)) + 20 / WIDTH
+    assert np.abs(ratio - 1).max() < tolerance
+    # Untrained, the variance would be that of the kernel at initialisation: more than this tolerance away.
+    inputs = np.ones((1, NUM_SITES), np.float32)
+    initial = float(mlp_kernel(1)(inputs, inputs).nngp[0, 0])
+    assert abs(variance(trained)[0, 0] / initial - 1) > 2 * tolerance
+
+
+def test_energies_vary_over_the_orbit_as_predicted(trained: dict[str, np.ndarray]) -> None:
+    energies = trained["outputs"].mean(-1)  # M N G
+    centred = energies - energies.mean(0)
+    covariance = np.einsum("mng,mnh->ngh", centred, centred) / (NUM_MEMBERS - 1)
+    expected = trained["energy_covariance"]
+    diagonal = np.diagonal(expected, axis1=1, axis2=2)
+    error = np.sqrt((expected**2 + diagonal[:, :, None] * diagonal[:, None, :]) / (NUM_MEMBERS - 1))
+    assert np.abs((covariance - expected) / (error + 20 / WIDTH / 4 * diagonal.max())).max() < 4
+    # The elements of an orbit are neither independent nor the same.
+    correlation = expected[1] / diagonal[1]
+    assert 0.05 < np.abs(correlation[0, 1:]).max() < 0.95
+
+
+@pytest.mark.parametrize("size", [4, 12, 40])
+def test_spread_of_disjoint_ensembles_falls_as_the_root_of_their_size(
+    trained: dict[str, np.ndarray], size: int
+) -> None:
+    ensembles = disjoint_ensembles(size, NUM_MEMBERS, NUM_MEMBERS)
+    means = np.stack([trained["outputs"][slice(*run)].mean(0) for run in ensembles])
+    assert len(means) == NUM_MEMBERS // size
+    spread = means.var(0, ddof=1).mean(-1)
+    tolerance = 4 * np.sqrt(2 / ((len(means) - 1) * NUM_SITES)) + 20 / WIDTH
+    assert np.abs(spread / (variance(trained) / size) - 1).max() < tolerance
+
+
+def test_infinite_ensemble_is_equivariant(trained: dict[str, np.ndarray]) -> None:
+    moves = lattice_action(group_from_name("C4"), SIDE)
+    mean = trained["mean"]
+    for g, move in enumerate(moves):
+        np.testing.assert_allclose(mean[:, g], mean[:, 0][:, move], atol=1e-10)
+    # Finite ensembles are so only up to their spread.
+    outputs = trained["outputs"].mean(0)
+    assert np.abs(outputs[:, 1] - outputs[:, 0][:, moves[1]]).max() > 1e-3
