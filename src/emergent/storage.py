@@ -87,7 +87,8 @@ def write(
     Raises:
         DataError: a floating-point array has non-finite values or ``dims`` do not fit its shape.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+    # Made in memory and written as plain bytes: on a full disk libhdf5 itself crashes while it closes the file.
+    with h5py.File(path.name, "w", driver="core", backing_store=False, track_order=False) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["stage"] = stage
         for key in sorted(attributes):
@@ -96,6 +97,10 @@ def write(
             _write_array(file, path, name, (arrays or {})[name], allow_nan)
         for name in sorted(tables or {}):
             _write_table(file, path, name, (tables or {})[name], allow_nan)
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def _write_array(file: h5py.File, path: Path, name: str, array: Array, allow_nan: bool) -> None:
