@@ -7,6 +7,7 @@ so that equal inputs give byte-identical files. See ``emergent.provenance`` for 
 
 import contextlib
 import errno
+import glob
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ResourceError: the disk is full; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A killed writer could not tidy up; every file has one writer, so what lies here is nobody's.
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        stale.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

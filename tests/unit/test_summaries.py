@@ -113,7 +113,7 @@ def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) ->
         "std",
         "num",
     ]
-    # Two arms, two sets, three epochs; members and two sizes. No accuracy out of distribution: its labels mean nothing.
+    # Two arms, two sets, three epochs; members and two sizes. Labels out of distribution mean nothing: no accuracy.
     assert len(tables["osp"]) == 2 * 2 * 3 * 3
     assert len(tables["accuracy"]) == 2 * 1 * 3 * 3
     assert set(tables["accuracy"].data) == {"digits"}

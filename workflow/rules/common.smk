@@ -41,7 +41,7 @@ CODE = {
 
 wildcard_constraints:
     scale="smoke|laptop|paper",
-    experiment="[a-z][a-z0-9_]*",
+    experiment="|".join(PLAN.names),
     arm="[a-z][a-z0-9_]*",
     stage="[a-z][a-z0-9_]*",
     dataset="[a-z][a-z0-9_]*",

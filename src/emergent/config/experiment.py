@@ -190,6 +190,8 @@ class Experiment(StrictModel):
         too_large = [size for size in self.evaluate.ensemble_sizes if size > self.members.num]
         if too_large:
             raise ValueError(f"evaluate.ensemble_sizes: {too_large} exceed members.num = {self.members.num}")
+        if self.kernel is not None and not self.kernel.readings:
+            raise ValueError("kernel.readings: expected at least one data set with splits train, test and ood")
         if self.kind == "ising" and self.evaluate.energy_scale is None:
             raise ValueError("evaluate.energy_scale: kind 'ising' needs it; see emergent.config.experiment.Evaluation")
         reference = self.evaluate.reference_ensemble_size

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import Field
 
 from emergent.config.base import Many, Name, StrictModel, canonical_json, hint, validate
+from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
-from emergent.config.experiment import Experiment, Scale, experiment_names, load_experiment
+from emergent.config.experiment import SCALES, Experiment, Scale, experiment_names, load_experiment
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.memory import physical_memory_bytes, require_memory
+from emergent.config.references import read_reference
 from emergent.config.stages import datasets_of, stage_config
 from emergent.errors import ConfigError
 
@@ -71,6 +73,12 @@ class Plan:
                     f"config/config.yaml: experiments: no experiment {name!r}{hint(name, self.names)}. "
                     f"There are: {', '.join(self.names)}."
                 )
+            for scale in SCALES:
+                self.experiment(scale, name)
+        self.selected_figures()
+        read_claims(folder / "claims.yaml")
+        for path in sorted((folder / "references").glob("*.json")):
+            read_reference(path)
         limit = int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
         for name in self.run.experiments:
             require_memory(self._sized(self.experiment(self.run.scale, name)), limit, vectorised=self.run.accelerator)
