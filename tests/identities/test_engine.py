@@ -207,7 +207,7 @@ def test_batch_larger_than_the_data() -> None:
         (6, 2),
         (4, None),
         (1, 1),
-        pytest.param(6, 3, marks=pytest.mark.xfail(reason="chunks may step over a checkpoint", strict=True)),
+        (6, 3),
     ],
 )
 def test_every_checkpoint_of_full_batch_training_is_stored(

@@ -120,7 +120,6 @@ def test_blocks_evaluated_for_other_ensembles(tmp_path: Path) -> None:
         next(pool.ensembles("test", 2, MAX_ENSEMBLES))
 
 
-@pytest.mark.xfail(reason="file names are sorted as text", strict=True)
 def test_more_than_ten_thousand_members(tmp_path: Path) -> None:
     def write_large(first: int, stop: int) -> Path:
         path = tmp_path / f"members_{first:04d}-{stop - 1:04d}.h5"

@@ -171,4 +171,4 @@ def test_readings_are_data_sets_of_the_kernel_stage_only() -> None:
     experiment = validate(Experiment, merge(content, {"kernel": {"readings": ["ising_l5_iid"]}}), "ising")
     assert "ising_l5_iid" in datasets_of(experiment, "kernel")
     assert "ising_l5_iid" not in datasets_of(experiment, "evaluate")
-    assert changed_stages("ising", {"kernel": {"readings": []}}) == {"kernel"}
+    assert changed_stages("ising", {"kernel": {"readings": ["ising_l5_iid"]}}) == {"kernel"}

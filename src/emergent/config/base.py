@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -84,21 +84,27 @@ def merge(base: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Returns the model class that owns the last key of an error location, for spelling hints."""
-    current: Any = model
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Returns the model classes in an annotation such as ``dict[str, A | B]``, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    """Returns the model class that owns the last key of an error location, for spelling hints.
+
+    A location names fields, keys of mappings, positions in lists and, for discriminated unions, the tag.
+    """
+    candidates = [model]
     for part in location[:-1]:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = field.annotation if field else current
-        candidates = [current, *get_args(current)]
-        for candidate in candidates:
-            inner = get_args(candidate) if get_origin(candidate) else (candidate,)
-            models = [c for c in inner if isinstance(c, type) and issubclass(c, BaseModel)]
-            if models:
-                current = models[0]
-                break
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+        tagged = [c for c in candidates if any(part in get_args(f.annotation) for f in c.model_fields.values())]
+        fields = [c.model_fields[part] for c in candidates if isinstance(part, str) and part in c.model_fields]
+        if len(candidates) > 1 and tagged:
+            candidates = tagged
+        elif fields:
+            candidates = [inner for field in fields for inner in _models_in(field.annotation)] or candidates
+    return candidates[0]
 
 
 def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
@@ -121,7 +127,7 @@ def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
             message = item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden":
                 owner = _model_at(model, item["loc"])
-                known = sorted(owner.model_fields) if owner else []
+                known = sorted(owner.model_fields)
                 message = f"unknown key{hint(str(item['loc'][-1]), known)}"
                 if known:
                     message += f" Allowed here: {', '.join(known)}."

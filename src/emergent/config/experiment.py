@@ -203,11 +203,13 @@ class Experiment(StrictModel):
             raise ValueError("train.checkpoint_every: must divide train.num_epochs, so that the last epoch is stored")
         height, width, _ = self.data.shape
         for name, arm in self.arms.items():
-            if height != width and arm.augmentation.group not in ("C1", "C2", "D1", "D2"):
-                raise ValueError(
-                    f"arms.{name}.augmentation.group: {arm.augmentation.group} turns images by other angles than 180 "
-                    f"degrees, which needs a square image, but data.shape is {height} x {width}"
-                )
+            groups = {"augmentation.group": arm.augmentation.group, "orbit_group": arm.orbit_group}
+            for key, group in (groups | {"model.group": getattr(arm.model, "group", None)}).items():
+                if height != width and group not in (None, "C1", "C2", "D1", "D2"):
+                    raise ValueError(
+                        f"arms.{name}.{key}: {group} turns images by other angles than 180 degrees, which needs a "
+                        f"square image, but data.shape is {height} x {width}"
+                    )
         for item in self.assumed:
             _look_up(self, item.key)
         return self
@@ -262,4 +264,7 @@ def load_experiment(folder: Path, name: str, scale: str) -> Experiment:
     if content.get("experiment") != name:
         found = content.get("experiment")
         raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
-    return validate(Experiment, merge(content, scales[scale] or {}), f"{path} (scale {scale})")
+    delta = scales[scale] or {}
+    if not isinstance(delta, dict):
+        raise ConfigError(f"{path}: scales.{scale}: expected a mapping of keys to values, found {delta!r}.")
+    return validate(Experiment, merge(content, delta), f"{path} (scale {scale})")

@@ -99,9 +99,10 @@ def require_memory(experiment: Experiment, limit_bytes: int, vectorised: bool) -
         need = block_bytes(experiment, arm, block, block if vectorised else 1)
         if need <= limit_bytes:
             continue
-        fitting = [b for b in range(1, block) if block_bytes(experiment, arm, b, b if vectorised else 1) <= limit_bytes]
+        divisors = [b for b in range(1, block) if experiment.members.num % b == 0]
+        fitting = [b for b in divisors if block_bytes(experiment, arm, b, b if vectorised else 1) <= limit_bytes]
         advice = (
-            f"set members.block to {fitting[-1]} or less"
+            f"set members.block to {fitting[-1]} or a smaller divisor of members.num"
             if fitting
             else "not even one member fits: use a smaller batch, a smaller network or a machine with more memory"
         )

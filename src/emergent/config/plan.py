@@ -92,6 +92,13 @@ class Plan:
         experiment = load_experiment(self.folder / "experiments", name, scale)
         for dataset in datasets_of(experiment, "kernel"):
             self.registry.entry(dataset)
+        for selection in (experiment.data.train, *experiment.data.evaluate.values()):
+            splits = self.registry.entry(selection.dataset).splits
+            if selection.split not in splits:
+                raise ConfigError(
+                    f"{name} (scale {scale}): data set {selection.dataset} has no split {selection.split!r}"
+                    f"{hint(selection.split, list(splits))}. Its splits: {', '.join(splits)}."
+                )
         return experiment
 
     def _sized(self, experiment: Experiment) -> Experiment:

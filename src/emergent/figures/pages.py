@@ -18,6 +18,7 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 table { border-collapse: collapse; width: 100%; font-size: 0.88em; }
 th, td { text-align: left; vertical-align: top; padding: 0.4em 0.7em; border-bottom: 1px solid #ddd; }
 th { background: #f5f5f5; } td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.value { max-width: 22em; overflow-wrap: anywhere; }
 code { font-size: 0.92em; overflow-wrap: anywhere; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .agrees { color: #00674b; } .differs { color: #b3261e; } .inconclusive { color: #8a5a00; } .missing { color: #7a2e8e; }
@@ -60,7 +61,7 @@ _ASSUMPTIONS = """{% extends "layout" %}{% block body %}
 <p class="small">Behind {{ section.figures | join(", ") or "no figure" }}.</p>
 {% if section.rows %}<table>
 <tr><th>Setting</th><th>Value</th><th>Reason</th></tr>
-{% for row in section.rows %}<tr><td><code>{{ row.key }}</code></td><td class="number"><code>{{ row.value }}</code></td>
+{% for row in section.rows %}<tr><td><code>{{ row.key }}</code></td><td class="value"><code>{{ row.value }}</code></td>
 <td>{{ row.reason }}</td></tr>
 {% endfor %}</table>{% else %}<p>None.</p>{% endif %}
 {% endfor %}{% endblock %}

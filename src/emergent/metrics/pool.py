@@ -26,13 +26,15 @@ class MemberPool:
         Raises:
             DataError: a file is missing or truncated, or members are missing or doubled.
         """
-        self._paths = sorted(paths)
-        bounds = []
-        for path in self._paths:
+        blocks = []
+        for path in paths:
             with storage.open_file(path, "evaluate") as file:
                 members = storage.read_array(file, "members")
-                bounds.append((int(members[0]), int(members[-1]) + 1))
+                blocks.append((int(members[0]), int(members[-1]) + 1, path))
                 self.epochs = storage.read_array(file, "epochs")
+        blocks.sort()
+        bounds = [(first, stop) for first, stop, _ in blocks]
+        self._paths = [path for _, _, path in blocks]
         self._borders = [first for first, _ in bounds] + [bounds[-1][1]]
         if self._borders[0] != 0 or [stop for _, stop in bounds] != self._borders[1:] or bounds[-1][1] != num_members:
             raise DataError(f"{self._paths[0].parent}: expected members 0..{num_members - 1}, found blocks {bounds}.")

@@ -85,7 +85,8 @@ class _Segment:
 def _segments(training: Training, num_samples: int) -> list[_Segment]:
     if training.batch_size is None:
         chunk = min(FULL_BATCH_CHUNK, training.checkpoint_every or training.num_epochs)
-        ends = sorted({*range(chunk, training.num_epochs + 1, chunk), training.num_epochs})
+        checkpoints = {epoch for epoch in training.checkpoint_epochs() if epoch > 0}
+        ends = sorted({*range(chunk, training.num_epochs + 1, chunk), training.num_epochs} | checkpoints)
         return [_Segment(start, end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     steps = num_samples // training.batch_size
     if steps == 0:
