@@ -1,7 +1,6 @@
 """Networks of finite width against the infinite-width theory, seeded, within 4 standard errors.
 
-Where networks of width n are compared with the limit, an allowance of c / n is added for the corrections to it, with c
-stated at its place.
+Where trained networks of width n are compared with the limit, c / n is added for the corrections to it, with c stated.
 """
 
 from typing import Any
@@ -27,6 +26,7 @@ from emergent.training.step import TrainingData
 
 NUM_NETWORKS, WEIGHT_STD, BIAS_STD = 400, 1.3, 0.2
 CNN_LAYERS = (ConvLayer(channels=24, average_pool=2), ConvLayer(channels=24))
+GCNN_LAYERS = (ConvLayer(channels=8, average_pool=2), ConvLayer(channels=8))
 GAINS: dict[str, Any] = {"weight_std": WEIGHT_STD, "bias_std": BIAS_STD, "num_outputs": 4}
 CNN_KERNEL = cnn_kernel([2, 1], "mean", "relu", WEIGHT_STD, BIAS_STD)
 NETWORKS: dict[str, tuple[MlpModel | CnnModel, KernelFunction]] = {
@@ -36,7 +36,7 @@ NETWORKS: dict[str, tuple[MlpModel | CnnModel, KernelFunction]] = {
     ),
     "cnn": (CnnModel(family="cnn", layers=CNN_LAYERS, readout="mean", **GAINS), CNN_KERNEL),
     "gcnn": (
-        GcnnModel(family="gcnn", group="C4", layers=CNN_LAYERS, readout="mean", **GAINS),
+        GcnnModel(family="gcnn", group="C4", layers=GCNN_LAYERS, readout="mean", **GAINS),
         gcnn_kernel(group_from_name("C4"), CNN_KERNEL),
     ),
 }
@@ -78,9 +78,8 @@ def trained() -> dict[str, np.ndarray]:
     targets = energies.reshape(4, NUM_SITES).astype(np.float32)
     training = Samples(spins.astype(np.float32), targets=targets)
     # A training configuration, another one, and one of real numbers.
-    test = np.concatenate(
-        [spins[:1], generator.choice([-1.0, 1.0], (1, SIDE, SIDE, 1)), generator.normal(size=(1, 3, 3, 1))]
-    )
+    other = np.array([[1, 1, -1], [-1, 1, -1], [-1, -1, -1]])[None, :, :, None]
+    test = np.concatenate([spins[:1], other, generator.normal(size=(1, SIDE, SIDE, 1))])
     test = test.astype(np.float32)
 
     model = MlpModel(family="mlp", width=WIDTH, num_outputs=NUM_SITES)
@@ -124,25 +123,31 @@ def test_training_has_moved_the_mean(trained: dict[str, np.ndarray]) -> None:
     np.testing.assert_allclose(np.sign(trained["mean"][0, 0]).sum(), np.sign(trained["targets"][0]).sum(), atol=4)
 
 
+# Corrections at finite width, c / width. Measured with 2000 members at widths 64 and 128: the mean was off by up to
+# 9 / width of the largest prediction (root mean square), the variance by up to 18 / width of itself.
+MEAN_CORRECTION, VARIANCE_CORRECTION = 20, 20
+
+
 def test_ensemble_mean_is_the_infinite_width_mean(trained: dict[str, np.ndarray]) -> None:
-    # Corrections to the mean of one hidden layer: c = 10 in units of the largest prediction, 1 % at width 1024.
-    error = np.sqrt(variance(trained) / NUM_MEMBERS)[:, :, None] + 10 / WIDTH * np.abs(trained["mean"]).max() / 4
-    deviation = (trained["outputs"].mean(0) - trained["mean"]) / error
-    assert np.abs(deviation).max() < 4
-    # The standard error is small enough to see a wrong prediction, such as that of untrained networks.
-    assert np.abs(trained["mean"] / error).max() > 8
+    error = np.sqrt(variance(trained) / NUM_MEMBERS)[:, :, None]
+    deviation = np.abs(trained["outputs"].mean(0) - trained["mean"])
+    tolerance = 4 * error + MEAN_CORRECTION / WIDTH * np.abs(trained["mean"]).max()
+    assert (deviation < tolerance).all()
+    # Root mean square over 108 outputs, of which those on one orbit are correlated.
+    assert np.sqrt(np.square(deviation / error).mean()) < 1.5
+    # The tolerance is small enough to see a wrong prediction, such as that of untrained networks.
+    assert (np.abs(trained["mean"][0]) > 1.5 * tolerance[0]).all()
 
 
 def test_member_variance_is_the_predicted_covariance(trained: dict[str, np.ndarray]) -> None:
     spread = trained["outputs"].var(0, ddof=1).mean(-1)
-    ratio = spread / variance(trained)
-    # M - 1 degrees of freedom at each of S independent sites; corrections with c = 20, 2 % at width 1024.
-    tolerance = 4 * np.sqrt(2 / ((NUM_MEMBERS - 1) * NUM_SITES)) + 20 / WIDTH
-    assert np.abs(ratio - 1).max() < tolerance
-    # Untrained, the variance would be that of the kernel at initialisation: more than this tolerance away.
+    # M - 1 degrees of freedom at each of S independent sites.
+    tolerance = 4 * np.sqrt(2 / ((NUM_MEMBERS - 1) * NUM_SITES)) + VARIANCE_CORRECTION / WIDTH
+    assert np.abs(spread / variance(trained) - 1).max() < tolerance
+    # Untrained, the variance of spins would be that of the kernel at initialisation: far beyond this tolerance.
     inputs = np.ones((1, NUM_SITES), np.float32)
     initial = float(mlp_kernel(1)(inputs, inputs).nngp[0, 0])
-    assert abs(variance(trained)[0, 0] / initial - 1) > 2 * tolerance
+    assert np.abs(variance(trained)[:2] / initial - 1).min() > 2 * tolerance
 
 
 def test_energies_vary_over_the_orbit_as_predicted(trained: dict[str, np.ndarray]) -> None:
@@ -152,10 +157,11 @@ def test_energies_vary_over_the_orbit_as_predicted(trained: dict[str, np.ndarray
     expected = trained["energy_covariance"]
     diagonal = np.diagonal(expected, axis1=1, axis2=2)
     error = np.sqrt((expected**2 + diagonal[:, :, None] * diagonal[:, None, :]) / (NUM_MEMBERS - 1))
-    assert np.abs((covariance - expected) / (error + 20 / WIDTH / 4 * diagonal.max())).max() < 4
-    # The elements of an orbit are neither independent nor the same.
-    correlation = expected[1] / diagonal[1]
-    assert 0.05 < np.abs(correlation[0, 1:]).max() < 0.95
+    tolerance = 4 * error + VARIANCE_CORRECTION / WIDTH * diagonal[:, :, None]
+    assert (np.abs(covariance - expected) < tolerance).all()
+    # The energies on an orbit are neither independent nor the same: the training configuration's are anticorrelated.
+    correlations = expected[0, 0, 1:] / expected[0, 0, 0]
+    assert -0.5 < correlations.min() < -0.1
 
 
 @pytest.mark.parametrize("size", [4, 12, 40])
@@ -166,7 +172,7 @@ def test_spread_of_disjoint_ensembles_falls_as_the_root_of_their_size(
     means = np.stack([trained["outputs"][slice(*run)].mean(0) for run in ensembles])
     assert len(means) == NUM_MEMBERS // size
     spread = means.var(0, ddof=1).mean(-1)
-    tolerance = 4 * np.sqrt(2 / ((len(means) - 1) * NUM_SITES)) + 20 / WIDTH
+    tolerance = 4 * np.sqrt(2 / ((len(means) - 1) * NUM_SITES)) + VARIANCE_CORRECTION / WIDTH
     assert np.abs(spread / (variance(trained) / size) - 1).max() < tolerance
 
 
