@@ -243,8 +243,9 @@ def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pyt
     visits = np.rint(visits).astype(int)
     # Three batches of three: nine of the ten samples, each once.
     assert (visits.sum(-1) == 9).all() and visits.max() == 1 and visits.min() == 0
+    # The one left out differs from epoch to epoch and from member to member.
     left_out = visits.argmin(-1)
-    assert len(np.unique(left_out)) > 3
+    assert (left_out != left_out[:1]).any() and (left_out != left_out[:, :1]).any()
 
 
 def test_strategy_of_this_machine() -> None:

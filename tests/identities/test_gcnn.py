@@ -10,6 +10,7 @@ from flax import linen as nn
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel
 from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.groups.images import image_action, orbit
+from emergent.groups.lattices import lattice_action
 from emergent.models.gcnn import GroupConv, Lifting, rotated_filters
 from emergent.models.registry import build
 
@@ -23,7 +24,12 @@ def images(num: int = 2, size: int = 8, channels: int = 2) -> np.ndarray:
 
 
 def orbit_of(name: str, inputs: np.ndarray) -> np.ndarray:
-    return np.asarray(orbit(image_action(group_from_name(name), *inputs.shape[1:3]), inputs), np.float64)
+    """All rotated copies [G, N, H, W, C]; index maps where they are exact."""
+    group = group_from_name(name)
+    if name == "C8":
+        return np.asarray(orbit(image_action(group, *inputs.shape[1:3]), inputs))
+    flat = inputs.reshape(len(inputs), -1, inputs.shape[3])
+    return np.moveaxis(flat[:, lattice_action(group, inputs.shape[1])], 1, 0).reshape(group.order, *inputs.shape)
 
 
 def random_parameters(module: nn.Module, inputs: np.ndarray, seed: int = 0) -> Any:
@@ -61,7 +67,7 @@ def test_network_is_invariant_to_its_group(group: str, parametrisation: str) -> 
     assert symmetry_breaking(outputs) < 1e-12
 
 
-@pytest.mark.parametrize(("group", "larger"), [("C2", "C4"), ("C4", "D4"), ("C4", "C8"), ("D4", "C8")])
+@pytest.mark.parametrize(("group", "larger"), [("C2", "C4"), ("C4", "D4"), ("D4", "C8")])
 def test_network_is_not_invariant_to_more(group: str, larger: str) -> None:
     assert symmetry_breaking(run(gcnn(group), orbit_of(larger, images()))) > 1e-3
 
@@ -100,13 +106,15 @@ def test_feature_maps_turn_with_the_image(group_name: str, size: int) -> None:
     inputs = images(size=size)
     lifting, convolution = Lifting("ntk", 1.4, 0.2, group_name, 3, 3), GroupConv("ntk", 1.4, 0.2, group_name, 2, 5)
     first = random_parameters(lifting, inputs)
-    lifted = np.asarray(lifting.apply(first, inputs))
+    lift = jax.jit(lambda images: lifting.apply(first, images))
+    lifted = np.asarray(lift(inputs))
     second = random_parameters(convolution, lifted, 1)
-    convolved = np.asarray(convolution.apply(second, lifted))
+    convolve = jax.jit(lambda maps: convolution.apply(second, maps))
+    convolved = np.asarray(convolve(lifted))
     for element, turned in enumerate(orbit_of(group_name, inputs)):
-        turned_lifted = np.asarray(lifting.apply(first, turned))
+        turned_lifted = np.asarray(lift(turned))
         np.testing.assert_allclose(turned_lifted, act(group, element, lifted), atol=1e-12)
-        turned_convolved = np.asarray(convolution.apply(second, turned_lifted))
+        turned_convolved = np.asarray(convolve(turned_lifted))
         np.testing.assert_allclose(turned_convolved, act(group, element, convolved), atol=1e-12)
         if element:
             # Neither half of the action alone would do.
