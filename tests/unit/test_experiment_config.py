@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from emergent.config.base import canonical_json, validate
-from emergent.config.experiment import SCALES, Experiment, assumptions, experiment_names, load_experiment
+from emergent.config.experiment import Experiment
+from emergent.config.studies import experiment_names, load_experiment
+from emergent.config.study import SCALES, assumptions
 from emergent.errors import ConfigError
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"

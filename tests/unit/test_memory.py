@@ -10,9 +10,12 @@ import pytest
 from flax import traverse_util
 
 from emergent.config.base import merge, validate
-from emergent.config.experiment import SCALES, Experiment, experiment_names, load_experiment
-from emergent.config.memory import block_bytes, network_size, physical_memory_bytes, require_memory
+from emergent.config.experiment import Experiment
+from emergent.config.memory import block_bytes, physical_memory_bytes, require_memory
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
+from emergent.config.network_size import network_size
+from emergent.config.studies import experiment_names, load_experiment
+from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
 from emergent.models.registry import build, parameter_shapes
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from emergent.config.base import read_yaml
-from emergent.config.experiment import SCALES, experiment_names
 from emergent.config.plan import Plan
+from emergent.config.studies import experiment_names
+from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
 
 CONFIG = Path(__file__).parents[2] / "config"

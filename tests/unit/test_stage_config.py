@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from emergent.config.base import canonical_json, merge, validate
-from emergent.config.experiment import Experiment, load_experiment
+from emergent.config.experiment import Experiment
 from emergent.config.stages import ARM_STAGES, datasets_of, stage_config
+from emergent.config.studies import load_experiment
 from emergent.errors import ConfigError
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"

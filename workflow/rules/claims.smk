@@ -1,4 +1,4 @@
-# Needs: summaries, config/claims.yaml. Makes: figures/<scale>/claims.*, assumptions.html and provenance.html
+# Needs: summaries, config/claims.yaml, config/references. Makes: figures/<scale>/claims.*, assumptions.html and provenance.html
 
 
 rule claims:
@@ -6,6 +6,7 @@ rule claims:
     input:
         unpack(summaries),
         claims="config/claims.yaml",
+        references=sorted(str(path) for path in Path("config/references").glob("*.json")),
     output:
         markdown="figures/{scale}/claims.md",
         csv="figures/{scale}/claims.csv",

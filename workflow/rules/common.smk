@@ -28,8 +28,7 @@ CODE = {
     verb: code_fingerprint(f"emergent.cli.{verb}", SOURCE)
     for verb in (
         "kernel",
-        "train",
-        "evaluate",
+        *PLAN.all_verbs(),
         "summarise",
         "figure",
         "table",
@@ -70,19 +69,35 @@ def prepared_for_kernel(wildcards):
     return prepared(wildcards, "kernel")
 
 
-def training_set(wildcards):
-    """Returns the prepared training set of an experiment."""
-    return f"results/datasets/{PLAN.experiment(wildcards.scale, wildcards.experiment).data.train.dataset}/prepared.h5"
+def prepared_for_training(wildcards):
+    """Returns name and path of every prepared data set that training reads."""
+    return prepared(wildcards, "train")
+
+
+def dataset_flags(wildcards, stage):
+    """Returns the flags that name the prepared data sets of a stage."""
+    return [
+        f"--dataset {name}={path}" for name, path in prepared(wildcards, stage).items()
+    ]
+
+
+def verb(wildcards, stage):
+    """Returns the command-line verb of a stage; kinds without a stage have none, and no rule asks for it."""
+    return PLAN.verb(wildcards.scale, wildcards.experiment, stage) or "validate"
+
+
+def final_stage(scale, experiment):
+    """Returns the stage whose files the summary reads."""
+    return "evaluate" if PLAN.verb(scale, experiment, "evaluate") else "train"
 
 
 def evaluated(wildcards):
-    """Returns the evaluated blocks of all arms of an experiment."""
-    experiment = PLAN.experiment(wildcards.scale, wildcards.experiment)
-    folder = f"results/{wildcards.scale}/{wildcards.experiment}/evaluate"
+    """Returns the blocks of all arms that the summary of an experiment reads."""
+    stage = final_stage(wildcards.scale, wildcards.experiment)
+    folder = f"results/{wildcards.scale}/{wildcards.experiment}/{stage}"
     return [
-        f"{folder}/{arm}/members_{block}.h5"
-        for arm in experiment.arms
-        for block in experiment.members.blocks()
+        f"{folder}/{block}"
+        for block in PLAN.blocks(wildcards.scale, wildcards.experiment)
     ]
 
 
@@ -142,20 +157,14 @@ def sidecars(wildcards):
     """Returns the provenance of everything behind the summaries."""
     files = []
     for name in PLAN.run.experiments:
-        experiment, folder = (
-            PLAN.experiment(wildcards.scale, name),
-            f"results/{wildcards.scale}/{name}",
-        )
-        blocks = [
-            f"{arm}/members_{block}.h5"
-            for arm in experiment.arms
-            for block in experiment.members.blocks()
-        ]
+        folder = f"results/{wildcards.scale}/{name}"
+        stages = dict.fromkeys(["train", final_stage(wildcards.scale, name)])
         files += [
             f"{folder}/{stage}/{block}"
-            for stage in ("train", "evaluate")
-            for block in blocks
+            for stage in stages
+            for block in PLAN.blocks(wildcards.scale, name)
         ]
-        files += [f"{folder}/kernels/predictions.h5"] if experiment.kernel else []
+        if PLAN.has_kernel(wildcards.scale, name):
+            files += [f"{folder}/kernels/predictions.h5"]
         files += [f"{folder}/summary.h5"]
     return [f"{file}.provenance.json" for file in files]

@@ -18,12 +18,11 @@ rule evaluate:
     resources:
         mem_mb=4000,
     params:
-        datasets=lambda wildcards: [
-            f"--dataset {name}={path}" for name, path in prepared(wildcards).items()
-        ],
-        code=CODE["evaluate"],
+        verb=lambda wildcards: verb(wildcards, "evaluate"),
+        datasets=lambda wildcards: dataset_flags(wildcards, "evaluate"),
+        code=lambda wildcards: CODE[verb(wildcards, "evaluate")],
     shell:
-        "python -m emergent.cli.evaluate"
+        "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
         " --block {input.block}"
         " {params.datasets}"
@@ -40,7 +39,7 @@ rule summarise:
         blocks=evaluated,
         kernel=lambda wildcards: (
             f"results/{wildcards.scale}/{wildcards.experiment}/kernels/predictions.h5"
-            if PLAN.experiment(wildcards.scale, wildcards.experiment).kernel
+            if PLAN.has_kernel(wildcards.scale, wildcards.experiment)
             else []
         ),
         samples=lambda wildcards: PLAN.sample_paths(

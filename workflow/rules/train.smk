@@ -1,11 +1,11 @@
-# Needs: the prepared training set, config/<arm>/train.json. Makes: results/<scale>/<experiment>/train/<arm>/members_<block>.h5
+# Needs: prepared training data, config/<arm>/train.json. Makes: results/<scale>/<experiment>/train/<arm>/members_<block>.h5
 
 
 rule train:
     """Trains one block of members of one arm."""
     input:
+        unpack(prepared_for_training),
         config="results/{scale}/{experiment}/config/{arm}/train.json",
-        dataset=training_set,
     output:
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/train/{arm}/members_{block}.h5.provenance.json",
@@ -17,11 +17,13 @@ rule train:
     resources:
         mem_mb=4000,
     params:
-        code=CODE["train"],
+        verb=lambda wildcards: verb(wildcards, "train"),
+        datasets=lambda wildcards: dataset_flags(wildcards, "train"),
+        code=lambda wildcards: CODE[verb(wildcards, "train")],
     shell:
-        "python -m emergent.cli.train"
+        "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
-        " --dataset {input.dataset}"
+        " {params.datasets}"
         " --members {wildcards.block}"
         " --threads {threads}"
         " --fingerprint {params.code}"

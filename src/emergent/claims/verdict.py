@@ -21,6 +21,9 @@ Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale
 STANDARD_ERRORS = 2.0
 """How many standard errors a difference must exceed to count."""
 
+POOL_SIZE = "num_members"
+"""Quantity with the number of members of the run, which may be a part of the published pool."""
+
 COARSE = 0.5
 """An error bar wider than this part of the published value can tell nothing about it."""
 
@@ -125,31 +128,44 @@ def matches(claim: Claim, names: Sequence[str]) -> list[str]:
 
 
 def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: str) -> list[dict[str, object]]:
-    tested = scale in claim.scales
     if claim.experiment not in quantities:
         why = f"Experiment {claim.experiment} is not part of this run."
         return [_row(claim, scale, claim.quantity, Outcome("missing", math.nan, math.nan, why))]
     table = quantities[claim.experiment].set_index("name")
+    untested = _untested(claim, table, scale)
     names = [str(name) for name in table.index]
     selected = matches(claim, names)
     if not selected:
-        verdict: Verdict = "missing" if tested else "not tested at this scale"
-        if tested:
-            why = f"The run has no quantity {claim.quantity!r}{hint(claim.quantity, names) or '.'}"
+        verdict: Verdict = "not tested at this scale" if untested else "missing"
+        if untested:
+            why = f"{untested} It has no such quantity."
         else:
-            why = f"{claim.otherwise} It has no such quantity."
+            why = f"The run has no quantity {claim.quantity!r}{hint(claim.quantity, names) or '.'}"
         return [_row(claim, scale, claim.quantity, Outcome(verdict, math.nan, math.nan, why))]
     rows = []
     for name in selected:
         value, stderr = float(table.at[name, "value"]), float(table.at[name, "stderr"])
-        if not tested:
-            outcome = Outcome("not tested at this scale", math.nan, math.nan, claim.otherwise)
+        if untested:
+            outcome = Outcome("not tested at this scale", math.nan, math.nan, untested)
         elif not math.isfinite(value):
             outcome = Outcome("missing", math.nan, math.nan, "The run could not determine this quantity.")
         else:
             outcome = compare(claim, value, stderr)
         rows.append(_row(claim, scale, name, outcome, value, stderr, int(table.at[name, "num"])))
     return rows
+
+
+def _untested(claim: Claim, table: pd.DataFrame, scale: str) -> str:
+    """Returns why this run does not test a claim: its scale or its pool is too small; empty if it does test it."""
+    if scale not in claim.scales:
+        return claim.otherwise
+    if claim.min_members == 1:
+        return ""
+    found = int(table.at[POOL_SIZE, "value"]) if POOL_SIZE in table.index else 0
+    if found >= claim.min_members:
+        return ""
+    pool = f"has {found}" if found else "does not say how many it has"
+    return f"The claim needs a pool of {claim.min_members} members; this run {pool}."
 
 
 def _row(claim: Claim, scale: str, name: str, outcome: Outcome, value: float = math.nan, stderr: float = math.nan,

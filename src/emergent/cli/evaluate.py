@@ -8,7 +8,7 @@ from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, limit_threads, main_guard, progress, read_stage_config
 from emergent.training.evaluate import evaluate_block
 from emergent.training.samples import load_evaluation, load_training
-from emergent.training.tasks import augmentation_action, model_from, read_block
+from emergent.training.tasks import evaluation_action, model_from, read_block
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         model_from(config),
         block,
         samples,
-        augmentation_action(config, scaling),
+        {name: evaluation_action(config, scaling, name) for name in samples},
         config["evaluate"],
         progress(total, "member-checkpoints", f"{config['arm']} {arguments.block.stem}"),
     )

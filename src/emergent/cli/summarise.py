@@ -8,7 +8,6 @@ import numpy as np
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, read_stage_config
-from emergent.metrics.pool import MemberPool
 from emergent.metrics.summaries import summarise
 from emergent.storage import Array
 
@@ -31,8 +30,7 @@ def main() -> None:
     for item in arguments.block:
         ((arm, path),) = parse_pairs([item], "--block").items()
         blocks[arm].append(path)
-    pools = {arm: MemberPool(paths, config["num_members"]) for arm, paths in blocks.items()}
-    tables = summarise(config, pools, arguments.kernel)
+    tables = summarise(config, blocks, arguments.kernel)
     arrays = {}
     if arguments.samples:
         tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:9]

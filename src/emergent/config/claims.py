@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
-from emergent.config.references import Reading
+from emergent.config.papers import Paper
+from emergent.config.references import Reading, Series, read_reference
+from emergent.errors import ConfigError
 
 Scale = Literal["smoke", "laptop", "paper"]
 
@@ -19,7 +21,7 @@ class _Claim(StrictModel):
     """
 
     id: Name
-    paper: Literal["gerken_kessel", "misof"]
+    paper: Paper
     statement: str = Field(description="what the paper says, in plain words")
     experiment: Name
     quantity: str = Field(pattern=r"^[a-z0-9_*/]+$", description="pattern over names in the table quantities")
@@ -30,6 +32,7 @@ class _Claim(StrictModel):
     deterministic: bool = Field(default=False, description="the quantity has no sampling error")
     scales: Many[Scale] = Field(default=("smoke", "laptop", "paper"), min_length=1, description="scales that test it")
     otherwise: str = Field(default="", description="why it is not tested at the other scales")
+    min_members: PositiveInt = Field(default=1, description="pools with fewer members do not test it")
 
     @model_validator(mode="after")
     def _check_scales(self) -> "_Claim":
@@ -68,13 +71,69 @@ class BetweenClaim(_Claim):
         return self
 
 
+class SeriesClaim(_Claim):
+    """Ours equals each of several published points; stands for one ``EqualsClaim`` per point.
+
+    ``statement`` and ``quantity`` name the keys of the series and its abscissa in braces, e.g. ``osp/{arm}/{role}/{x}``
+    (``x`` is the abscissa, ``value`` the published number). The value and its error come from ``config/references``.
+    """
+
+    relation: Literal["equals_published"]
+    quantity: str = Field(pattern=r"^[a-z0-9_/{}]+$", description="name of a quantity, keys of the series in braces")
+    reference: Name = Field(description="file in config/references, without ending")
+    series: Name = Field(description="quantity of the series")
+    keys: dict[Name, str | int] = Field(default={}, description="keys that the series must have")
+    points: Many[float | str] = Field(min_length=1, description="abscissae; those that were not read are left out")
+    tolerance: float = Field(ge=0, description="systematic difference that is still called agreement, absolute")
+    relative_tolerance: float = Field(default=0.0, ge=0, description="the same, as a part of the published value")
+    pool_ratio: PositiveInt | None = Field(
+        default=None, description="members asked for per ensemble member, up to min_members; null asks for min_members"
+    )
+
+    def expand(self, series: tuple[Series, ...]) -> list[EqualsClaim]:
+        """Returns one claim per published point.
+
+        Raises:
+            ConfigError: no series fits, a point fits none, or a word in braces is none of a series' keys.
+        """
+        chosen = [s for s in series if s.quantity == self.series and self.keys.items() <= s.keys.items()]
+        found = [(s, i, x) for s in chosen for i, x in enumerate(s.x) if x in self.points and s.y[i] is not None]
+        if absent := [x for x in self.points if x not in {x for _, _, x in found}]:
+            raise ConfigError(f"claim {self.id}: {self.reference} has no {self.series} with {self.keys} at {absent}.")
+        return [self._point(s, i, x) for s, i, x in found]
+
+    def _point(self, series: Series, index: int, x: float | str) -> EqualsClaim:
+        value, errors = series.y[index] or 0.0, series.uncertainty or series.spread
+        uncertainty = (errors[index] if errors else None) or 0.0
+        words = {**series.keys, "x": x if isinstance(x, str) else f"{x:g}", "value": f"{value:g}"}
+        shared = self.model_dump(exclude={"relation", "reference", "series", "keys", "points", "tolerance",
+                                          "relative_tolerance", "pool_ratio"})  # fmt: skip
+        members = self.min_members
+        if self.pool_ratio is not None and not isinstance(x, str):
+            members = min(members, round(self.pool_ratio * x))
+        try:
+            texts = {name: getattr(self, name).format_map(words) for name in ("statement", "quantity")}
+        except KeyError as error:
+            raise ConfigError(
+                f"claim {self.id}: {{{error.args[0]}}} is none of {', '.join(sorted(words))}, which its series have."
+            ) from None
+        ending = [str(series.keys[name]) for name in ("arm",) if name in series.keys]
+        content = shared | texts | {
+            "relation": "equals", "id": "_".join([self.id, *ending, str(words["x"])]), "min_members": members,
+            "value": value, "uncertainty": uncertainty,
+            "tolerance": self.tolerance + self.relative_tolerance * abs(value),
+        }  # fmt: skip
+        return validate(EqualsClaim, content, f"claim {self.id}")
+
+
 Claim = Annotated[EqualsClaim | BoundClaim | BetweenClaim, Field(discriminator="relation")]
+Entry = Annotated[EqualsClaim | BoundClaim | BetweenClaim | SeriesClaim, Field(discriminator="relation")]
 
 
 class Claims(StrictModel):
     """All claims, in the order of the verdict table."""
 
-    claims: Many[Claim]
+    claims: Many[Entry]
 
     @model_validator(mode="after")
     def _check_ids(self) -> "Claims":
@@ -85,9 +144,17 @@ class Claims(StrictModel):
 
 
 def read_claims(path: Path) -> tuple[Claim, ...]:
-    """Returns the claims of ``claims.yaml`` in order.
+    """Returns the claims of ``claims.yaml`` in order, those on published series as one claim per point.
+
+    The folder ``references`` beside the file holds the series.
 
     Raises:
-        ConfigError: unknown key, wrong type, double id or missing file.
+        ConfigError: unknown key, wrong type, double id, missing file or missing published point.
     """
-    return validate(Claims, read_yaml(path), str(path)).claims
+    claims: list[Claim] = []
+    for entry in validate(Claims, read_yaml(path), str(path)).claims:
+        if isinstance(entry, SeriesClaim):
+            claims += entry.expand(read_reference(path.parent / f"references/{entry.reference}.json").series)
+        else:
+            claims.append(entry)
+    return tuple(claims)

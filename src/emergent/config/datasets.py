@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt, model_validator
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
 from emergent.config.downloads import DownloadConfig, RawFile
 from emergent.config.generators import GaussianFieldOptions, IsingOptions, PhotoPatchOptions
+from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
 from emergent.errors import ConfigError
 
 
@@ -170,6 +171,27 @@ class IsingEntry(DatasetEntry):
     options: IsingOptions
 
 
+class ModelNetEntry(DatasetEntry):
+    """CAD models from an official ModelNet archive."""
+
+    module: Literal["modelnet"]
+    options: ModelNetOptions
+
+
+class ModelNetSamplesEntry(DatasetEntry):
+    """A few ModelNet10 meshes as one array file."""
+
+    module: Literal["modelnet_samples"]
+    options: NoOptions
+
+
+class GeneratedMeshesEntry(DatasetEntry):
+    """Generated solids as meshes."""
+
+    module: Literal["generated_meshes"]
+    options: GeneratedMeshOptions
+
+
 AnyEntry = Annotated[
     MnistEntry
     | Cifar10Entry
@@ -180,7 +202,10 @@ AnyEntry = Annotated[
     | DigitsEntry
     | PhotoPatchesEntry
     | GaussianFieldsEntry
-    | IsingEntry,
+    | IsingEntry
+    | ModelNetEntry
+    | ModelNetSamplesEntry
+    | GeneratedMeshesEntry,
     Field(discriminator="module"),
 ]
 ENTRY_OF_MODULE: dict[str, type[DatasetEntry]] = {

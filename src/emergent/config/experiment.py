@@ -1,23 +1,20 @@
-"""Typed configuration of one experiment: data, arms, training, evaluation, and its three scales.
+"""Typed configuration of an experiment with networks on images: data, arms, training, evaluation.
 
-``load_experiment`` reads ``config/experiments/<name>.yaml``, lays the delta of one scale over it, validates the
-result and returns an immutable ``Experiment``. ``emergent.config.stages`` cuts it into what each stage may depend on.
+``emergent.config.studies`` reads ``config/experiments/<name>.yaml`` into it, and ``emergent.config.stages`` cuts it
+into what each stage may depend on.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel, hint, merge, read_yaml, validate
+from emergent.config.base import Many, Name, StrictModel
 from emergent.config.models import MlpModel, Model
+from emergent.config.study import GroupName, StudyBase
 from emergent.config.training import Training
-from emergent.errors import ConfigError
 
-Scale = Literal["smoke", "laptop", "paper"]
-GroupName = Annotated[str, Field(pattern=r"^[CD][1-9][0-9]*$")]
-"""C_n (rotations by 360 / n degrees) or D_n (with mirror images)."""
-SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
+Interpolation = Literal["bilinear", "nearest"]
+Fill = Literal["background", "zero"]
 
 
 class DataSelection(StrictModel):
@@ -40,10 +37,16 @@ class EvaluationSet(DataSelection):
     Attributes:
         role: ``in`` for in-distribution, ``ood`` for out of distribution, ``train`` for the training samples.
         primary: the set that claims about its role refer to; one per role at most.
+        scaling: ``training`` scales pixels like the training set; ``unit`` divides by 255 only.
+        interpolation: of the rotations in testing; null takes that of the arm's augmentation.
+        fill: what enters from outside the frame in testing; null takes that of the arm's augmentation.
     """
 
     role: Literal["train", "in", "ood"]
     primary: bool = False
+    scaling: Literal["training", "unit"] = "training"
+    interpolation: Interpolation | None = None
+    fill: Fill | None = None
 
 
 class Data(StrictModel):
@@ -81,8 +84,8 @@ class Augmentation(StrictModel):
 
     group: GroupName
     mode: Literal["random", "full"]
-    interpolation: Literal["bilinear", "nearest"] = "bilinear"
-    fill: Literal["background", "zero"] = "background"
+    interpolation: Interpolation = "bilinear"
+    fill: Fill = "background"
 
 
 class Arm(StrictModel):
@@ -115,23 +118,18 @@ class Kernel(StrictModel):
     readings: Many[Name] = ()
 
 
-class Members(StrictModel):
-    """Size of the ensembles and of the blocks in which members are trained."""
+class Bootstrap(StrictModel):
+    """Resampled ensembles, whose members are drawn uniformly with replacement from the pool (arXiv 2410.01452).
 
-    num: PositiveInt
-    block: PositiveInt
+    Attributes:
+        sizes: ensemble sizes N.
+        num: ensembles drawn per size; their spread is the published error bar, so at least 2.
+        epochs: checkpoints at which every member's outputs are kept for resampling.
+    """
 
-    @model_validator(mode="after")
-    def _check(self) -> "Members":
-        if self.num % self.block:
-            below = self.num - self.num % self.block
-            choices = f"{below} or {below + self.block}" if below else str(self.block)
-            raise ValueError(f"num: expected a multiple of block ({self.block}), found {self.num}; use {choices}")
-        return self
-
-    def blocks(self) -> tuple[str, ...]:
-        """Returns the block names, e.g. ``("0000-0099", "0100-0199")``."""
-        return tuple(f"{i:04d}-{i + self.block - 1:04d}" for i in range(0, self.num, self.block))
+    sizes: Many[PositiveInt] = Field(min_length=1)
+    num: Annotated[int, Field(ge=2)]
+    epochs: Many[NonNegativeInt] = Field(min_length=1)
 
 
 class Evaluation(StrictModel):
@@ -141,43 +139,34 @@ class Evaluation(StrictModel):
         member_metrics: reductions of each member's outputs on the orbits, by name in ``emergent.metrics.orbit``.
         ensemble_sizes: sizes of the disjoint ensembles of consecutive members.
         max_ensembles: at most so many disjoint ensembles per size, the first ones.
-        batch_size: inputs (samples x group elements) per forward pass; on a CPU small batches stay in its caches, and
-            128 was found to be twice as fast as 1000.
+        batch_size: inputs (samples x group elements) per forward pass; null takes 128 on a CPU, where small batches
+            stay in the caches, and 8192 on accelerators.
         reference_ensemble_size: the size that claims about single numbers refer to; null takes the largest.
         energy_scale: kind ``ising`` only: what orbit standard deviations are divided by, from the infinite ensemble's
             energies E on each set: ``mean_absolute`` mean |E|, ``absolute_mean`` |mean E|, ``per_sample`` |E|.
+        bootstrap: kind ``orbit_divergence`` only.
     """
 
-    member_metrics: Many[Literal["orbit_same_predictions", "correct", "orbit_energy_std"]]
+    member_metrics: Many[
+        Literal["orbit_same_predictions", "correct", "orbit_energy_std", "symmetric_kl", "cross_entropy"]
+    ]
     ensemble_sizes: Many[PositiveInt]
     max_ensembles: PositiveInt
-    batch_size: PositiveInt = 128
+    batch_size: PositiveInt | None = None
     reference_ensemble_size: PositiveInt | None = None
     energy_scale: Literal["mean_absolute", "absolute_mean", "per_sample"] | None = None
+    bootstrap: Bootstrap | None = None
 
 
-class Assumed(StrictModel):
-    """A setting that the paper does not state, with the reason for the value chosen."""
+class Experiment(StudyBase):
+    """One image data set and one question, at one scale."""
 
-    key: str
-    reason: str
-
-
-class Experiment(StrictModel):
-    """One data set and one question, at one scale."""
-
-    experiment: Name
-    kind: Literal["ising", "orbit_same_prediction", "convergence"]
-    paper: Literal["gerken_kessel", "misof"]
-    title: str
-    seed: NonNegativeInt
+    kind: Literal["ising", "orbit_same_prediction", "convergence", "orbit_divergence"]
     data: Data
     arms: dict[Name, Arm]
     kernel: Kernel | None = None
     train: Training
-    members: Members
     evaluate: Evaluation
-    assumed: Many[Assumed] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "Experiment":
@@ -199,8 +188,7 @@ class Experiment(StrictModel):
             raise ValueError(f"evaluate.reference_ensemble_size: {reference} is not one of the ensemble_sizes")
         if self.train.optimiser != "sgd" and self.kernel is not None:
             raise ValueError("train.optimiser: the infinite-width prediction describes 'sgd' only")
-        if self.train.checkpoint_every and self.train.num_epochs % self.train.checkpoint_every:
-            raise ValueError("train.checkpoint_every: must divide train.num_epochs, so that the last epoch is stored")
+        self._check_bootstrap()
         height, width, _ = self.data.shape
         for name, arm in self.arms.items():
             groups = {"augmentation.group": arm.augmentation.group, "orbit_group": arm.orbit_group}
@@ -210,61 +198,19 @@ class Experiment(StrictModel):
                         f"arms.{name}.{key}: {group} turns images by other angles than 180 degrees, which needs a "
                         f"square image, but data.shape is {height} x {width}"
                     )
-        for item in self.assumed:
-            _look_up(self, item.key)
         return self
 
-
-def _look_up(model: Any, key: str) -> Any:
-    """Returns the value at a dotted key path of a model; the key may pass through mappings."""
-    current = model
-    for part in key.split("."):
-        known = sorted(current) if isinstance(current, dict) else sorted(getattr(type(current), "model_fields", {}))
-        if part not in known:
-            raise ValueError(f"assumed: key {key!r} does not exist at {part!r}{hint(part, known)}")
-        current = current[part] if isinstance(current, dict) else getattr(current, part)
-    return current
-
-
-def assumptions(experiment: Experiment) -> list[dict[str, Any]]:
-    """Returns every assumed setting as ``{"key", "value", "reason"}`` with the value in force at this scale."""
-    dumped = experiment.model_dump(mode="json")
-    result = []
-    for item in experiment.assumed:
-        value: Any = dumped
-        for part in item.key.split("."):
-            value = value[part]
-        result.append({"key": item.key, "value": value, "reason": item.reason})
-    return result
-
-
-def experiment_names(folder: Path) -> list[str]:
-    """Returns the names of all experiments in a folder, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
-
-
-def load_experiment(folder: Path, name: str, scale: str) -> Experiment:
-    """Returns one experiment at one scale.
-
-    Args:
-        folder: usually ``config/experiments``.
-        name: file name without ending.
-        scale: ``smoke``, ``laptop`` or ``paper``.
-
-    Raises:
-        ConfigError: no such experiment or scale, unknown key, wrong type or impossible combination.
-    """
-    if scale not in SCALES:
-        raise ConfigError(f"scale: expected one of {', '.join(SCALES)}, found {scale!r}{hint(scale, list(SCALES))}.")
-    path = folder / f"{name}.yaml"
-    content = read_yaml(path)
-    scales = content.pop("scales", None)
-    if not isinstance(scales, dict) or set(scales) != set(SCALES):
-        raise ConfigError(f"{path}: scales: expected exactly {', '.join(SCALES)}, found {list(scales or {})}.")
-    if content.get("experiment") != name:
-        found = content.get("experiment")
-        raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
-    delta = scales[scale] or {}
-    if not isinstance(delta, dict):
-        raise ConfigError(f"{path}: scales.{scale}: expected a mapping of keys to values, found {delta!r}.")
-    return validate(Experiment, merge(content, delta), f"{path} (scale {scale})")
+    def _check_bootstrap(self) -> None:
+        bootstrap = self.evaluate.bootstrap
+        if (bootstrap is None) == (self.kind == "orbit_divergence"):
+            raise ValueError("evaluate.bootstrap: kind 'orbit_divergence' needs it, and no other kind reads it")
+        if bootstrap is None:
+            return
+        too_large = [size for size in bootstrap.sizes if size > self.members.num]
+        if too_large:
+            raise ValueError(f"evaluate.bootstrap.sizes: {too_large} exceed the pool, members.num = {self.members.num}")
+        absent = sorted(set(bootstrap.epochs) - set(self.train.checkpoint_epochs()))
+        if absent:
+            raise ValueError(
+                f"evaluate.bootstrap.epochs: no checkpoint at {absent}; there are {self.train.checkpoint_epochs()}"
+            )

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
+from emergent.config.figure_options import DivergenceOptions, FillOptions, PointCloudOptions, PublishedPointsOptions
+from emergent.config.papers import Paper
 from emergent.errors import ConfigError
-
-Paper = Literal["gerken_kessel", "misof"]
 
 PLACEHOLDERS = frozenset(
     {
@@ -24,6 +24,8 @@ PLACEHOLDERS = frozenset(
         "widths",
         "epoch",
         "band",
+        "arms",
+        "divergence",
     }
 )
 """Words in braces that a caption may contain; each is filled from the tables that the figure draws."""
@@ -96,6 +98,20 @@ class ConvergenceOptions(StrictModel):
     fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
 
 
+class FlowOptions(StrictModel):
+    """Rows of the equivariant flow."""
+
+    arms: Many[Name] = Field(min_length=1, description="rows from top to bottom")
+    half_width: float = Field(gt=0, description="the panels show this far from the origin")
+
+
+class SubspaceOptions(StrictModel):
+    """Curves of the distance from the equivariant subspace."""
+
+    arms: Many[Name] = Field(min_length=1, description="groups of runs, in the order of the legend")
+    scale: Literal["linear", "log"] = Field(description="vertical axes")
+
+
 class NoOptions(StrictModel):
     """A plot without settings."""
 
@@ -156,8 +172,86 @@ class SamplesFigure(_Entry):
     options: NoOptions = NoOptions()
 
 
+class DivergenceFigure(_Entry):
+    """F2 to F6 of orbit divergence, its law in the ensemble size, and filters of two sizes."""
+
+    plot: Literal["nordenfors_epochs", "nordenfors_sizes", "nordenfors_law", "nordenfors_filters"]
+    kind: Literal["figure"] = "figure"
+    options: DivergenceOptions = DivergenceOptions()
+
+
+class FillFigure(_Entry):
+    """Training time and background under C16."""
+
+    plot: Literal["nordenfors_fills"]
+    kind: Literal["figure"] = "figure"
+    options: FillOptions
+
+
+class DivergenceTable(_Entry):
+    """Accuracy and significance tables of orbit divergence."""
+
+    plot: Literal["nordenfors_accuracy_table", "nordenfors_significance_table"]
+    kind: Literal["table"] = "table"
+    options: DivergenceOptions = DivergenceOptions()
+
+
+class PublishedPointsTable(_Entry):
+    """Our values beside the published points of F3 to F6."""
+
+    plot: Literal["nordenfors_points_table"]
+    kind: Literal["table"] = "table"
+    options: PublishedPointsOptions
+
+
+class FlowFigure(_Entry):
+    """Schematic: a cloud pushed by an equivariant flow in the plane."""
+
+    plot: Literal["equivariant_flow"]
+    kind: Literal["figure"] = "figure"
+    options: FlowOptions
+
+
+class SubspaceFigure(_Entry):
+    """Distance from the equivariant subspace along augmented training."""
+
+    plot: Literal["subspace_distance"]
+    kind: Literal["figure"] = "figure"
+    options: SubspaceOptions
+
+
+class PointCloudFigure(_Entry):
+    """Point clouds against ensemble size."""
+
+    plot: Literal["point_clouds"]
+    kind: Literal["figure"] = "figure"
+    options: PointCloudOptions = PointCloudOptions()
+
+
+class PointCloudTable(_Entry):
+    """The same as a table."""
+
+    plot: Literal["point_clouds_table"]
+    kind: Literal["table"] = "table"
+    options: PointCloudOptions = PointCloudOptions()
+
+
 Entry = Annotated[
-    IsingFigure | PredictionFigure | SizesFigure | OodTable | ReadingsTable | ConvergenceFigure | SamplesFigure,
+    IsingFigure
+    | PredictionFigure
+    | SizesFigure
+    | OodTable
+    | ReadingsTable
+    | ConvergenceFigure
+    | SamplesFigure
+    | DivergenceFigure
+    | FillFigure
+    | DivergenceTable
+    | PublishedPointsTable
+    | FlowFigure
+    | SubspaceFigure
+    | PointCloudFigure
+    | PointCloudTable,
     Field(discriminator="plot"),
 ]
 

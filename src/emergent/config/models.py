@@ -1,10 +1,11 @@
-"""Typed configuration of networks: fully connected, convolutional and group convolutional."""
+"""Typed configuration of networks: fully connected, (group) convolutional, convolutional on a filter support."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.supports import support_mask
 
 Activation = Literal["relu", "erf", "tanh"]
 Parametrisation = Literal["ntk", "pytorch"]
@@ -97,4 +98,44 @@ class GcnnModel(CnnModel):
         return self
 
 
-Model = Annotated[MlpModel | CnnModel | GcnnModel, Field(discriminator="family")]
+class SupportCnnModel(StrictModel):
+    """Convolutional network whose filters live on a support, with unscaled N(0, 1) weights and no biases.
+
+    Each layer convolves with zero padding, averages over 2 x 2 pixels (the first ``num_pooled`` layers), applies tanh
+    and normalises each channel of each image over its pixels (no affine part, epsilon 1e-5); a linear layer reads out.
+
+    Attributes:
+        channels: output channels, layer by layer.
+        num_pooled: so many of the first layers are followed by 2 x 2 average pooling, before the nonlinearity.
+        support: rows of 0 and 1; weights exist, and are trained, where it is 1.
+        initial_support: weights outside it start at 0 instead of N(0, 1); null takes the whole support.
+        num_outputs: logits.
+
+    References:
+        arXiv 2410.01452, image experiment.
+    """
+
+    family: Literal["support_cnn"]
+    channels: Many[PositiveInt] = Field(min_length=1)
+    num_pooled: Annotated[int, Field(ge=0)] = 2
+    support: Many[str]
+    initial_support: Many[str] | None = None
+    num_outputs: PositiveInt
+
+    @model_validator(mode="after")
+    def _check(self) -> "SupportCnnModel":
+        mask = support_mask(self.support)
+        if self.num_pooled > len(self.channels):
+            raise ValueError(f"num_pooled: {self.num_pooled} exceeds the {len(self.channels)} layers")
+        if self.initial_support is not None:
+            initial = support_mask(self.initial_support)
+            if initial.shape != mask.shape or (initial & ~mask).any():
+                raise ValueError(
+                    f"initial_support: expected a part of the support {list(self.support)}, "
+                    f"found {list(self.initial_support)}"
+                )
+        return self
+
+
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel
+Model = Annotated[NetworkModel, Field(discriminator="family")]

@@ -14,12 +14,26 @@ from pydantic import Field
 from emergent.config.base import Many, Name, StrictModel, canonical_json, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
-from emergent.config.experiment import SCALES, Experiment, Scale, experiment_names, load_experiment
+from emergent.config.experiment import Experiment
 from emergent.config.figures import Entry, read_catalogue
-from emergent.config.memory import physical_memory_bytes, require_memory
+from emergent.config.memory import physical_memory_bytes
+from emergent.config.overrides import Overrides
 from emergent.config.references import read_reference
-from emergent.config.stages import datasets_of, stage_config
+from emergent.config.studies import (
+    all_verbs,
+    dataset_names,
+    experiment_names,
+    has_kernel,
+    load_experiment,
+    require_memory,
+    splits_used,
+    stage_config,
+    verbs,
+)
+from emergent.config.study import SCALES, Scale, StudyBase
 from emergent.errors import ConfigError
+
+STAGES = ("train", "evaluate")
 
 
 class RunConfig(StrictModel):
@@ -28,6 +42,10 @@ class RunConfig(StrictModel):
     Attributes:
         scale: scale of the default targets.
         experiments: experiments that run.
+        members: use only the first so many members of every arm; members are numbered, so a later run with more adds
+            blocks and recomputes none. Null takes all.
+        block: members per job and file, in place of what the experiments say.
+        substitute: data sets by the name of the one that is used in place of them, where one cannot be had.
         figures: figures and tables that are made; null makes all whose experiments run.
         mirror: folder with data files, tried before any download.
         memory_gb: memory in GiB that one training job may use; null takes the machine's.
@@ -36,6 +54,9 @@ class RunConfig(StrictModel):
 
     scale: Scale
     experiments: Many[Name]
+    members: int | None = Field(default=None, gt=0, strict=False)
+    block: int | None = Field(default=None, gt=0, strict=False)
+    substitute: dict[Name, Name] = Field(default_factory=dict)
     figures: Many[Name] | None = None
     mirror: str | None = None
     memory_gb: float | None = Field(default=None, gt=0)
@@ -87,22 +108,29 @@ class Plan:
             os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
 
     @cache  # noqa: B019 - one plan lives as long as the process
-    def experiment(self, scale: str, name: str) -> Experiment:
+    def experiment(self, scale: str, name: str) -> StudyBase:
         """Returns one experiment at one scale, with its data sets checked against the registry."""
-        experiment = load_experiment(self.folder / "experiments", name, scale)
-        for dataset in datasets_of(experiment, "kernel"):
+        run = self.run
+        overrides = Overrides(run.members, run.block, run.substitute) if scale == run.scale else None
+        study = load_experiment(self.folder / "experiments", name, scale, overrides)
+        for dataset in self._datasets_of_kernel(study):
             self.registry.entry(dataset)
-        for selection in (experiment.data.train, *experiment.data.evaluate.values()):
-            splits = self.registry.entry(selection.dataset).splits
-            if selection.split not in splits:
+        for dataset, split in splits_used(study):
+            splits = self.registry.entry(dataset).splits
+            if split not in splits:
                 raise ConfigError(
-                    f"{name} (scale {scale}): data set {selection.dataset} has no split {selection.split!r}"
-                    f"{hint(selection.split, list(splits))}. Its splits: {', '.join(splits)}."
+                    f"{name} (scale {scale}): data set {dataset} has no split {split!r}"
+                    f"{hint(split, list(splits))}. Its splits: {', '.join(splits)}."
                 )
-        return experiment
+        return study
 
-    def _sized(self, experiment: Experiment) -> Experiment:
+    def _datasets_of_kernel(self, study: StudyBase) -> list[str]:
+        return dataset_names(study, "kernel") if has_kernel(study) else []
+
+    def _sized(self, experiment: StudyBase) -> StudyBase:
         """Returns the experiment with the size of its training set filled in from the registry."""
+        if not isinstance(experiment, Experiment):
+            return experiment
         train = experiment.data.train
         num = train.num or self.registry.entry(train.dataset).splits[train.split]
         data = experiment.data.model_copy(update={"train": train.model_copy(update={"num": num})})
@@ -125,11 +153,29 @@ class Plan:
 
     def datasets(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
         """Returns the data sets that a stage of an experiment reads."""
-        return datasets_of(self.experiment(scale, name), stage)
+        return dataset_names(self.experiment(scale, name), stage)
+
+    def verb(self, scale: str, name: str, stage: str) -> str | None:
+        """Returns the command-line verb of stage ``train`` or ``evaluate``; None where a kind has no such stage."""
+        return verbs(self.experiment(scale, name)).get(stage)
+
+    def all_verbs(self) -> list[str]:
+        """Returns the command-line verbs of all kinds of experiments, sorted."""
+        return sorted(all_verbs())
+
+    def has_kernel(self, scale: str, name: str) -> bool:
+        """Returns whether an experiment compares with the infinite-width prediction."""
+        return has_kernel(self.experiment(scale, name))
+
+    def blocks(self, scale: str, name: str) -> list[str]:
+        """Returns ``<arm>/members_<block>.h5`` of every block of an experiment."""
+        study = self.experiment(scale, name)
+        return [f"{arm}/members_{block}.h5" for arm in study.arm_names for block in study.members.blocks()]
 
     def sample_paths(self, scale: str, name: str) -> list[str]:
         """Returns the generated out-of-distribution set whose first tiles an experiment shows, if it has one."""
-        evaluate = self.experiment(scale, name).data.evaluate.values()
+        study = self.experiment(scale, name)
+        evaluate = study.data.evaluate.values() if isinstance(study, Experiment) else ()
         chosen = [entry.dataset for entry in evaluate if entry.role == "ood" and entry.primary]
         return [
             f"results/datasets/{dataset}/prepared.h5"
@@ -139,7 +185,7 @@ class Plan:
 
     def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
-        names = sorted({dataset for name in experiments for dataset in self.datasets(scale, name)})
+        names = sorted({data for name in experiments for stage in STAGES for data in self.datasets(scale, name, stage)})
         notes = []
         for entry in (self.registry.entry(name) for name in names):
             if entry.stand_in_for:

@@ -28,6 +28,9 @@ class Series(StrictModel):
     low: Many[float | None] | None = Field(default=None, description="lower edge of the published band")
     high: Many[float | None] | None = Field(default=None, description="upper edge of the published band")
     spread: Many[float | None] | None = Field(default=None, description="published +- at each x")
+    uncertainty: Many[float | None] | None = Field(
+        default=None, description="error to compare with at each x: the spread, or that of a like point if unreadable"
+    )
     reading: Reading
     accuracy: str = Field(description="how far the numbers can be trusted, in words and digits")
     source: str = Field(description="document and page")
@@ -35,7 +38,7 @@ class Series(StrictModel):
 
     @model_validator(mode="after")
     def _check_lengths(self) -> "Series":
-        for name in ("y", "low", "high", "spread"):
+        for name in ("y", "low", "high", "spread", "uncertainty"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.x):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.x)} of x; lengths must be equal.")

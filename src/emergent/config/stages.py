@@ -7,7 +7,8 @@ batch sizes of evaluation are absent from training.
 
 from typing import Any
 
-from emergent.config.experiment import Experiment, assumptions
+from emergent.config.experiment import Experiment
+from emergent.config.study import assumptions
 from emergent.errors import ConfigError
 
 EXPERIMENT_STAGES = ("kernel", "summary")
@@ -39,6 +40,9 @@ def stage_config(experiment: Experiment, stage: str, arm: str | None = None) -> 
                 "train": dumped["train"],
             }
         evaluate = {key: dumped["evaluate"][key] for key in _EVALUATE_KEYS}
+        bootstrap = dumped["evaluate"]["bootstrap"]
+        # Resampling needs every member's outputs; the mean of the whole pool needs the sums of whole blocks.
+        evaluate |= {"output_epochs": bootstrap["epochs"] if bootstrap else [], "whole_blocks": bootstrap is not None}
         group = dumped["arms"][arm]["orbit_group"] or dumped["arms"][arm]["augmentation"]["group"]
         return common | {"augmentation": dumped["arms"][arm]["augmentation"] | {"group": group}, "evaluate": evaluate}
     if stage == "kernel":
@@ -63,7 +67,7 @@ def stage_config(experiment: Experiment, stage: str, arm: str | None = None) -> 
             "arms": {n: a["orbit_group"] or a["augmentation"]["group"] for n, a in dumped["arms"].items()},
             "widths": {name: value["model"].get("width", 0) for name, value in dumped["arms"].items()},
             "data": {
-                name: {key: value[key] for key in ("role", "primary", "dataset")}
+                name: {key: value[key] for key in ("role", "primary", "dataset", "interpolation", "fill")}
                 for name, value in dumped["data"]["evaluate"].items()
             },
             "data_order": list(experiment.data.evaluate),
@@ -74,6 +78,7 @@ def stage_config(experiment: Experiment, stage: str, arm: str | None = None) -> 
             "reference_ensemble_size": experiment.evaluate.reference_ensemble_size
             or max(experiment.evaluate.ensemble_sizes),
             "energy_scale": experiment.evaluate.energy_scale,
+            "bootstrap": dumped["evaluate"]["bootstrap"],
             "assumed": assumptions(experiment),
         }
     raise ConfigError(f"stage: expected one of {', '.join(EXPERIMENT_STAGES + ARM_STAGES)}, found {stage!r}.")

@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from emergent.config.base import StrictModel
+from emergent.config.base import Many, StrictModel
+
+STATE_COPIES = {"sgd": 2, "adam": 4}
+"""Parameters, gradients and what the optimiser keeps, in units of the parameters."""
 
 
 class Training(StrictModel):
@@ -18,6 +21,7 @@ class Training(StrictModel):
         batch_size: base samples per step (before full augmentation); null trains on the full batch.
         num_epochs: passes over the training set; with full batch the number of steps.
         checkpoint_every: epochs between stored parameters; epoch 0 is stored too. Null stores the last epoch only.
+        checkpoints: or the epochs themselves, ascending.
         matmul_precision: ``highest`` avoids reduced-precision products on accelerators.
     """
 
@@ -26,11 +30,26 @@ class Training(StrictModel):
     learning_rate: Annotated[float, Field(gt=0)]
     batch_size: PositiveInt | None
     num_epochs: PositiveInt
-    checkpoint_every: PositiveInt | None
+    checkpoint_every: PositiveInt | None = None
+    checkpoints: Many[NonNegativeInt] | None = None
     matmul_precision: Literal["default", "highest"] = "highest"
+
+    @model_validator(mode="after")
+    def _check(self) -> "Training":
+        if self.checkpoint_every and self.checkpoints:
+            raise ValueError("checkpoint_every and checkpoints exclude each other; set one of them to null")
+        if self.checkpoint_every and self.num_epochs % self.checkpoint_every:
+            raise ValueError("checkpoint_every: must divide num_epochs, so that the last epoch is stored")
+        if self.checkpoints is not None and (
+            list(self.checkpoints) != sorted(set(self.checkpoints)) or self.checkpoints[-1:] != (self.num_epochs,)
+        ):
+            raise ValueError(f"checkpoints: expected ascending epochs that end with num_epochs = {self.num_epochs}")
+        return self
 
     def checkpoint_epochs(self) -> tuple[int, ...]:
         """Returns the epochs at which parameters are stored, ascending."""
+        if self.checkpoints is not None:
+            return self.checkpoints
         if self.checkpoint_every is None:
             return (self.num_epochs,)
         return tuple(range(0, self.num_epochs + 1, self.checkpoint_every))

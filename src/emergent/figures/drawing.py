@@ -136,8 +136,8 @@ def published_table(references: References, quantity: str) -> pd.DataFrame:
     """Returns the published series of one quantity as a tidy table.
 
     Returns:
-        Columns: those of the series' keys, its ``x_name``, ``mean``, ``low``, ``high``, ``spread``; NaN where nothing
-        was published. Empty if no reference has the quantity.
+        Columns: those of the series' keys, its ``x_name``, ``mean``, ``low``, ``high``, ``spread``, ``uncertainty``;
+        NaN where nothing was published. Empty if no reference has the quantity.
     """
     rows = []
     for reference in references.values():
@@ -146,12 +146,12 @@ def published_table(references: References, quantity: str) -> pd.DataFrame:
                 continue
             for i, x in enumerate(series.x):
                 row: dict[str, object] = {**series.keys, series.x_name: x, "mean": series.y[i]}
-                for name in ("low", "high", "spread"):
+                for name in ("low", "high", "spread", "uncertainty"):
                     values = getattr(series, name)
                     row[name] = values[i] if values is not None else None
                 rows.append(row)
     table = pd.DataFrame(rows)
-    for column in ("mean", "low", "high", "spread"):
+    for column in ("mean", "low", "high", "spread", "uncertainty"):
         if column in table:
             table[column] = table[column].astype(float)
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from emergent.config.figures import Entry
 from emergent.figures import (
     cnn_gcnn_convergence,
+    equivariant_flow,
     fashion_mnist_gain,
     fashion_mnist_ood_table,
     fashion_mnist_osp,
@@ -14,8 +15,18 @@ from emergent.figures import (
     ising_invariance,
     ising_ntk_difference,
     ising_readings,
+    nordenfors_accuracy_table,
+    nordenfors_epochs,
+    nordenfors_fills,
+    nordenfors_filters,
+    nordenfors_law,
+    nordenfors_points_table,
+    nordenfors_significance_table,
+    nordenfors_sizes,
     ood_samples,
+    point_clouds,
     style,
+    subspace_distance,
 )
 from emergent.figures.drawing import Drawing, References, Tables, Tabulation
 
@@ -42,8 +53,20 @@ PLOTS: dict[str, Plot] = {
     "fashion_mnist_gain": Plot(fashion_mnist_gain.draw, tables=("osp",)),
     "fashion_mnist_sizes": Plot(fashion_mnist_sizes.draw, tables=("osp",)),
     "fashion_mnist_ood_table": Plot(fashion_mnist_ood_table.tabulate, tables=("osp",)),
+    "equivariant_flow": Plot(equivariant_flow.draw, tables=("particles", "mean")),
+    "subspace_distance": Plot(subspace_distance.draw, tables=("subspace_distance",)),
     "cnn_gcnn_convergence": Plot(cnn_gcnn_convergence.draw, tables=("distance", "fit")),
     "ising_readings": Plot(ising_readings.tabulate, tables=("readings",)),
+    "nordenfors_epochs": Plot(nordenfors_epochs.draw, tables=("pool",)),
+    "nordenfors_sizes": Plot(nordenfors_sizes.draw, tables=("ensembles", "pool")),
+    "nordenfors_law": Plot(nordenfors_law.draw, tables=("law_points", "law", "quantities")),
+    "nordenfors_fills": Plot(nordenfors_fills.draw, tables=("disjoint",)),
+    "nordenfors_filters": Plot(nordenfors_filters.draw, tables=("significance", "quantities")),
+    "nordenfors_accuracy_table": Plot(nordenfors_accuracy_table.tabulate, tables=("ensembles", "pool")),
+    "nordenfors_significance_table": Plot(nordenfors_significance_table.tabulate, tables=("significance",)),
+    "nordenfors_points_table": Plot(nordenfors_points_table.tabulate, tables=("quantities", "law")),
+    "point_clouds": Plot(point_clouds.draw, tables=("ensembles",)),
+    "point_clouds_table": Plot(point_clouds.tabulate, tables=("ensembles",)),
     "ood_samples": Plot(ood_samples.draw, arrays=("ood_samples",)),
 }
 

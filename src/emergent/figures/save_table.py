@@ -1,6 +1,7 @@
 """Writes tables: TeX, Markdown, HTML, the CSV behind them and the caption, the same bytes at each run."""
 
 import html
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,8 @@ import pandas as pd
 from emergent.config.figures import Entry
 from emergent.figures.drawing import Tabulation
 from emergent.figures.save import csv_text, write_text
+
+GROUP_NAME = re.compile(r"^[CD][0-9]+$")
 
 
 def save_table(table: Tabulation, stem: Path, entry: Entry, caption: str, scale: str) -> None:
@@ -27,7 +30,7 @@ def _markdown(cells: pd.DataFrame) -> str:
 
 
 def _latex(cells: pd.DataFrame) -> str:
-    rows = [" & ".join(["", *(f"${name[0]}_{{{name[1:]}}}$" for name in cells.columns)]) + r" \\ \midrule"]
+    rows = [" & ".join(["", *(_latex_head(str(name)) for name in cells.columns)]) + r" \\ \midrule"]
     rows += [
         " & ".join([str(label), *(text.replace(" ± ", r" $\pm$ ").replace("–", "--") for text in row)]) + r" \\"
         for label, row in zip(cells.index, cells.to_numpy(), strict=True)
@@ -36,8 +39,17 @@ def _latex(cells: pd.DataFrame) -> str:
     return f"\\begin{{tabular}}{{l{'c' * len(cells.columns)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
 
 
+def _latex_head(name: str) -> str:
+    """Returns a column's name; that of a group (C4, D8) with its order as an index."""
+    return f"${name[0]}_{{{name[1:]}}}$" if GROUP_NAME.match(name) else name
+
+
+def _html_head(name: str) -> str:
+    return f"{name[0]}<sub>{name[1:]}</sub>" if GROUP_NAME.match(name) else html.escape(name)
+
+
 def _html(cells: pd.DataFrame, title: str, caption: str) -> str:
-    head = "".join(f"<th>{html.escape(name[0])}<sub>{html.escape(name[1:])}</sub></th>" for name in cells.columns)
+    head = "".join(f"<th>{_html_head(str(name))}</th>" for name in cells.columns)
     body = "\n".join(
         "<tr><th scope='row'>" + html.escape(str(label)) + "</th>" + "".join(f"<td>{html.escape(t)}</td>" for t in row)
         + "</tr>"

@@ -24,6 +24,21 @@ def correct(outputs: Float[np.ndarray, "... N G K"], labels: Int[np.ndarray, " N
     return (outputs[..., 0, :].argmax(-1) == labels).astype(np.int8)
 
 
+def cross_entropy(outputs: Float[np.ndarray, "... N G K"], labels: Int[np.ndarray, " N"]) -> np.ndarray:
+    """Returns the cross-entropy of the untransformed samples in nats."""
+    log_p = _log_softmax(outputs[..., 0, :].astype(np.float64))
+    return -np.take_along_axis(log_p, np.broadcast_to(labels, log_p.shape[:-1])[..., None], -1)[..., 0]
+
+
+def squared_gap(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N"]:
+    """Returns the mean over group elements and outputs of (f(g x) - f(x))^2; 0 if invariant.
+
+    For the mean of N independent members its expectation is exactly ``floor + slope / N``, where the floor is the gap
+    of the infinite ensemble.
+    """
+    return np.square(outputs - outputs[..., :1, :]).mean((-1, -2))
+
+
 def site_mean(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N G"]:
     """Returns the mean over output sites: the energy per site (up to -J) predicted from site energies."""
     return outputs.mean(-1)
@@ -69,5 +84,10 @@ MEMBER_METRICS: dict[str, tuple[Callable[..., np.ndarray], np.dtype]] = {
     "orbit_same_predictions": (lambda outputs, labels: orbit_same_predictions(outputs), np.dtype(np.uint8)),
     "correct": (correct, np.dtype(np.uint8)),
     "orbit_energy_std": (lambda outputs, labels: orbit_energy_std(outputs), np.dtype(np.float32)),
+    "symmetric_kl": (lambda outputs, labels: symmetric_kl(outputs), np.dtype(np.float32)),
+    "cross_entropy": (cross_entropy, np.dtype(np.float32)),
 }
 """Reductions of one member's outputs to a number per sample, by their name in ``evaluate.member_metrics``."""
+
+NEED_LABELS = frozenset({"correct", "cross_entropy"})
+"""Metrics that sets without labels do not have."""

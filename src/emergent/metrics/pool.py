@@ -1,6 +1,6 @@
 """All evaluated members of one arm, put together from the files of their blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -74,3 +74,37 @@ class MemberPool:
         finally:
             for file in files:
                 file.close()
+
+    def mean(self, data: str) -> Float[np.ndarray, "E N G K"]:
+        """Returns the mean outputs of all members, in float64, where the sums of whole blocks were stored."""
+        sums: dict[tuple[int, int], np.ndarray] = {}
+        for path, first, stop in zip(self._paths, self._borders[:-1], self._borders[1:], strict=True):
+            with storage.open_file(path) as file:
+                runs = [(int(start), int(end)) for start, end in storage.read_array(file, f"{data}/runs")]
+                if (first, stop) in runs:
+                    sums[first, stop] = file[f"{data}/sums"][runs.index((first, stop))]
+        return ensemble_mean((0, self.num_members), sums, self._borders)
+
+    def reader(self, data: str, epoch: int) -> tuple[Callable[[int, int], np.ndarray], int]:
+        """Returns a function from first and last sample (excluded) to outputs [M, n, G, K], and the number of samples.
+
+        Raises:
+            DataError: the members' outputs at this epoch were not stored.
+        """
+        with storage.open_file(self._paths[0]) as file:
+            if f"{data}/outputs" not in file:
+                raise DataError(f"{self._paths[0]}: no outputs of members on {data!r}; evaluate the blocks again.")
+            epochs = [int(stored) for stored in storage.read_array(file, f"{data}/output_epochs")]
+            num_samples = file[f"{data}/outputs"].shape[2]
+        if epoch not in epochs:
+            raise DataError(f"{self._paths[0]}: outputs on {data!r} at epochs {epochs}, {epoch} was asked for.")
+        index = epochs.index(epoch)
+
+        def read(start: int, stop: int) -> np.ndarray:
+            parts = []
+            for path in self._paths:
+                with h5py.File(path, "r") as file:
+                    parts.append(file[f"{data}/outputs"][:, index, start:stop])
+            return np.concatenate(parts)
+
+        return read, num_samples

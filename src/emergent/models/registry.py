@@ -10,24 +10,27 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel
+from emergent.config.models import GcnnModel, MlpModel, NetworkModel, SupportCnnModel
 from emergent.models.cnn import Cnn
 from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
+from emergent.models.support_cnn import SupportCnn
 
 
-def build(config: MlpModel | CnnModel | GcnnModel) -> nn.Module:
+def build(config: NetworkModel) -> nn.Module:
     """Returns the Flax module of a model configuration."""
     if isinstance(config, MlpModel):
         return Mlp(config)
     if isinstance(config, GcnnModel):
         return Gcnn(config)
+    if isinstance(config, SupportCnnModel):
+        return SupportCnn(config)
     return Cnn(config)
 
 
-def has_convolutions(config: MlpModel | CnnModel | GcnnModel) -> bool:
-    """Returns whether the network convolves: XLA runs convolutions inside CPU loops some twenty times slower."""
-    return not isinstance(config, MlpModel)
+def has_convolutions(config: NetworkModel) -> bool:
+    """Returns whether XLA sees convolutions, which it runs some twenty times slower inside loops on a CPU."""
+    return not isinstance(config, MlpModel | SupportCnnModel)
 
 
 def parameter_shapes(module: nn.Module, input_shape: tuple[int, ...]) -> Any:

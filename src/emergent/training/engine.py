@@ -2,12 +2,14 @@
 
 One interface, two strategies that run the same step function (``emergent.training.step``):
 
-``block``    all members in one compiled program (``vmap`` over members, ``scan`` over steps): accelerators.
-``members``  one member after another. On a CPU, XLA runs vectorised convolutions several times slower than one after
-             another, and convolutions inside loops some twenty times slower than the same step called from Python; so
-             convolutional networks take one call per step there, and dense networks scan whole epochs.
+``block``    members in one compiled program (``vmap`` over members, ``scan`` over steps), as many at a time as fit into
+             the device's memory, split over all visible devices: accelerators.
+``members``  one member after another, an epoch per compiled program. On a CPU this is as fast as any number of members
+             at a time, and leaner. Networks with ``lax`` convolutions, which XLA runs some twenty times slower inside
+             loops there, take one call per step instead; ``support_cnn`` has none.
 
 Member i is the same network in both, whatever the block, because its keys depend on its index alone.
+``benchmarks/ensemble_throughput.py`` compares the strategies with other ways to train the same members.
 """
 
 from collections.abc import Callable
@@ -19,8 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel
-from emergent.config.training import Training
+from emergent.config.models import NetworkModel
+from emergent.config.network_size import bytes_in_flight, network_size
+from emergent.config.training import STATE_COPIES, Training
 from emergent.errors import DataError
 from emergent.models.registry import build, has_convolutions
 from emergent.training.prng import Purpose, member_key
@@ -48,7 +51,7 @@ class BlockTask:
     arm: str
     initialisation: str
     members: tuple[int, ...]
-    model: MlpModel | CnnModel | GcnnModel
+    model: NetworkModel
     augmentation: str
     training: Training
 
@@ -66,6 +69,38 @@ class BlockResult:
     parameters: dict[str, np.ndarray]
     epochs: tuple[int, ...]
     losses: np.ndarray
+
+
+def members_in_flight(task: BlockTask, data: TrainingData, limit_bytes: int | None) -> int:
+    """Returns how many members may train at the same time within a memory limit: at least one, at most all.
+
+    Args:
+        task: what to train.
+        data: resident training set.
+        limit_bytes: memory of one device that training may fill; None means no limit.
+    """
+    if limit_bytes is None:
+        return len(task.members)
+    batch = task.training.batch_size or data.inputs.shape[0]
+    samples = batch * (data.action.indices.shape[0] if task.augmentation == "full" else 1)
+    size = network_size(task.model, data.inputs.shape[1:])
+    need = bytes_in_flight(size, samples, STATE_COPIES[task.training.optimiser])
+    return min(max(1, (limit_bytes - data.inputs.nbytes) // need), len(task.members))
+
+
+def device_memory() -> int | None:
+    """Returns the bytes that the default device lets a program allocate; None where it does not tell (a CPU)."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    return statistics.get("bytes_limit")
+
+
+def _split_over_devices(tree: Any, num_members: int) -> Any:
+    """Returns arrays with a leading member axis laid out over all devices, if these divide the members evenly."""
+    devices = jax.devices()
+    if len(devices) == 1 or num_members % len(devices):
+        return tree
+    mesh = jax.sharding.Mesh(np.asarray(devices), ("members",))
+    return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("members")))
 
 
 def default_strategy() -> Strategy:
@@ -182,7 +217,11 @@ def train_block(
     """
     strategy = strategy or default_strategy()
     program = _Program(task, data.inputs.shape[0], vectorised=strategy == "block")
-    groups = [task.members] if strategy == "block" else [(member,) for member in task.members]
+    together = 1
+    if strategy == "block":
+        together = min(len(jax.devices()) * members_in_flight(task, data, device_memory()), len(task.members))
+    starts = range(0, len(task.members), together)
+    groups = [task.members[start : start + together] for start in starts]
     # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
     with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
         parts = [_train(program, members, data, on_progress) for members in groups]
@@ -198,6 +237,8 @@ def _train(
 ) -> BlockResult:
     training = program.task.training
     index = jnp.asarray(members if program.vectorised else members[0])
+    if program.vectorised:
+        index = _split_over_devices(index, len(members))
     state = program.initialise(index, data.inputs[:1])
     wanted = training.checkpoint_epochs()
     # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.

@@ -12,16 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel
+from emergent.config.models import NetworkModel
 from emergent.groups.images import ImageAction, orbit
 from emergent.metrics.ensembles import Run, runs_in_block
-from emergent.metrics.orbit import MEMBER_METRICS
+from emergent.metrics.orbit import MEMBER_METRICS, NEED_LABELS
 from emergent.models.registry import build
 from emergent.storage import Array
 from emergent.training.samples import Samples
 
 SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
+OUTPUT_DIMS = ("member", "output_epoch", "sample", "element", "output")
+# Inputs per forward pass where none is configured: small batches stay in a processor's caches, accelerators want work.
+CPU_BATCH, ACCELERATOR_BATCH = 128, 8192
 
 
 def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> Any:
@@ -37,19 +40,20 @@ def orbit_inputs(samples: Samples, action: ImageAction) -> jax.Array:
 class OrbitPredictor:
     """Runs one architecture on a fixed set of orbits, in batches of equal shape so that it compiles once."""
 
-    def __init__(self, model: MlpModel | CnnModel | GcnnModel, inputs: jax.Array, batch_size: int) -> None:
+    def __init__(self, model: NetworkModel, inputs: jax.Array, batch_size: int | None) -> None:
         """Lays out the orbits in batches.
 
         Args:
             model: architecture.
             inputs: [N, G, H, W, C].
-            batch_size: inputs per forward pass.
+            batch_size: inputs per forward pass; None chooses by backend.
         """
         module = build(model)
         self._shape = inputs.shape[:2]
         flat = inputs.reshape(-1, *inputs.shape[2:])
         self._num = flat.shape[0]
-        size = min(batch_size, self._num)
+        default = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
+        size = min(batch_size or default, self._num)
         padding = -self._num % size
         flat = jnp.concatenate([flat, jnp.zeros((padding, *flat.shape[1:]), flat.dtype)])
         self._batches = list(flat.reshape(-1, size, *flat.shape[1:]))
@@ -67,8 +71,8 @@ def evaluate_set(
     members: tuple[int, ...],
     labels: np.ndarray | None,
     metrics: tuple[str, ...],
-    ensemble_sizes: tuple[int, ...],
-    max_ensembles: int,
+    runs: list[Run],
+    kept: tuple[int, ...] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Array]:
     """Returns the reduced outputs of a block of members on one evaluation set.
@@ -79,16 +83,17 @@ def evaluate_set(
         members: indices of the block's members over the whole ensemble, consecutive.
         labels: [N], or None where metrics need none.
         metrics: names in ``MEMBER_METRICS``.
-        ensemble_sizes: sizes whose disjoint ensembles are formed.
-        max_ensembles: number of ensembles per size.
+        runs: ranges of members whose outputs are summed.
+        kept: positions of the checkpoints at which every member's outputs are kept.
         on_progress: called with the number of member-checkpoints just finished.
 
     Returns:
-        ``metric/<name>`` [M, E, N] and ``sums`` [R, E, N, G, K] float32 with ``runs`` [R, 2].
+        ``metric/<name>`` [M, E, N], ``sums`` [R, E, N, G, K] float32 with ``runs`` [R, 2], and ``outputs``
+        [M, E', N, G, K] float32 if any are kept.
     """
     num_epochs = next(iter(parameters.values())).shape[0]
-    runs: list[Run] = runs_in_block(ensemble_sizes, max_ensembles, members[0], members[-1] + 1)
     sums: np.ndarray | None = None
+    stored = np.zeros(0, np.float32)
     reduced: dict[str, np.ndarray] = {}
     for position, member in enumerate(members):
         for epoch in range(num_epochs):
@@ -97,6 +102,9 @@ def evaluate_set(
                 sums = np.zeros((len(runs), num_epochs, *outputs.shape), np.float32)
                 shape = (len(members), num_epochs, outputs.shape[0])
                 reduced = {name: np.zeros(shape, MEMBER_METRICS[name][1]) for name in metrics}
+                stored = np.zeros((len(members), len(kept), *outputs.shape), np.float32)
+            if epoch in kept:
+                stored[position, kept.index(epoch)] = outputs
             for name in metrics:
                 reduced[name][position, epoch] = MEMBER_METRICS[name][0](outputs, labels)
             for index, (start, stop) in enumerate(runs):
@@ -108,14 +116,16 @@ def evaluate_set(
     arrays = {f"metric/{name}": Array(value, SAMPLE_DIMS) for name, value in reduced.items()}
     arrays["sums"] = Array(sums, SUM_DIMS, "1", "outputs summed over the members of each run")
     arrays["runs"] = Array(np.asarray(runs, np.int64).reshape(-1, 2), ("run", "bound"), "1", "members [start, stop)")
+    if kept:
+        arrays["outputs"] = Array(stored, OUTPUT_DIMS, "1", "outputs of every member")
     return arrays
 
 
 def evaluate_block(
-    model: MlpModel | CnnModel | GcnnModel,
+    model: NetworkModel,
     block: tuple[Mapping[str, np.ndarray], tuple[int, ...], tuple[int, ...]],
     samples: Mapping[str, Samples],
-    action: ImageAction,
+    actions: Mapping[str, ImageAction],
     settings: Mapping[str, Any],
     on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Array]:
@@ -125,29 +135,27 @@ def evaluate_block(
         model: architecture.
         block: parameters [E, M, ...] by name, member indices, epochs.
         samples: evaluation sets by name.
-        action: the group on whose orbits the network is evaluated.
+        actions: for each set the group on whose orbits the network is evaluated.
         settings: the ``evaluate`` section of the stage configuration.
         on_progress: called with the number of member-checkpoints just finished.
     """
     parameters, members, epochs = block
+    first, stop = members[0], members[-1] + 1
+    runs = set(runs_in_block(tuple(settings["ensemble_sizes"]), settings["max_ensembles"], first, stop))
+    runs |= {(first, stop)} if settings["whole_blocks"] else set()
+    kept = tuple(epochs.index(epoch) for epoch in settings["output_epochs"])
     arrays = {
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
     }
     for name, part in samples.items():
-        predict = OrbitPredictor(model, orbit_inputs(part, action), settings["batch_size"])
-        # Sets without labels have no accuracy.
-        metrics = tuple(m for m in settings["member_metrics"] if m != "correct" or part.labels is not None)
-        reduced = evaluate_set(
-            predict,
-            parameters,
-            members,
-            part.labels,
-            metrics,
-            tuple(settings["ensemble_sizes"]),
-            settings["max_ensembles"],
-            on_progress,
-        )
+        predict = OrbitPredictor(model, orbit_inputs(part, actions[name]), settings["batch_size"])
+        metrics = tuple(m for m in settings["member_metrics"] if m not in NEED_LABELS or part.labels is not None)
+        reduced = evaluate_set(predict, parameters, members, part.labels, metrics, sorted(runs), kept, on_progress)
+        if kept:
+            arrays[f"{name}/output_epochs"] = Array(
+                np.asarray(settings["output_epochs"]), ("output_epoch",), "epochs", "when outputs were kept"
+            )
         arrays |= {f"{name}/{key}": value for key, value in reduced.items()}
         if part.labels is not None:
             arrays[f"{name}/labels"] = Array(part.labels, ("sample",), "1", "class labels")

@@ -105,7 +105,7 @@ def load_training(path: Path, data: Mapping[str, Any]) -> tuple[Samples, Scaling
 
 
 def load_evaluation(path: Path, data: Mapping[str, Any], name: str, scaling: Scaling) -> Samples:
-    """Returns one evaluation set scaled like the training set.
+    """Returns one evaluation set, scaled like the training set or (``scaling: unit``) to [0, 1] only.
 
     Args:
         path: prepared file of that set.
@@ -115,4 +115,6 @@ def load_evaluation(path: Path, data: Mapping[str, Any], name: str, scaling: Sca
     """
     selection = data["evaluate"][name]
     raw = _read(path, selection, tuple(data["shape"]))
+    if selection["scaling"] == "unit":
+        scaling = Scaling(pixels=True)
     return Samples(scaling.apply(raw.inputs), raw.labels, raw.targets)

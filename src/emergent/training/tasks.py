@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from emergent import storage
-from emergent.config.models import CnnModel, GcnnModel, MlpModel, Model
+from emergent.config.models import Model, NetworkModel
 from emergent.config.training import Training
 from emergent.errors import ConfigError
 from emergent.groups.finite import group_from_name
@@ -33,7 +33,7 @@ def parse_block(name: str) -> tuple[int, ...]:
     return tuple(range(int(match[1]), int(match[2]) + 1))
 
 
-def model_from(config: Mapping[str, Any]) -> MlpModel | CnnModel | GcnnModel:
+def model_from(config: Mapping[str, Any]) -> NetworkModel:
     """Returns the typed model of a stage configuration."""
     return TypeAdapter(Model).validate_python(config["model"], strict=False)
 
@@ -58,6 +58,13 @@ def augmentation_action(config: Mapping[str, Any], scaling: Scaling) -> ImageAct
     height, width, _ = config["data"]["shape"]
     fill = scaling.background() if settings["fill"] == "background" else 0.0
     return image_action(group_from_name(settings["group"]), height, width, settings["interpolation"], fill)
+
+
+def evaluation_action(config: Mapping[str, Any], scaling: Scaling, name: str) -> ImageAction:
+    """Returns the group action on one evaluation set, with its own interpolation and fill where it has some."""
+    entry = config["data"]["evaluate"][name]
+    own = {key: entry[key] for key in ("interpolation", "fill") if entry[key] is not None}
+    return augmentation_action({**config, "augmentation": config["augmentation"] | own}, scaling)
 
 
 def result_arrays(task: BlockTask, result: BlockResult) -> dict[str, Array]:

@@ -1,0 +1,145 @@
+"""Training time and background under C16: the invariance of disjoint pools at each epoch, by fill and interpolation.
+
+Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. Columns: each experiment tested with
+the background it was trained with, and with another one. arXiv:2410.01452 publishes one number per arm (F5, F6); it is
+drawn as a level, so that the epoch and background at which it is met can be read off.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from emergent.config.figures import FillFigure
+from emergent.errors import DataError
+from emergent.figures import style
+from emergent.figures.divergence_style import (
+    AXIS_LABELS,
+    WORDS,
+    arm_style,
+    arms_of,
+    for_role,
+    legend_handles,
+    log_values,
+    panel_title,
+    primary_sets,
+    scale_divergence,
+)
+from emergent.figures.drawing import (
+    Drawing,
+    References,
+    Tables,
+    listed,
+    nearest_size,
+    require_rows,
+    require_table,
+    span,
+    stack,
+)
+from emergent.figures.nordenfors_sizes import METRICS, published_points
+
+COLUMNS = ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
+OTHER_FILL = "_other_fill"
+"""Ending of the name of a test set that is rotated with another background than the training set was."""
+
+LABEL_DISTANCE = 1.09
+"""Ratio of two published levels from which on each gets a label of its own."""
+
+
+def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
+    """Returns both metrics (rows) for each experiment and test background (columns), bars of one standard error.
+
+    Args:
+        tables: holds ``disjoint`` with a column ``experiment``.
+        references: published values by experiment; series of quantities ``osp`` and ``divergence``.
+        entry: titles and options.
+
+    Raises:
+        DataError: the table, an experiment, or the test set with the other background are missing.
+    """
+    options = entry.options
+    table = require_table(tables, "disjoint", COLUMNS)
+    size = nearest_size(table, options.ensemble_size)
+    table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
+    published = pd.concat(
+        [published_points({name: references[name]}).assign(experiment=name)
+         for name in entry.experiments if name in references] or [pd.DataFrame({"metric": pd.Series(dtype=str)})],
+        ignore_index=True,
+    )  # fmt: skip
+    published = scale_divergence(for_role(published, options.role, ensemble_size=size), options.divergence)
+    arms = arms_of(table)
+    figure = style.new_figure(entry.width, 4.3)
+    grid = figure.subplots(2, 2 * len(entry.experiments), sharex=True, sharey="row", squeeze=False)
+    shown, names = [], []
+    for index, experiment in enumerate(entry.experiments):
+        own = require_rows(table, "disjoint", experiment=experiment)
+        data = primary_sets(own).get(options.role)
+        if data is None or data + OTHER_FILL not in set(own["data"]):
+            raise DataError(
+                f"summary table 'disjoint' of {experiment} needs a data set of role {options.role!r} and the same with "
+                f"another background (ending {OTHER_FILL}); found there: {', '.join(dict.fromkeys(own['data']))}."
+            )
+        names.append(data)
+        for fill, name in enumerate((data, data + OTHER_FILL)):
+            column = grid[:, 2 * index + fill]
+            # With the other background the levels of both figures are candidates for what was really measured.
+            theirs = published if fill else for_role(published, options.role, experiment=experiment)
+            for axes, metric in zip(column, METRICS, strict=True):
+                rows = require_rows(own, "disjoint", data=name, metric=metric)
+                for arm in arms:
+                    _draw_arm(axes, arm, rows[rows["arm"] == arm])
+                _draw_levels(axes, theirs[theirs["metric"] == metric])
+                shown.append(rows)
+            words = experiment.rsplit("_", 1)[-1]
+            column[0].set_title(f"{words}, {'other' if fill else 'same'} fill")
+            column[1].set_xlabel("Epoch")
+            column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    drawn = pd.concat(shown, ignore_index=True)
+    log_values(grid[1, 0])
+    grid[0, 0].set_ylabel("OSP")
+    grid[1, 0].set_ylabel(AXIS_LABELS[options.divergence])
+    handles = legend_handles(arms)
+    if len(published):
+        handles.append(Line2D([], [], color=style.PUBLISHED_COLOR, linewidth=0.9, label=style.PUBLISHED_LABEL))
+    figure.suptitle(panel_title(names[0], options.role), fontsize=style.RC["axes.titlesize"])
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    facts = {
+        "data": listed([style.data_name(name) for name in dict.fromkeys(names)]),
+        "ensemble_size": str(size),
+        "num_ensembles": span([int(num) for num in drawn["num"]]),
+        "divergence": WORDS[options.divergence],
+    }
+    return Drawing(figure, stack(drawn, published), facts)
+
+
+def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame) -> None:
+    look, rows = arm_style(arm), rows.sort_values("epoch")
+    error = np.where(rows["num"] > 1, rows["std"] / np.sqrt(rows["num"]), np.nan)
+    axes.errorbar(rows["epoch"], rows["mean"], yerr=error, color=look.color, linestyle=look.line, marker=look.marker,
+                  markersize=2.4, linewidth=1.0, elinewidth=0.8, capsize=0)  # fmt: skip
+
+
+def _draw_levels(axes: Axes, published: pd.DataFrame) -> None:
+    """Draws published values as grey bands, with the figure and the arms that they belong to inside the right end."""
+    levels = published.sort_values("mean").to_dict("records") if len(published) else []
+    for row in levels:
+        axes.axhspan(row["mean"] - row["uncertainty"], row["mean"] + row["uncertainty"], color=style.PUBLISHED_COLOR,
+                     alpha=0.12, linewidth=0)  # fmt: skip
+        axes.axhline(row["mean"], color=style.PUBLISHED_COLOR, linestyle=arm_style(str(row["arm"])).line, linewidth=0.9,
+                     zorder=1.6)  # fmt: skip
+    groups: list[list[dict[str, Any]]] = []
+    for row in levels:
+        # One label for levels that are too close to be labelled one by one.
+        near = groups and row["mean"] < groups[-1][0]["mean"] * LABEL_DISTANCE
+        groups[-1].append(row) if near else groups.append([row])
+    for group in groups:
+        words = []
+        for figure in dict.fromkeys(row["figure"] for row in group):
+            arms = [arm_style(str(row["arm"])).short for row in group if row["figure"] == figure]
+            words.append(f"{figure} {', '.join(arms)}")
+        axes.text(0.99, group[-1]["mean"], "; ".join(words), color="#333333", fontsize=5.5, ha="right", va="bottom",
+                  transform=axes.get_yaxis_transform(), zorder=5,
+                  bbox={"facecolor": "white", "alpha": 0.65, "pad": 0.3, "linewidth": 0})  # fmt: skip

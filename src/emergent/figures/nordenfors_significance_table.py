@@ -1,0 +1,73 @@
+"""Which arm is the more invariant one, at which ensemble size, and whether another pool would say the same.
+
+Input: summary table ``significance``. arXiv:2410.01452 tests over bootstraps of one pool; the pool's own noise is added
+here.
+"""
+
+import math
+
+import pandas as pd
+
+from emergent.config.figures import DivergenceTable
+from emergent.figures import style
+from emergent.figures.divergence_style import WORDS, arm_style, primary_sets, scale_divergence
+from emergent.figures.drawing import (
+    References,
+    Tables,
+    Tabulation,
+    listed,
+    nearest_epoch,
+    require_rows,
+    require_table,
+    stack,
+)
+
+COLUMNS = ("data", "epoch", "metric", "ensemble_size", "arm", "other", "difference", "p", "pool_stderr", "pool_z")
+METRICS = {"osp": "OSP", "divergence": "divergence"}
+PUBLISHED_LEVEL = 0.001
+
+
+def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> Tabulation:
+    """Returns a row per data set, metric and pair of arms, a column per ensemble size.
+
+    Args:
+        tables: holds ``significance``.
+        references: not used: the published verdicts are words.
+        entry: titles and options.
+
+    Raises:
+        DataError: the table or its rows are missing.
+    """
+    del references
+    table = require_table(tables, "significance", COLUMNS)
+    epoch = nearest_epoch(table, "last")
+    table = scale_divergence(require_rows(table, "significance", epoch=epoch), entry.options.divergence)
+    sets = primary_sets(table)
+    table = table[table["data"].isin(list(sets.values())) & table["metric"].isin(list(METRICS))]
+    columns = [f"N = {size}" for size in sorted({int(size) for size in table["ensemble_size"]})]
+    cells: dict[str, dict[str, str]] = {}
+    for data in sets.values():
+        for metric, word in METRICS.items():
+            rows = table[(table["data"] == data) & (table["metric"] == metric)]
+            for (arm, other), pair in rows.groupby(["arm", "other"], sort=False):
+                label = (
+                    f"{style.data_name(data)}, {word}, {arm_style(str(arm)).word} minus {arm_style(str(other)).word}"
+                )
+                found = {f"N = {row['ensemble_size']}": _cell(row) for row in pair.to_dict("records")}
+                cells[label] = {column: found.get(column, "–") for column in columns}
+    facts = {
+        "data": listed([style.data_name(data) for data in sets.values()]),
+        "epoch": str(epoch),
+        "divergence": WORDS[entry.options.divergence],
+    }
+    ours = table.assign(published_rule=table["p"] < PUBLISHED_LEVEL)
+    return Tabulation(
+        pd.DataFrame.from_dict(cells, orient="index", columns=columns), stack(ours, pd.DataFrame()), facts
+    )
+
+
+def _cell(row: dict[str, float]) -> str:
+    """Returns the difference, a star if the published rule calls it significant, and z with pool noise."""
+    star = "*" if row["p"] < PUBLISHED_LEVEL else ""
+    noise = f"{row['pool_z']:+.1f}" if math.isfinite(row["pool_z"]) else "–"
+    return f"{row['difference']:+.2g}{star} ({noise})"

@@ -1,0 +1,69 @@
+"""Distance of networks from the equivariant subspace E along augmented training, run by run and in the median.
+
+Input: summary table ``subspace_distance``. arXiv:2303.13458, experimental results of the later versions.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from emergent.config.figures import SubspaceFigure
+from emergent.figures import style
+from emergent.figures.drawing import Drawing, References, Tables, listed, require_rows, require_table, stack
+
+COLUMNS = ("arm", "member", "time_unit", "time", "distance")
+ARM_COLORS = {"cross": "#D81B60", "skew": "#1E88E5", "non_unitary": "#FFC107", "cross_orbits": "#004D40"}
+ARM_NAMES = {"cross": "Cross", "skew": "Skew", "non_unitary": "Non-Unitary", "cross_orbits": "Cross, whole orbits"}
+
+
+def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawing:
+    """Returns the distance per epoch (left) and per batch of the first epoch (right).
+
+    Args:
+        tables: holds ``subspace_distance``.
+        references: not used; no numbers are published.
+        entry: titles and options.
+
+    Raises:
+        DataError: the table or the rows of an arm are missing.
+    """
+    del references
+    table = require_table(tables, "subspace_distance", COLUMNS)
+    arms = entry.options.arms
+    rows = {arm: require_rows(table, "subspace_distance", arm=arm) for arm in arms}
+    shown = pd.concat([rows[arm] for arm in arms], ignore_index=True)
+    figure = style.new_figure(entry.width, 2.8)
+    left, right = figure.subplots(1, 2)
+    for panel, unit, label in ((left, "epoch", "Epoch"), (right, "batch", "Batch in the first epoch")):
+        panel.set_yscale(entry.options.scale)
+        for arm in arms:
+            _draw_arm(panel, require_rows(rows[arm], "subspace_distance", time_unit=unit), ARM_COLORS.get(arm, style.PURPLE))
+        panel.set_xlabel(label)
+        panel.set_xlim(left=0)
+        if entry.options.scale == "linear":
+            panel.set_ylim(bottom=0)
+            panel.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set_ylabel(r"Distance from $\mathcal{E}$")
+    handles = [Line2D([], [], color=ARM_COLORS.get(arm, style.PURPLE), label=_name(arm)) for arm in arms]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(arms))
+    num_runs = max(int(part["member"].nunique()) for part in rows.values())
+    facts = {
+        "num_members": str(num_runs),
+        "arms": listed([_name(arm) for arm in arms]),
+        "epoch": f"{shown.loc[shown['time_unit'] == 'epoch', 'time'].max():g}",
+    }
+    return Drawing(figure, stack(shown, pd.DataFrame()), facts)
+
+
+def _name(arm: str) -> str:
+    return ARM_NAMES.get(arm, arm.replace("_", " "))
+
+
+def _draw_arm(axes: Axes, rows: pd.DataFrame, color: str) -> None:
+    runs = rows.pivot(index="time", columns="member", values="distance").sort_index()
+    # Where rounding leaves nothing at all, a logarithmic axis has no place for the point.
+    runs = runs.where(runs > 0) if axes.get_yscale() == "log" else runs
+    axes.plot(runs.index, runs.to_numpy(), color=color, linewidth=0.3, alpha=0.6)
+    axes.plot(runs.index, runs.median(axis=1).to_numpy(), color=color, linewidth=1.6)

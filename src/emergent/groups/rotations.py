@@ -1,0 +1,25 @@
+"""Uniform (Haar) rotations of space, drawn on the device; ``emergent.groups.points`` draws them on the host."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3 3"]:
+    """Returns independent Haar-uniform rotation matrices, acting on column vectors.
+
+    A Gaussian vector in R^4 has a uniform direction, and unit quaternions cover SO(3) evenly (twice).
+    """
+    quaternions = jax.random.normal(key, (num_rotations, 4))
+    w, x, y, z = (quaternions / jnp.linalg.norm(quaternions, axis=-1, keepdims=True)).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
+
+
+def rotate(rotations: Float[Array, "... 3 3"], points: Float[Array, "... P 3"]) -> Float[Array, "... P 3"]:
+    """Returns every cloud turned about the origin by its own rotation, in full precision on every device."""
+    return jnp.einsum("...ij,...pj->...pi", rotations, points, precision="highest")

@@ -1,0 +1,120 @@
+"""Summary of experiments of kind ``orbit_divergence``: symmetry of resampled ensembles against their size.
+
+Divergences are on the code's scale: both directions of the Kullback-Leibler divergence summed, the identity counted.
+
+References:
+    arXiv 2410.01452: orbit same prediction and divergence against ensemble size and epoch, significance tests.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emergent.groups.finite import group_from_name
+from emergent.metrics.divergence_quantities import divergence_quantities, significance
+from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
+from emergent.metrics.pool import MemberPool
+from emergent.metrics.resampling import Resampled, resample
+
+MEMBER_METRIC = {
+    "osp": "orbit_same_predictions",
+    "divergence": "symmetric_kl",
+    "accuracy": "correct",
+    "loss": "cross_entropy",
+}
+LABELLED = ("accuracy", "loss")
+Rows = list[dict[str, Any]]
+
+
+def summarise_divergence(
+    settings: dict[str, Any], pools: dict[str, MemberPool], kernel: None = None
+) -> dict[str, pd.DataFrame]:
+    """Returns ``ensembles``, ``pool``, ``disjoint``, ``law_points``, ``law``, ``significance`` and ``quantities``.
+
+    Args:
+        settings: configuration of the summary stage.
+        pools: arm to its evaluated members.
+        kernel: not used by this kind.
+    """
+    del kernel
+    rows: dict[str, Rows] = {name: [] for name in ("ensembles", "pool", "disjoint", "law_points", "law")}
+    results: dict[tuple[str, str, int], Resampled] = {}
+    bootstrap = settings["bootstrap"]
+    for position, arm in enumerate(settings["arm_order"]):
+        group, pool = settings["arms"][arm], pools[arm]
+        head = {"arm": arm, "group": group, "order": group_from_name(group).order}
+        for data in settings["data_order"]:
+            key = head | {"data": data}
+            # Labels of an out-of-distribution set mean nothing to these networks.
+            labelled = settings["data"][data]["role"] != "ood" and pool.has_metric(data, "correct")
+            labels = pool.labels(data) if labelled else None
+            rows["pool"] += _pool_rows(key, pool, labels)
+            rows["disjoint"] += _disjoint_rows(key, pool, labels, settings)
+            for epoch in bootstrap["epochs"]:
+                generator = np.random.default_rng([settings["seed"], position, epoch])
+                reader, num_samples = pool.reader(data, epoch)
+                result = resample(reader, num_samples, pool.num_members, labels, bootstrap, generator)
+                results[arm, data, epoch] = result
+                for name, values in _resampled_rows(key | {"epoch": epoch}, result, pool.num_members).items():
+                    rows[name] += values
+    tables = {name: pd.DataFrame(values) for name, values in rows.items()}
+    tables["significance"] = significance(settings, results)
+    tables["quantities"] = divergence_quantities(settings, tables["pool"], results, pools)
+    return tables
+
+
+def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) -> dict[str, Rows]:
+    """Returns rows of ``ensembles``, ``law_points`` and ``law`` for one arm, data set and epoch."""
+    ensembles = [
+        key | {"ensemble_size": size, "metric": metric, "mean": values.mean(), "std": values.std(), "num": len(values)}
+        for (metric, size), values in result.drawn.items()
+    ]
+    points = [key | {"ensemble_size": size, "mean": mean, "stderr": error} for size, mean, error in result.law_points]
+    laws = [
+        key | {"quantity": quantity} | vars(law) | {"num_members": num_members}
+        for quantity, law in (("divergence", result.divergence), ("squared_gap", result.squared_gap))
+    ]
+    return {"ensembles": ensembles, "law_points": points, "law": laws}
+
+
+def _mean_metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Returns the metrics [E] of one predictor from its outputs [E, N, G, K], averaged over samples."""
+    result = {"osp": orbit_same_predictions(outputs), "divergence": symmetric_kl(outputs)}
+    if labels is not None:
+        result |= {"accuracy": correct(outputs, labels), "loss": cross_entropy(outputs, labels)}
+    return {name: values.mean(-1, dtype=np.float64) for name, values in result.items()}
+
+
+def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None) -> Rows:
+    """Returns members (mean and 95 % range) and the ensemble of all of them, at every checkpoint."""
+    rows: Rows = []
+    whole = _mean_metrics(pool.mean(key["data"]), labels)
+    for metric, stored in MEMBER_METRIC.items():
+        if metric in LABELLED and labels is None:
+            continue
+        members = pool.metric(key["data"], stored).mean(2, dtype=np.float64)
+        for index, epoch in enumerate(pool.epochs):
+            low, high = np.quantile(members[:, index], [0.025, 0.975])
+            head = key | {"epoch": int(epoch), "metric": metric, "num": pool.num_members}
+            row = {"mean": members[:, index].mean(), "std": members[:, index].std(ddof=1), "low": low, "high": high}
+            rows.append(head | {"predictor": "members"} | row)
+            none = {"std": np.nan, "low": np.nan, "high": np.nan}
+            rows.append(head | {"predictor": "pool", "mean": whole[metric][index]} | none)
+    return rows
+
+
+def _disjoint_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: dict[str, Any]) -> Rows:
+    """Returns disjoint ensembles, which are independent repetitions, at every checkpoint."""
+    rows: Rows = []
+    for size in settings["ensemble_sizes"]:
+        outputs = pool.ensembles(key["data"], size, settings["max_ensembles"])
+        values = [_mean_metrics(ensemble, labels) for ensemble in outputs]
+        for metric in values[0]:
+            stacked = np.stack([value[metric] for value in values])
+            for index, epoch in enumerate(pool.epochs):
+                column = stacked[:, index]
+                std = column.std(ddof=1) if len(column) > 1 else np.nan
+                head = key | {"epoch": int(epoch), "ensemble_size": size, "metric": metric}
+                rows.append(head | {"mean": column.mean(), "std": std, "num": len(column)})
+    return rows

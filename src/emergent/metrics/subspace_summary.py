@@ -1,0 +1,130 @@
+"""Summary of experiments of kind ``subspace``: distance from the equivariant networks along augmented training.
+
+The distance of a network is the root of the summed squares of its layers' distances.
+
+References:
+    arXiv 2303.13458, experimental results of the later versions.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emergent import storage
+from emergent.errors import DataError
+from emergent.metrics.quantities import Quantities
+
+MAX_BATCHES = 300
+"""Batches of the first epoch in the table: every k-th is kept where there are more."""
+REFERENCE_ARM = "cross"
+# Standard error of a median of normal samples, over that of their mean.
+MEDIAN_ERROR = np.sqrt(np.pi / 2)
+NAMES = ["members", "initial", "distances", "loss_equivariant", "loss_augmented"]
+
+
+def summarise_subspace(
+    settings: dict[str, Any], paths: Mapping[str, Sequence[Path]], kernel: None = None
+) -> dict[str, pd.DataFrame]:
+    """Returns the tables ``subspace_distance``, ``layers`` and ``quantities``.
+
+    ``subspace_distance`` (arm, member, time_unit, time, distance): with unit ``epoch`` the mean over each epoch, preceded at
+    time 0 by the start; with unit ``batch`` the value after batches of the first epoch. ``layers`` (arm, layer, epoch,
+    distance): the median over runs of epoch means, layer by layer.
+
+    Args:
+        settings: configuration of the summary stage.
+        paths: arm to its training files.
+        kernel: not used by this kind.
+
+    Raises:
+        DataError: the files of an arm do not hold every run once.
+    """
+    del kernel
+    rows, layers = [], []
+    quantities = Quantities()
+    final: dict[str, tuple[float, float]] = {}
+    for arm in settings["arm_order"]:
+        block = _load(arm, paths[arm], settings["num_members"])
+        total = np.linalg.norm(block["distances"].astype(float), axis=-1)
+        start = np.linalg.norm(block["initial"].astype(float), axis=-1)
+        epochs = np.concatenate([start[None], total.mean(1)])
+        keep = np.arange(-(-total.shape[1] // MAX_BATCHES) - 1, total.shape[1], -(-total.shape[1] // MAX_BATCHES))
+        rows += [_table(arm, "epoch", np.arange(len(epochs)), epochs), _table(arm, "batch", keep + 1, total[0, keep])]
+        per_layer = np.median(block["distances"].astype(float).mean(1), axis=1)
+        for layer in range(per_layer.shape[1]):
+            layers.append(pd.DataFrame({"arm": arm, "layer": layer, "epoch": np.arange(1, len(epochs)),
+                                        "distance": per_layer[:, layer]}))  # fmt: skip
+        final[arm] = _add_quantities(quantities, arm, start, total, block)
+    for arm in (name for name in final if REFERENCE_ARM in final and name != REFERENCE_ARM):
+        (value, error), (base, base_error) = final[arm], final[REFERENCE_ARM]
+        stderr = value / base * float(np.hypot(error / value, base_error / base))
+        quantities.add(f"ratio/{arm}", value / base, stderr, settings["num_members"],
+                       f"final distance over that of {REFERENCE_ARM}")  # fmt: skip
+    return {
+        "subspace_distance": pd.concat(rows, ignore_index=True),
+        "layers": pd.concat(layers, ignore_index=True),
+        "quantities": quantities.table(),
+    }
+
+
+def _add_quantities(
+    quantities: Quantities, arm: str, start: np.ndarray, total: np.ndarray, block: Mapping[str, np.ndarray]
+) -> tuple[float, float]:
+    """Adds the scalars of one arm and returns its final distance with its standard error."""
+    num = len(start)
+    final = _median(total[-1].mean(0))
+    quantities.add(f"initial/{arm}", *_median(start), num, "median distance before augmented training")
+    quantities.add(f"final/{arm}", *final, num, "median of the mean distance in the last epoch")
+    quantities.add(f"largest/{arm}", max(float(total.max()), float(start.max())), 0.0, num,
+                   "largest distance of any run after any step")  # fmt: skip
+    steps = total.shape[1]
+    if steps >= 10:
+        early = total[0, steps // 10 - 1 : steps // 5].mean(0)
+        late = total[0, steps // 2 - 1 :].mean(0)
+        span = np.log(np.arange(steps // 2, steps + 1).mean() / np.arange(steps // 10, steps // 5 + 1).mean())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exponents = np.log(late / early) / span
+        quantities.add(f"growth/{arm}", *_median(exponents[np.isfinite(exponents)]), num,
+                       "exponent of the distance in the number of steps within the first epoch: 1/2 for a random walk, "
+                       "1 for drift")  # fmt: skip
+    for phase in ("equivariant", "augmented"):
+        quantities.add(f"loss_{phase}/{arm}", *_median(block[f"loss_{phase}"][-1].astype(float)), num,
+                       f"median training loss in the last epoch of the {phase} phase")  # fmt: skip
+    return final
+
+
+def _median(values: np.ndarray) -> tuple[float, float]:
+    if len(values) == 0:
+        return float("nan"), float("nan")
+    error = MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+    return float(np.median(values)), float(error)
+
+
+def _table(arm: str, unit: str, times: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    """Returns [T, M] values as a tidy table."""
+    num_times, num_members = values.shape
+    return pd.DataFrame(
+        {
+            "arm": arm,
+            "member": np.repeat(np.arange(num_members), num_times),
+            "time_unit": unit,
+            "time": np.tile(times.astype(float), num_members),
+            "distance": values.T.reshape(-1),
+        }
+    )
+
+
+def _load(arm: str, paths: Sequence[Path], num_members: int) -> dict[str, np.ndarray]:
+    """Returns the arrays of an arm with its runs in order; the member axis is the last but one of distances."""
+    blocks = [storage.read_arrays(path, NAMES, "train") for path in paths]
+    members = np.concatenate([block["members"] for block in blocks]) if blocks else np.zeros(0, int)
+    if not np.array_equal(np.sort(members), np.arange(num_members)):
+        raise DataError(f"arm {arm}: expected runs 0 to {num_members - 1} once each, found {len(members)}.")
+    order, axes = np.argsort(members), {"initial": 0, "distances": 2, "loss_equivariant": 1, "loss_augmented": 1}
+    return {
+        name: np.take(np.concatenate([block[name] for block in blocks], axis), order, axis)
+        for name, axis in axes.items()
+    }
