@@ -22,6 +22,8 @@ SETTINGS = {
     "ensemble_sizes": [1, 2],
     "max_ensembles": 4,
     "batch_size": 11,
+    "output_epochs": [],
+    "whole_blocks": False,
 }
 
 
@@ -66,7 +68,7 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
     samples = {"test": Samples(IMAGES, labels), "fields": Samples(IMAGES)}
     done: list[int] = []
     arrays: dict[str, Any] = evaluate_block(
-        MODEL, (parameters, members, (0, 5)), samples, ACTION, SETTINGS, done.append
+        MODEL, (parameters, members, (0, 5)), samples, dict.fromkeys(samples, ACTION), SETTINGS, done.append
     )
     arrays = {name: array.values for name, array in arrays.items()}
     assert sum(done) == 3 * 2 * 2
@@ -88,3 +90,24 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
     np.testing.assert_array_equal(arrays["test/metric/orbit_same_predictions"], expected)
     np.testing.assert_array_equal(arrays["fields/metric/orbit_same_predictions"], expected)
     np.testing.assert_allclose(arrays["test/metric/orbit_energy_std"], outputs.mean(-1).std(-1), rtol=1e-4, atol=1e-6)
+
+
+def test_sets_with_their_own_action_and_outputs_of_every_member() -> None:
+    """Each set is turned by its own action, and what resampling needs is kept: outputs, and the sum of the block."""
+    parameters, members = random_parameters(3, 2), (2, 3)
+    mirrored = image_action(group_from_name("D1"), 4, 4)
+    settings = SETTINGS | {"member_metrics": ["symmetric_kl"], "output_epochs": [0, 9], "whole_blocks": True}
+    arrays: dict[str, Any] = evaluate_block(
+        MODEL,
+        (parameters, members, (0, 4, 9)),
+        {"turned": Samples(IMAGES), "mirrored": Samples(IMAGES)},
+        {"turned": ACTION, "mirrored": mirrored},
+        settings,
+    )
+    values = {name: array.values for name, array in arrays.items()}
+    outputs = np.stack([[outputs_by_hand(parameters, e, m) for e in range(3)] for m in range(2)])
+    np.testing.assert_allclose(values["turned/outputs"], outputs[:, [0, 2]], rtol=1e-4, atol=1e-5)
+    assert values["mirrored/outputs"].shape == (2, 2, 7, 2, 3)
+    assert values["turned/output_epochs"].tolist() == [0, 9]
+    whole = values["turned/runs"].tolist().index([2, 4])
+    np.testing.assert_allclose(values["turned/sums"][whole], outputs.sum(0), rtol=1e-4, atol=1e-5)

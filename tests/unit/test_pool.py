@@ -7,6 +7,7 @@ import pytest
 
 from emergent import storage
 from emergent.errors import DataError
+from emergent.metrics.ensembles import runs_in_block
 from emergent.metrics.orbit import orbit_same_predictions
 from emergent.metrics.pool import MemberPool
 from emergent.storage import Array
@@ -26,9 +27,10 @@ def write_block(folder: Path, first: int, stop: int, labels: np.ndarray | None =
         tuple(range(first, stop)),
         labels,
         ("orbit_same_predictions",) + (("correct",) if labels is not None else ()),
-        SIZES,
-        MAX_ENSEMBLES,
+        [*runs_in_block(SIZES, MAX_ENSEMBLES, first, stop), (first, stop)],
+        (0, 2),
     )
+    arrays["output_epochs"] = Array(EPOCHS[[0, 2]], ("output_epoch",))
     arrays = {f"test/{name}": value for name, value in arrays.items()}
     arrays |= {
         "members": Array(np.arange(first, stop), ("member",)),
@@ -128,3 +130,18 @@ def test_more_than_ten_thousand_members(tmp_path: Path) -> None:
         return path
 
     assert MemberPool([write_large(first, first + 5000) for first in (0, 5000, 10000)], 15000).num_members == 15000
+
+
+@pytest.mark.parametrize("block", [2, 5, 12])
+def test_mean_of_the_pool_and_outputs_of_its_members(tmp_path: Path, block: int) -> None:
+    pool = MemberPool(write_blocks(tmp_path, block), NUM_MEMBERS)
+    np.testing.assert_allclose(pool.mean("test"), OUTPUTS.mean(1), rtol=1e-5, atol=1e-6)
+    read, num_samples = pool.reader("test", 4)
+    assert num_samples == OUTPUTS.shape[2]
+    np.testing.assert_array_equal(read(1, 3), OUTPUTS[2, :, 1:3])
+
+
+def test_outputs_that_were_not_kept(tmp_path: Path) -> None:
+    pool = MemberPool(write_blocks(tmp_path, 6), NUM_MEMBERS)
+    with pytest.raises(DataError, match=r"at epochs \[0, 4\], 2 was asked for"):
+        pool.reader("test", 2)

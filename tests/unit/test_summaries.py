@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from emergent import storage
+from emergent.metrics.ensembles import runs_in_block
 from emergent.metrics.pool import MemberPool
 from emergent.metrics.quantities import COLUMNS
-from emergent.metrics.summaries import SUMMARIES, summarise
+from emergent.metrics.summaries import POOL_SUMMARIES
 from emergent.storage import Array
 from emergent.training.evaluate import evaluate_set
 
@@ -27,6 +28,8 @@ def make_pool(
     """A pool in blocks of half its members, whose networks have the given outputs [E, M, N, G, K] on each set."""
     num = settings["num_members"]
     metrics = ("orbit_energy_std",) if settings["kind"] == "ising" else ("orbit_same_predictions",)
+    if settings["kind"] == "orbit_divergence":
+        metrics = ("orbit_same_predictions", "symmetric_kl")
     paths = []
     for first, stop in ((0, num // 2), (num // 2, num)):
         arrays = {"members": Array(np.arange(first, stop), ("member",)), "epochs": Array(EPOCHS, ("epoch",))}
@@ -36,10 +39,13 @@ def make_pool(
                 {"outputs": values[:, first:stop].astype(np.float32)},
                 tuple(range(first, stop)),
                 labels.get(data),
-                metrics + (("correct",) if data in labels else ()),
-                tuple(settings["ensemble_sizes"]),
-                settings["max_ensembles"],
+                metrics + (("correct", "cross_entropy") if data in labels else ()),
+                runs_in_block(tuple(settings["ensemble_sizes"]), settings["max_ensembles"], first, stop)
+                + ([(first, stop)] if settings["kind"] == "orbit_divergence" else []),
+                (2,) if settings["kind"] == "orbit_divergence" else (),
             )
+            if settings["kind"] == "orbit_divergence":
+                part["output_epochs"] = Array(EPOCHS[2:], ("output_epoch",))
             arrays |= {f"{data}/{name}": value for name, value in part.items()}
             if data in labels:
                 arrays[f"{data}/labels"] = Array(labels[data], ("sample",))
@@ -75,6 +81,10 @@ def values_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     assert list(tables["quantities"].columns) == COLUMNS
     assert (tables["quantities"].description.str.len() > 5).all()
     return tables["quantities"].set_index("name")
+
+
+def summarise(settings: dict[str, Any], pools: dict[str, MemberPool], kernel: Path | None) -> dict[str, pd.DataFrame]:
+    return POOL_SUMMARIES[settings["kind"]](settings, pools, kernel)
 
 
 @pytest.fixture
@@ -352,4 +362,64 @@ def test_ising_quantities(ising_case: dict[str, pd.DataFrame]) -> None:
 
 
 def test_every_kind_of_experiment_has_a_summary() -> None:
-    assert set(SUMMARIES) == {"ising", "orbit_same_prediction", "convergence"}
+    assert set(POOL_SUMMARIES) == {"ising", "orbit_same_prediction", "convergence", "orbit_divergence"}
+
+
+def divergence_settings(num: int) -> dict[str, Any]:
+    settings = settings_of("orbit_divergence", {"sym": "C4", "asym": "C4"}, num, [5])
+    return settings | {"seed": 3, "bootstrap": {"sizes": [2, 5, 10], "num": 6, "epochs": [2]}}
+
+
+@pytest.fixture
+def divergence_tables(tmp_path: Path) -> dict[str, pd.DataFrame]:
+    """Members are an invariant mean plus noise; those of ``asym`` have a common part that is not invariant."""
+    settings = divergence_settings(20)
+    generator = np.random.default_rng(0)
+    labels = {"digits": np.arange(6, dtype=np.int32) % 3}
+    pools = {}
+    for arm, common in (("sym", 0.0), ("asym", 0.7)):
+        outputs = {}
+        for data in DATA:
+            mean = 2 * generator.normal(size=(1, 1, 6, 1, 3)) + common * generator.normal(size=(1, 1, 6, 4, 3))
+            outputs[data] = mean + generator.normal(size=(3, 20, 6, 4, 3))
+        pools[arm] = make_pool(tmp_path, arm, outputs, labels, settings)
+    return stored(summarise(settings, pools, None), tmp_path)
+
+
+def test_divergence_tables(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    tables = divergence_tables
+    ensembles = tables["ensembles"]
+    assert set(ensembles.metric) == {"osp", "divergence", "accuracy", "loss"}
+    assert set(ensembles[ensembles.data == "fields"].metric) == {"osp", "divergence"}
+    assert set(ensembles.num) == {6} and set(ensembles.ensemble_size) == {2, 5, 10}
+    pool = tables["pool"].set_index(["arm", "data", "epoch", "metric", "predictor"])
+    assert (
+        pool.loc[("sym", "digits", 0, "osp", "pool"), "mean"] > pool.loc[("sym", "digits", 0, "osp", "members"), "mean"]
+    )
+    assert set(tables["disjoint"].num) == {4}
+    assert set(tables["law"].quantity) == {"divergence", "squared_gap"}
+    # An ensemble of ten drawn without replacement diverges less than single members, and less than ensembles of five.
+    points = tables["law_points"]
+    by_size = points[(points.arm == "sym") & (points.data == "digits")].sort_values("ensemble_size")["mean"]
+    assert (by_size.diff().dropna() < 0).all()
+
+
+def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    values = values_of(divergence_tables)
+    assert values.value["num_members"] == 20
+    for data in ("in", "ood"):
+        assert abs(values.value[f"gap_floor/sym/{data}"]) < 3 * values.stderr[f"gap_floor/sym/{data}"]
+        assert values.value[f"gap_floor/asym/{data}"] > 5 * values.stderr[f"gap_floor/asym/{data}"]
+        assert values.value[f"floor_difference/asym/{data}"] > 0
+        assert values.value[f"pool_gain/sym/{data}"] > 0
+    assert values.value["divergence/sym/in/5"] == values.value["divergence/sym/digits/5"]
+    assert "floor_difference/sym/in" not in values.index
+
+
+def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    table = divergence_tables["significance"].set_index(["data", "metric", "ensemble_size", "arm", "other"])
+    row = table.loc[("digits", "divergence", 10, "sym", "asym")]
+    assert row.difference < 0 and row.p < 0.001 and row.t < 0
+    assert table.loc[("digits", "divergence", 10, "asym", "sym")].p > 0.999
+    # One pool of 20 holds two ensembles of ten: their spread is the noise of the pool, which bootstraps do not see.
+    assert np.isfinite(row.pool_z)

@@ -7,7 +7,7 @@ from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, limit_threads, main_guard, progress, read_stage_config
 from emergent.training.mesh_samples import load_meshes
-from emergent.training.point_clouds import evaluate_points
+from emergent.training.point_evaluation import evaluate_points
 from emergent.training.tasks import read_block
 
 

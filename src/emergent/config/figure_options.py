@@ -1,4 +1,4 @@
-"""Options of the figures and tables on orbit divergence (arXiv 2410.01452) in ``config/figures.yaml``."""
+"""Options of the figures and tables of arXiv 2410.01452 and 2303.13458 in ``config/figures.yaml``."""
 
 from typing import Literal
 
@@ -34,3 +34,17 @@ class PublishedPointsOptions(StrictModel):
 
     epoch: PositiveInt = Field(description="epoch of the published points")
     num_members: PositiveInt = Field(description="members of the published pool")
+
+
+class FlowOptions(StrictModel):
+    """Rows of the equivariant flow."""
+
+    arms: Many[Name] = Field(min_length=1, description="rows from top to bottom")
+    half_width: float = Field(gt=0, description="the panels show this far from the origin")
+
+
+class SubspaceOptions(StrictModel):
+    """Curves of the distance from the equivariant subspace."""
+
+    arms: Many[Name] = Field(min_length=1, description="groups of runs, in the order of the legend")
+    scale: Literal["linear", "log"] = Field(description="vertical axes")

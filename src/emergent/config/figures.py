@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
-from emergent.config.figure_options import DivergenceOptions, FillOptions, PointCloudOptions, PublishedPointsOptions
+from emergent.config.figure_options import (
+    DivergenceOptions,
+    FillOptions,
+    FlowOptions,
+    PointCloudOptions,
+    PublishedPointsOptions,
+    SubspaceOptions,
+)
 from emergent.config.papers import Paper
 from emergent.errors import ConfigError
 
@@ -96,20 +103,6 @@ class ConvergenceOptions(StrictModel):
 
     data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
     fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
-
-
-class FlowOptions(StrictModel):
-    """Rows of the equivariant flow."""
-
-    arms: Many[Name] = Field(min_length=1, description="rows from top to bottom")
-    half_width: float = Field(gt=0, description="the panels show this far from the origin")
-
-
-class SubspaceOptions(StrictModel):
-    """Curves of the distance from the equivariant subspace."""
-
-    arms: Many[Name] = Field(min_length=1, description="groups of runs, in the order of the legend")
-    scale: Literal["linear", "log"] = Field(description="vertical axes")
 
 
 class NoOptions(StrictModel):
@@ -236,6 +229,14 @@ class PointCloudTable(_Entry):
     options: PointCloudOptions = PointCloudOptions()
 
 
+class PermutationFigure(_Entry):
+    """Distance from equivariance against distance moved."""
+
+    plot: Literal["permutation_departure"]
+    kind: Literal["figure"] = "figure"
+    options: NoOptions = NoOptions()
+
+
 Entry = Annotated[
     IsingFigure
     | PredictionFigure
@@ -250,6 +251,7 @@ Entry = Annotated[
     | PublishedPointsTable
     | FlowFigure
     | SubspaceFigure
+    | PermutationFigure
     | PointCloudFigure
     | PointCloudTable,
     Field(discriminator="plot"),

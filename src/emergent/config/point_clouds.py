@@ -1,4 +1,4 @@
-"""Typed configuration of experiments of kind ``point_clouds``: ensembles on clouds drawn from meshes, rotated at random.
+"""Typed configuration of experiments of kind ``point_clouds``: ensembles on clouds from meshes, rotated at random.
 
 References:
     arXiv 2410.01452, point-cloud experiment.

@@ -7,10 +7,10 @@ from pydantic import Field, PositiveInt, model_validator
 from emergent.config.base import Many, StrictModel
 
 Initialisation = Literal["xavier", "released"]
-"""``xavier``: all weights Gaussian with standard deviation 5/3 sqrt(2 / (fan_in + fan_out)), which every rotation of the
-input leaves alike. ``released``: the local and the global net start uniform in +-1 / sqrt(fan_in) instead, as the
-released code leaves them; the law of the weights on coordinate differences is then a cube's, not a ball's. Biases are
-uniform in +-1 / sqrt(fan_in) in both."""
+"""``xavier``: all weights Gaussian with standard deviation 5/3 sqrt(2 / (fan_in + fan_out)), a law that every rotation
+of the input leaves as it is. ``released``: the local and the global net start uniform in +-1 / sqrt(fan_in) instead, as
+the released code leaves them; the law of the weights on coordinate differences is then a cube's, not a ball's. Biases
+are uniform in +-1 / sqrt(fan_in) in both."""
 Normalisation = Literal["per_point", "per_message", "consecutive_rows"]
 """What the layer normalisation inside the local net runs over: all messages and features of a point, the features of
 one message, or, as released, blocks of as many consecutive rows of the batch's message list as a point has messages.

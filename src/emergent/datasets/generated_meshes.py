@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from trimesh import creation
+from trimesh import Trimesh, creation
 
 from emergent.config.meshes import GeneratedMeshOptions
 from emergent.datasets.meshes import Mesh, check_mesh, mesh_split
@@ -19,37 +19,37 @@ def _ratio(generator: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(generator.uniform(np.log(low), np.log(high))))
 
 
-def _box(generator: np.random.Generator) -> creation.Trimesh:
+def _box(generator: np.random.Generator) -> Trimesh:
     return creation.box(extents=[1.0, _ratio(generator, 0.4, 1.0), _ratio(generator, 0.4, 1.0)])
 
 
-def _cylinder(generator: np.random.Generator) -> creation.Trimesh:
+def _cylinder(generator: np.random.Generator) -> Trimesh:
     return creation.cylinder(radius=1.0, height=_ratio(generator, 0.5, 5.0), sections=_SECTIONS)
 
 
-def _cone(generator: np.random.Generator) -> creation.Trimesh:
+def _cone(generator: np.random.Generator) -> Trimesh:
     return creation.cone(radius=1.0, height=_ratio(generator, 1.0, 4.0), sections=_SECTIONS)
 
 
-def _torus(generator: np.random.Generator) -> creation.Trimesh:
+def _torus(generator: np.random.Generator) -> Trimesh:
     return creation.torus(1.0, _ratio(generator, 0.15, 0.5), major_sections=_SECTIONS, minor_sections=12)
 
 
-def _ellipsoid(generator: np.random.Generator) -> creation.Trimesh:
+def _ellipsoid(generator: np.random.Generator) -> Trimesh:
     mesh = creation.icosphere(subdivisions=2)
     mesh.apply_scale([1.0, _ratio(generator, 0.4, 1.0), _ratio(generator, 0.4, 1.0)])
     return mesh
 
 
-def _capsule(generator: np.random.Generator) -> creation.Trimesh:
+def _capsule(generator: np.random.Generator) -> Trimesh:
     return creation.capsule(height=_ratio(generator, 1.0, 5.0), radius=1.0, count=[12, _SECTIONS])
 
 
-def _tube(generator: np.random.Generator) -> creation.Trimesh:
+def _tube(generator: np.random.Generator) -> Trimesh:
     return creation.annulus(_ratio(generator, 0.4, 0.9), 1.0, height=_ratio(generator, 0.5, 4.0), sections=_SECTIONS)
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator], creation.Trimesh]] = {
+FAMILIES: dict[str, Callable[[np.random.Generator], Trimesh]] = {
     "box": _box,
     "cylinder": _cylinder,
     "cone": _cone,

@@ -114,7 +114,9 @@ def mesh_split(split: str, meshes: Sequence[Mesh], labels: Sequence[int]) -> dic
         f"{split}/vertices": Array(vertices, ("vertex", "axis"), "1", "positions in the units of the source"),
         f"{split}/faces": Array(faces, ("face", "corner"), "1", "vertices of a face, counted within its mesh"),
         f"{split}/area_starts": Array(starts, ("face",), "1", "area of the faces before it over the mesh's, x 2^32"),
-        f"{split}/vertex_offsets": Array(_offsets([m.vertices for m in meshes]), ("bound",), "1", f"first vertex {text}"),
+        f"{split}/vertex_offsets": Array(
+            _offsets([m.vertices for m in meshes]), ("bound",), "1", f"first vertex {text}"
+        ),
         f"{split}/face_offsets": Array(_offsets([m.faces for m in meshes]), ("bound",), "1", f"first face {text}"),
         f"{split}/areas": Array(np.array([part.sum() for part in areas]), ("sample",), "1", "area of the mesh"),
         f"{split}/labels": Array(np.asarray(labels, np.int32), ("sample",), "1", "class index"),

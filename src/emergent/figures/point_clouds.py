@@ -58,8 +58,9 @@ def draw(tables: Tables, references: References, entry: PointCloudFigure) -> Dra
             rows = require_rows(chosen, "ensembles", metric=metric, data=data)
             for arm in arms:
                 own = rows[rows["arm"] == arm].sort_values("ensemble_size")
+                label = arm.replace("_", " ")
                 axes.errorbar(own["ensemble_size"], own["mean"], yerr=own["std"], color=colors[arm],
-                              marker=marks[arm], markersize=2.8, elinewidth=0.9, label=arm.replace("_", " "))  # fmt: skip
+                              marker=marks[arm], markersize=2.8, elinewidth=0.9, label=label)  # fmt: skip
         grid[0, column].set_title(f"{PLACES[role]} ({_name(data)})")
         grid[0, column].yaxis.set_major_locator(MaxNLocator(6))
         style.log_decades(grid[1, column])

@@ -38,7 +38,8 @@ def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawi
     for panel, unit, label in ((left, "epoch", "Epoch"), (right, "batch", "Batch in the first epoch")):
         panel.set_yscale(entry.options.scale)
         for arm in arms:
-            _draw_arm(panel, require_rows(rows[arm], "subspace_distance", time_unit=unit), ARM_COLORS.get(arm, style.PURPLE))
+            chosen = require_rows(rows[arm], "subspace_distance", time_unit=unit)
+            _draw_arm(panel, chosen, ARM_COLORS.get(arm, style.PURPLE))
         panel.set_xlabel(label)
         panel.set_xlim(left=0)
         if entry.options.scale == "linear":

@@ -16,7 +16,7 @@ from zlib import crc32
 import h5py
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind_from_stats
 
 from emergent import storage
 from emergent.errors import DataError
@@ -136,8 +136,11 @@ def _measure(
         mixed = (weights @ logits.reshape(num_members, -1)).reshape(-1, *logits.shape[1:])
         for sums, outputs in ((members, logits), (combined, mixed)):
             for metric, values in _sums(outputs, own).items():
-                sums[metric] = sums.get(metric, 0) + values / shape[0]
-    return members, combined, shape[1] - 1
+                sums[metric] = sums.get(metric, 0) + values
+    for sums in (members, combined):
+        for metric in sums:
+            sums[metric] = sums[metric] / shape[0]
+    return members, combined, int(shape[1]) - 1
 
 
 def _sums(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -147,7 +150,7 @@ def _sums(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarra
     for start in range(0, len(outputs), _ROWS):
         rows = outputs[start : start + _ROWS]
         part = {
-            "osp": 100 / num * (orbit_same_predictions(rows) - 1).sum(-1),
+            "osp": 100 * (orbit_same_predictions(rows) - 1).sum(-1) / num,
             "divergence": (num + 1) / num * symmetric_kl(rows).sum(-1),
         }
         if labels is not None:
@@ -175,8 +178,10 @@ def _tests(head: dict[str, Any], boots: dict[int, np.ndarray]) -> list[dict[str,
     for size in sorted(set(boots) - {largest}):
         difference = boots[largest].mean() - boots[size].mean()
         statistic = p = np.nan
-        if boots[largest].std() + boots[size].std() > 0:
-            result: Any = ttest_ind(boots[largest], boots[size], equal_var=False, alternative=side)
+        moments = [(v.mean(), v.std(ddof=1), len(v)) for v in (boots[largest], boots[size])]
+        # Without any spread there is nothing to test.
+        if any(std > 1e-12 * abs(mean) for mean, std, _ in moments):
+            result: Any = ttest_ind_from_stats(*moments[0], *moments[1], equal_var=False, alternative=side)
             statistic, p = float(result.statistic), float(result.pvalue)
         rows.append(
             head | {"ensemble_size": size, "largest": largest, "difference": difference, "t": statistic, "p": p}

@@ -30,9 +30,9 @@ def summarise_subspace(
 ) -> dict[str, pd.DataFrame]:
     """Returns the tables ``subspace_distance``, ``layers`` and ``quantities``.
 
-    ``subspace_distance`` (arm, member, time_unit, time, distance): with unit ``epoch`` the mean over each epoch, preceded at
-    time 0 by the start; with unit ``batch`` the value after batches of the first epoch. ``layers`` (arm, layer, epoch,
-    distance): the median over runs of epoch means, layer by layer.
+    ``subspace_distance`` (arm, member, time_unit, time, distance): with unit ``epoch`` the mean over each epoch,
+    preceded at time 0 by the start; with unit ``batch`` the value after batches of the first epoch. ``layers`` (arm,
+    layer, epoch, distance): the median over runs of epoch means, layer by layer.
 
     Args:
         settings: configuration of the summary stage.
@@ -88,8 +88,7 @@ def _add_quantities(
         with np.errstate(divide="ignore", invalid="ignore"):
             exponents = np.log(late / early) / span
         quantities.add(f"growth/{arm}", *_median(exponents[np.isfinite(exponents)]), num,
-                       "exponent of the distance in the number of steps within the first epoch: 1/2 for a random walk, "
-                       "1 for drift")  # fmt: skip
+                       "exponent of the distance in the number of steps, from early to late in the first epoch")  # fmt: skip
     for phase in ("equivariant", "augmented"):
         quantities.add(f"loss_{phase}/{arm}", *_median(block[f"loss_{phase}"][-1].astype(float)), num,
                        f"median training loss in the last epoch of the {phase} phase")  # fmt: skip

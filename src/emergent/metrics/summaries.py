@@ -14,6 +14,7 @@ from emergent.metrics.divergence_summary import summarise_divergence
 from emergent.metrics.flow_summary import summarise_flow
 from emergent.metrics.ising_summary import summarise_ising
 from emergent.metrics.osp_summary import summarise_osp
+from emergent.metrics.permutation_summary import summarise_permutations
 from emergent.metrics.point_cloud_summary import summarise_point_clouds
 from emergent.metrics.pool import MemberPool
 from emergent.metrics.subspace_summary import summarise_subspace
@@ -30,6 +31,7 @@ POOL_SUMMARIES: dict[str, Callable[..., Tables]] = {
 
 SUMMARIES: dict[str, Callable[..., Tables]] = {
     "flow": summarise_flow,
+    "permutation_flow": summarise_permutations,
     "point_clouds": summarise_point_clouds,
     "subspace": summarise_subspace,
 }

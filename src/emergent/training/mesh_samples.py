@@ -1,6 +1,7 @@
 """Meshes resident on the device, and clouds of points drawn from them at every access."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from emergent import storage
+from emergent.config.pointnet import Sampling
 from emergent.errors import DataError
+from emergent.models.pointnet import nearest_neighbours
 from emergent.training.samples import SELECTION_SEED
 
 _ARRAYS = ("vertices", "faces", "area_starts", "vertex_offsets", "face_offsets", "labels")
@@ -110,3 +113,11 @@ def draw_points(meshes: Meshes, mesh: Int[Array, ""], key: PRNGKeyArray, num_poi
     weights = jnp.where(outside, 1 - weights, weights)
     edges = corners[:, 1:] - corners[:, :1]
     return corners[:, 0] + (weights[:, :, None] * edges).sum(1)
+
+
+def draw_clouds(
+    meshes: Meshes, chosen: Int[Array, " B"], keys: PRNGKeyArray, sampling: Sampling
+) -> tuple[Float[Array, "B P 3"], Int[Array, "B P k"]]:
+    """Returns a cloud of each chosen mesh, drawn with its own key, and its graph of nearest neighbours."""
+    points = jax.vmap(lambda mesh, key: draw_points(meshes, mesh, key, sampling.num_points))(chosen, keys)
+    return points, jax.vmap(partial(nearest_neighbours, num=sampling.num_neighbours))(points)

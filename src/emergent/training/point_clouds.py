@@ -1,4 +1,4 @@
-"""Training and evaluation of members on point clouds drawn from meshes at every access.
+"""Training of members on point clouds drawn from meshes at every access.
 
 Members train one after another: one step of one member already fills a device. Everything a member draws (initial
 parameters, data order, points, rotations) comes from its own keys, so it is the same network in every block.
@@ -9,7 +9,6 @@ References:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -17,17 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import traverse_util
-from jaxtyping import Array as JaxArray
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from emergent.config.pointnet import PointNetModel, Sampling
 from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.groups.rotations import random_rotations, rotate
-from emergent.models.pointnet import PointNet, initial_parameters, nearest_neighbours
+from emergent.models.pointnet import PointNet, initial_parameters
 from emergent.storage import Array
-from emergent.training.mesh_samples import Meshes, draw_points
-from emergent.training.prng import Purpose, member_key, name_id
+from emergent.training.mesh_samples import Meshes, draw_clouds
+from emergent.training.prng import Purpose, member_key
 from emergent.training.step import MemberState, cross_entropy, make_optimiser
 from emergent.training.tasks import PARAMETER_PREFIX
 
@@ -78,12 +76,24 @@ class PointResult:
     losses: np.ndarray
 
 
-def draw_clouds(
-    meshes: Meshes, chosen: Int[JaxArray, " B"], keys: PRNGKeyArray, sampling: Sampling
-) -> tuple[Float[JaxArray, "B P 3"], Int[JaxArray, "B P k"]]:
-    """Returns a cloud of each chosen mesh, drawn with its own key, and its graph of nearest neighbours."""
-    points = jax.vmap(lambda mesh, key: draw_points(meshes, mesh, key, sampling.num_points))(chosen, keys)
-    return points, jax.vmap(partial(nearest_neighbours, num=sampling.num_neighbours))(points)
+def make_update(
+    module: PointNet, optimiser: optax.GradientTransformation
+) -> Callable[[MemberState, jax.Array, jax.Array, jax.Array], tuple[MemberState, jax.Array]]:
+    """Returns ``update(state, points, neighbours, labels) -> (state, loss)``: one step of one member on a batch."""
+
+    def update(
+        state: MemberState, points: jax.Array, neighbours: jax.Array, labels: jax.Array
+    ) -> tuple[MemberState, jax.Array]:
+        def objective(parameters: Any) -> jax.Array:
+            logits = module.apply(parameters, points, neighbours)
+            assert isinstance(logits, jax.Array)
+            return cross_entropy(logits, labels)
+
+        loss, gradients = jax.value_and_grad(objective)(state.parameters)
+        updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.parameters)
+        return MemberState(optax.apply_updates(state.parameters, updates), optimiser_state), loss
+
+    return update
 
 
 class _Trainer:
@@ -98,8 +108,8 @@ class _Trainer:
         self.whole, self.rest = divmod(num_samples, size)
         self.num_steps = self.whole + (self.rest > 0)
         self._num_samples, self._size = num_samples, size
-        self._module = PointNet(task.model)
         self._optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
+        self._update = make_update(PointNet(task.model), self._optimiser)
         self.initialise = jax.jit(self._initialise)
         self.run_epoch = jax.jit(self._run_epoch, donate_argnums=(0,))
 
@@ -114,22 +124,12 @@ class _Trainer:
         points, neighbours = draw_clouds(meshes, chosen, jax.random.split(points_key, len(chosen)), self.task.sampling)
         if self.task.augmentation == "rotations":
             points = rotate(random_rotations(rotations_key, len(chosen)), points)
-
-        def objective(parameters: Any) -> jax.Array:
-            logits = self._module.apply(parameters, points, neighbours)
-            assert isinstance(logits, jax.Array)
-            return cross_entropy(logits, meshes.labels[chosen])
-
-        loss, gradients = jax.value_and_grad(objective)(state.parameters)
-        updates, optimiser_state = self._optimiser.update(gradients, state.optimiser, state.parameters)
-        return MemberState(optax.apply_updates(state.parameters, updates), optimiser_state), loss
+        return self._update(state, points, neighbours, meshes.labels[chosen])
 
     def _run_epoch(
         self, state: MemberState, member: jax.Array, epoch: jax.Array, meshes: Meshes
     ) -> tuple[MemberState, jax.Array]:
-        order = jax.random.permutation(
-            jax.random.fold_in(self.task.key(member, "order"), epoch), self._num_samples
-        )
+        order = jax.random.permutation(jax.random.fold_in(self.task.key(member, "order"), epoch), self._num_samples)
         augment = self.task.key(member, "augment")
 
         def body(carry: MemberState, item: tuple[jax.Array, jax.Array]) -> tuple[MemberState, jax.Array]:
@@ -145,9 +145,7 @@ class _Trainer:
         return state, losses.mean()
 
 
-def train_points(
-    task: PointTask, meshes: Meshes, on_progress: Callable[[int], None] | None = None
-) -> PointResult:
+def train_points(task: PointTask, meshes: Meshes, on_progress: Callable[[int], None] | None = None) -> PointResult:
     """Returns the trained members of a block.
 
     Args:
@@ -189,98 +187,4 @@ def block_arrays(task: PointTask, result: PointResult) -> dict[str, Array]:
     for name, values in result.parameters.items():
         dims = ("epoch", "member", *(f"axis{i}" for i in range(values.ndim - 2)))
         arrays[PARAMETER_PREFIX + name] = Array(values, dims)
-    return arrays
-
-
-def evaluation_rotations(seed: int, experiment: str, num: int) -> Float[np.ndarray, "R 3 3"]:
-    """Returns the rotations that all members and clouds of an experiment share."""
-    key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), name_id(experiment))
-    with jax.threefry_partitionable(True):
-        return np.asarray(random_rotations(jax.random.fold_in(key, name_id("evaluation rotations")), num))
-
-
-class PointPredictor:
-    """Logits of one architecture on all clouds of an evaluation set, unrotated and rotated."""
-
-    def __init__(self, model: PointNetModel, sampling: Sampling, rotations: np.ndarray, batch_size: int) -> None:
-        """Compiles nothing yet.
-
-        Args:
-            model: architecture.
-            sampling: how clouds are drawn.
-            rotations: [R, 3, 3].
-            batch_size: clouds per forward pass.
-        """
-        self._module = PointNet(model)
-        self._sampling = sampling
-        self._rotations = jnp.concatenate([jnp.eye(3, dtype=rotations.dtype)[None], jnp.asarray(rotations)])
-        self._batch_size = batch_size
-        # Two programs, because the first depends on the sizes of the meshes and the second, larger one does not.
-        self._draw = jax.jit(self._draw_batch)
-        self._apply = jax.jit(self._logits)
-
-    def _draw_batch(
-        self, meshes: Meshes, chosen: jax.Array, key: PRNGKeyArray
-    ) -> tuple[Float[JaxArray, "B P 3"], Int[JaxArray, "B P k"]]:
-        # A key per mesh: its cloud depends neither on the batch that it is in nor on the other meshes.
-        return draw_clouds(meshes, chosen, jax.vmap(jax.random.fold_in, (None, 0))(key, chosen), self._sampling)
-
-    def _logits(self, parameters: Any, points: jax.Array, neighbours: jax.Array) -> Float[JaxArray, "B 1+R K"]:
-        def turned(rotation: jax.Array) -> jax.Array:
-            turns = jnp.broadcast_to(rotation, (points.shape[0], 3, 3))
-            logits = self._module.apply(parameters, rotate(turns, points), neighbours)
-            assert isinstance(logits, jax.Array)
-            return logits
-
-        return jnp.swapaxes(jax.lax.map(turned, self._rotations), 0, 1)
-
-    def __call__(self, parameters: Any, meshes: Meshes, key: PRNGKeyArray) -> Float[np.ndarray, "N 1+R K"]:
-        """Returns the logits of every cloud at the identity and at every rotation."""
-        num = meshes.labels.shape[0]
-        batches = [jnp.arange(i, min(i + self._batch_size, num)) for i in range(0, num, self._batch_size)]
-        logits = [self._apply(parameters, *self._draw(meshes, batch, key)) for batch in batches]
-        return np.concatenate([np.asarray(part) for part in logits])
-
-
-def evaluate_points(
-    config: Mapping[str, Any],
-    block: tuple[Mapping[str, np.ndarray], tuple[int, ...], tuple[int, ...]],
-    sets: Mapping[str, Meshes],
-    on_progress: Callable[[int], None] | None = None,
-) -> dict[str, Array]:
-    """Returns the logits of a block of members on all evaluation sets, as arrays to be stored.
-
-    Args:
-        config: stage configuration ``evaluate``.
-        block: parameters [E, M, ...] by name, member indices, epochs; the last epoch is evaluated.
-        sets: evaluation sets by name.
-        on_progress: called with the number of members just evaluated on one set.
-    """
-    parameters, members, epochs = block
-    settings = config["evaluate"]
-    rotations = evaluation_rotations(config["seed"], config["experiment"], settings["num_rotations"])
-    sampling = Sampling.model_validate(config["sampling"])
-    predictor = PointPredictor(
-        PointNetModel.model_validate(config["model"]), sampling, rotations, settings["batch_size"]
-    )
-    arrays = {
-        "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
-        "epochs": Array(np.asarray(epochs[-1:]), ("epoch",), "epochs", "training time"),
-        "rotations": Array(rotations, ("rotation", "row", "column"), "1", "shared by all members and clouds"),
-    }
-    with jax.default_matmul_precision(config["matmul_precision"]), jax.threefry_partitionable(True):
-        for name, meshes in sets.items():
-            logits = []
-            for position, member in enumerate(members):
-                tree = traverse_util.unflatten_dict({k: v[-1, position] for k, v in parameters.items()}, sep="/")
-                owner = member if settings["points"] == "per_member" else 0
-                arm = config["arm"] if settings["points"] == "per_member" else ""
-                key = member_key(config["seed"], config["experiment"], arm, owner, "augment")
-                logits.append(predictor(tree, meshes, jax.random.fold_in(key, name_id(f"evaluate {name}"))))
-                if on_progress:
-                    on_progress(1)
-            dims = ("member", "sample", "element", "output")
-            text = "logits; element 0 is the unrotated cloud, then the rotations in order"
-            arrays[f"{name}/logits"] = Array(np.stack(logits), dims, "1", text)
-            arrays[f"{name}/labels"] = Array(np.asarray(meshes.labels), ("sample",), "1", "class labels")
     return arrays

@@ -1,0 +1,130 @@
+"""Resampled ensembles and the laws of their symmetry, on synthetic outputs with known answers."""
+
+import numpy as np
+import pytest
+
+from emergent.metrics.orbit import squared_gap, symmetric_kl
+from emergent.metrics.resampling import (
+    CHUNK_FLOATS,
+    Reader,
+    divergence_law,
+    ensemble_metrics,
+    gap_products,
+    jackknife_error,
+    law_design,
+    resample,
+    squared_gap_law,
+)
+
+NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
+
+
+def reader(outputs: np.ndarray) -> Reader:
+    """Reads from an array [M, N, G, K]."""
+    return lambda start, stop: outputs[:, start:stop]
+
+
+def pool(num: int, floor: float, noise: float, seed: int = 0) -> np.ndarray:
+    """Members whose mean is invariant up to ``floor`` and whose own noise has standard deviation ``noise``."""
+    generator = np.random.default_rng(seed)
+    mean = generator.normal(size=(NUM_SAMPLES, 1, NUM_CLASSES)) + np.zeros((1, ORDER, 1))
+    bias = floor * np.random.default_rng(99).normal(size=(NUM_SAMPLES, ORDER, NUM_CLASSES))
+    return mean + bias + noise * generator.normal(size=(num, NUM_SAMPLES, ORDER, NUM_CLASSES))
+
+
+@pytest.mark.parametrize("chunk", [1, CHUNK_FLOATS])
+def test_metrics_of_weighted_ensembles(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Chunks of samples do not matter, and an ensemble is the metric of its mean outputs."""
+    monkeypatch.setattr("emergent.metrics.resampling.CHUNK_FLOATS", chunk)
+    outputs = pool(5, 0.3, 1.0).astype(np.float32)
+    weights = np.array([[1, 0, 0, 0, 0], [0.2] * 5])
+    labels = np.arange(NUM_SAMPLES) % NUM_CLASSES
+    result = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, labels)
+    for row, mean in enumerate((outputs[0], outputs.mean(0))):
+        classes = mean.argmax(-1)
+        np.testing.assert_allclose(result["osp"][row], (classes == classes[:, :1]).sum(-1).mean())
+        np.testing.assert_allclose(result["divergence"][row], symmetric_kl(mean).mean(), rtol=1e-5)
+        np.testing.assert_allclose(result["accuracy"][row], (classes[:, 0] == labels).mean())
+    assert set(ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, None)) == {"osp", "divergence"}
+
+
+def test_products_give_the_squared_gap_of_any_ensemble() -> None:
+    outputs = pool(6, 0.3, 1.0)
+    products = gap_products(reader(outputs), NUM_SAMPLES)
+    weights = np.array([0.5, 0.25, 0.25, 0, 0, 0])
+    expected = squared_gap(np.tensordot(weights, outputs, 1)).mean()
+    np.testing.assert_allclose(weights @ products @ weights, expected, rtol=1e-12)
+
+
+def test_squared_gap_law_is_unbiased_and_its_errors_are_right() -> None:
+    """Over many pools the floor and slope average to their true values, and scatter as the jackknife says."""
+    noise = 1.5
+    laws = [squared_gap_law(gap_products(reader(pool(20, 0.4, noise, seed)), NUM_SAMPLES)) for seed in range(400)]
+    bias = 0.4 * np.random.default_rng(99).normal(size=(NUM_SAMPLES, ORDER, NUM_CLASSES))
+    floor = squared_gap(bias).mean()
+    slope = 2 * noise**2 * (ORDER - 1) / ORDER  # f(gx) - f(x) has twice the variance, and none at the identity
+    for name, truth in (("floor", floor), ("slope", slope)):
+        values = np.array([getattr(law, name) for law in laws])
+        assert abs(values.mean() - truth) < 4 * values.std() / np.sqrt(len(values))
+        reported = np.sqrt(np.mean([getattr(law, f"{name}_stderr") ** 2 for law in laws]))
+        # The jackknife of a U-statistic errs on the safe side, by less the larger the pool.
+        assert 0.9 < reported / values.std() < 1.3
+
+
+def test_squared_gap_law_holds_for_every_size() -> None:
+    """The mean over all pairs of members is floor + slope / 2, exactly."""
+    products = gap_products(reader(pool(6, 0.4, 1.0)), NUM_SAMPLES)
+    law = squared_gap_law(products)
+    pairs = [(products[i, i] + products[j, j] + 2 * products[i, j]) / 4 for i in range(6) for j in range(6) if i != j]
+    np.testing.assert_allclose(np.mean(pairs), law.floor + law.slope / 2, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(products).mean(), law.floor + law.slope, rtol=1e-12)
+
+
+@pytest.mark.parametrize("num", [2, 5, 10, 23])
+def test_ensembles_behind_the_fit(num: int) -> None:
+    """Every row is an ensemble without replacement that avoids its jackknife group; all sizes occur for every group."""
+    design = law_design(num, np.random.default_rng(0))
+    sizes = design.sizes[design.size_index]
+    np.testing.assert_allclose(design.weights.sum(1), 1)
+    np.testing.assert_array_equal((design.weights > 0).sum(1), sizes)
+    groups = np.array_split(np.arange(num), min(10, num))
+    for number, group in enumerate(groups):
+        rows = design.left_out == number
+        assert not design.weights[rows][:, group].any()
+        assert set(design.size_index[rows]) == set(range(len(design.sizes)))
+
+
+def test_divergence_law_recovers_coefficients() -> None:
+    design = law_design(40, np.random.default_rng(0))
+    sizes = design.sizes[design.size_index]
+    law, means, errors = divergence_law(design, 0.05 + 4 / sizes + 3 / sizes**2)
+    np.testing.assert_allclose([law.floor, law.slope, law.curvature], [0.05, 4, 3], rtol=1e-8)
+    np.testing.assert_allclose(means, 0.05 + 4 / design.sizes + 3 / design.sizes**2)
+    np.testing.assert_allclose([*errors, law.floor_stderr], 0, atol=1e-10)
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.random.default_rng(0).normal(size=20)
+    left_out = (values.sum() - values) / 19
+    np.testing.assert_allclose(jackknife_error(left_out), values.std(ddof=1) / np.sqrt(20))
+
+
+def test_floors_of_symmetric_and_asymmetric_pools() -> None:
+    """The whole chain tells an invariant infinite ensemble from one that is not."""
+    bootstrap = {"sizes": [5, 10, 20], "num": 8}
+    results = {
+        floor: resample(reader(pool(40, floor, 1.0)), NUM_SAMPLES, 40, None, bootstrap, np.random.default_rng(1))
+        for floor in (0.0, 0.5)
+    }
+    for floor, result in results.items():
+        assert {len(values) for values in result.drawn.values()} == {8}
+        assert [len(result.disjoint["osp", size]) for size in bootstrap["sizes"]] == [8, 4, 2]
+        gap = result.squared_gap
+        assert (gap.floor > 10 * gap.floor_stderr) == (floor > 0)
+        assert result.pool_error("divergence", 5) > 0
+    # Ensembles with replacement from a pool of 40 are noisier than independent members by (1/20 + 1/40) / (1/20).
+    drawn, separate = (getattr(results[0.0], name)["divergence", 20].mean() for name in ("drawn", "disjoint"))
+    assert 1.2 < drawn / separate < 1.8
+    assert abs(results[0.0].squared_gap.floor) < 3 * results[0.0].squared_gap.floor_stderr
+    assert np.isnan(resample(reader(pool(5, 0, 1.0)), 4, 5, None, {"sizes": [5], "num": 2}, np.random.default_rng(0))
+                    .pool_error("osp", 5))  # fmt: skip

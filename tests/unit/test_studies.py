@@ -1,0 +1,73 @@
+"""Kinds of experiments behind one door, and changes to them at run time."""
+
+from pathlib import Path
+
+import pytest
+
+from emergent.config.overrides import Overrides
+from emergent.config.studies import (
+    KINDS,
+    all_verbs,
+    dataset_names,
+    experiment_names,
+    has_kernel,
+    load_experiment,
+    splits_used,
+    stage_config,
+    verbs,
+)
+from emergent.config.study import SCALES
+from emergent.errors import ConfigError
+
+EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", experiment_names(EXPERIMENTS))
+def test_every_experiment_answers_the_workflow(name: str, scale: str) -> None:
+    study = load_experiment(EXPERIMENTS, name, scale)
+    assert study.arm_names
+    for stage, verb in verbs(study).items():
+        assert verb in all_verbs()
+        assert (ROOT / f"src/emergent/cli/{verb}.py").exists()
+        assert dataset_names(study, stage) == sorted(dataset_names(study, stage))
+        for arm in study.arm_names:
+            config = stage_config(study, stage, arm)
+            assert (config["stage"], config["arm"]) == (stage, arm)
+            # A larger ensemble adds blocks and recomputes none.
+            more = study.model_copy(update={"members": study.members.model_copy(update={"num": 7 * study.members.num})})
+            assert stage_config(more, stage, arm) == config
+    summary = stage_config(study, "summary")
+    assert summary["arm_order"] == list(study.arm_names) and summary["num_members"] == study.members.num
+    named = {dataset for dataset, _ in splits_used(study)}
+    assert named >= set(dataset_names(study, "train"))
+    if type(study) in KINDS.values():
+        assert not has_kernel(study)
+
+
+def test_first_members_keep_the_ensembles_they_fill() -> None:
+    whole = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper")
+    first = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=30, block=10))
+    assert (first.members.num, first.members.block) == (30, 10)
+    assert stage_config(first, "summary")["bootstrap"]["sizes"] == [5, 10, 25]
+    for stage in ("train", "evaluate"):
+        assert stage_config(first, stage, "sym") == stage_config(whole, stage, "sym")
+    same = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=5000))
+    assert same == whole
+
+
+def test_fewer_members_than_a_block_shrink_the_block() -> None:
+    assert load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=7)).members.block == 7
+
+
+def test_too_few_members_for_any_ensemble() -> None:
+    with pytest.raises(ConfigError, match="no ensemble size is left with 3 members; use more"):
+        load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=3))
+
+
+def test_substitute_takes_the_place_of_a_data_set() -> None:
+    swap = Overrides(substitute={"cifar10_grey28": "cifar10_jpeg_grey28"})
+    study = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", swap)
+    assert dataset_names(study, "evaluate") == ["cifar10_jpeg_grey28", "mnist"]
+    assert "cifar10" in stage_config(study, "summary")["data"]
