@@ -69,6 +69,8 @@ def test_number_of_parameters_is_that_of_the_network(family: Any, shape: tuple[i
 @pytest.mark.parametrize("scale", SCALES)
 def test_number_of_parameters_of_every_configured_arm(name: str, scale: str) -> None:
     experiment = load_experiment(EXPERIMENTS, name, scale)
+    if not isinstance(experiment, Experiment):
+        pytest.skip("a kind with networks of its own")
     for arm in experiment.arms.values():
         assert network_size(arm.model, experiment.data.shape).num_parameters == num_parameters(
             arm.model, experiment.data.shape

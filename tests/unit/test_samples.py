@@ -26,7 +26,7 @@ def data(num: int | None = None, **options: Any) -> dict[str, Any]:
         "shape": [4, 4, 1],
         "scaling": "standardise",
         "train": {"dataset": "digits", "split": "train", "num": num},
-        "evaluate": {"test": {"dataset": "digits", "split": "train", "num": 5}},
+        "evaluate": {"test": {"dataset": "digits", "split": "train", "num": 5, "scaling": "training"}},
     } | options
 
 
@@ -67,8 +67,15 @@ def test_evaluation_sets_are_scaled_like_the_training_set(images: Path, spins: P
     evaluated = load_evaluation(images, data(num=4), "test", scaling)
     np.testing.assert_allclose(evaluated.inputs * scaling.std + scaling.mean, PIXELS[evaluated.labels] / 255, atol=1e-6)
     # Real-valued fields are in standardised units already.
-    fields = {"test": {"dataset": "fields", "split": "test", "num": None}}
+    fields = {"test": {"dataset": "fields", "split": "test", "num": None, "scaling": "training"}}
     np.testing.assert_array_equal(load_evaluation(spins, data(evaluate=fields), "test", scaling).inputs, FIELDS)
+
+
+def test_evaluation_sets_on_the_unit_interval(images: Path) -> None:
+    _, scaling = load_training(images, data(num=4))
+    unit = {"test": {"dataset": "digits", "split": "train", "num": 5, "scaling": "unit"}}
+    evaluated = load_evaluation(images, data(evaluate=unit), "test", scaling)
+    np.testing.assert_allclose(evaluated.inputs, PIXELS[evaluated.labels] / 255, atol=1e-6)
 
 
 def test_more_samples_extend_fewer_and_keep_their_labels(images: Path) -> None:

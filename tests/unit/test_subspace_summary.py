@@ -64,8 +64,8 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
 def test_summary(tmp_path: Path) -> None:
     found = tables(tmp_path)
     quantities = found["quantities"].set_index("name")["value"]
-    assert quantities["growth/cross"] == pytest.approx(0.5, abs=0.02)
-    assert quantities["growth/skew"] == pytest.approx(1.0, abs=0.02)
+    assert quantities["drift/cross"] == pytest.approx((3**1.5 - 2**1.5), rel=0.01)
+    assert quantities["drift/skew"] == pytest.approx(5.0, rel=0.01)
     # Four equal layers: the norm of the network is twice that of a layer; runs differ by 1 %, the median is run 2.5.
     assert quantities["largest/skew"] == pytest.approx(2 * 1e-5 * 1.05 * 2100, rel=1e-5)
     assert quantities["final/skew"] == pytest.approx(2 * 1e-5 * 1.025 * (1400.5 + 350), rel=1e-5)

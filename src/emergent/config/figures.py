@@ -9,12 +9,18 @@ from pydantic import Field, field_validator, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
 from emergent.config.figure_options import (
+    ConvergenceOptions,
     DivergenceOptions,
     FillOptions,
     FlowOptions,
+    IsingOptions,
+    NoOptions,
     PointCloudOptions,
+    PredictionOptions,
     PublishedPointsOptions,
+    SizesOptions,
     SubspaceOptions,
+    TableOptions,
 )
 from emergent.config.papers import Paper
 from emergent.errors import ConfigError
@@ -36,9 +42,6 @@ PLACEHOLDERS = frozenset(
     }
 )
 """Words in braces that a caption may contain; each is filled from the tables that the figure draws."""
-
-Band = Literal["quartiles", "range", "std"]
-"""Band over members: 25-75 % quantiles, minimum to maximum, or mean +- one standard deviation."""
 
 
 class _Entry(StrictModel):
@@ -63,50 +66,6 @@ class _Entry(StrictModel):
         if marked := sorted(set(caption) & set("*`|\\")):
             raise ValueError(f"the report reads captions as reStructuredText, so {' '.join(marked)} cannot be used.")
         return caption
-
-
-class IsingOptions(StrictModel):
-    """Panels of the Ising figures."""
-
-    data: Many[Name] = Field(default=("train", "test", "ood"), min_length=1, description="panels from left to right")
-    scale: Literal["log", "linear"] = Field(description="vertical axis of F1, and of the lower row (zoom) of F2")
-    guide: bool = Field(default=False, description="draw 1/sqrt(M) through the first ensemble of each width (F2)")
-
-
-class PredictionOptions(StrictModel):
-    """Which ensemble and which band the orbit-same-prediction figures show."""
-
-    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
-    band: Band = Field(default="quartiles", description="statistic of the band over members")
-    published_data: Name | None = Field(
-        default=None, description="data set of the published curve, or else the first OOD set"
-    )
-
-
-class SizesOptions(StrictModel):
-    """Orbit same prediction against epoch, one curve per ensemble size."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
-
-
-class TableOptions(StrictModel):
-    """Row selection of the out-of-distribution table."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
-    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
-
-
-class ConvergenceOptions(StrictModel):
-    """Which data and which epoch the CNN-GCNN figure shows."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
-
-
-class NoOptions(StrictModel):
-    """A plot without settings."""
 
 
 class IsingFigure(_Entry):

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from emergent.config.figures import Band, PredictionFigure
+from emergent.config.figure_options import Band
+from emergent.config.figures import PredictionFigure
 from emergent.figures import style
 from emergent.figures.drawing import (
     Drawing,

@@ -6,13 +6,14 @@ Input: summary table ``departure``. arXiv:2303.13458, first version: permutation
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from emergent.config.figures import PermutationFigure
 from emergent.figures import style
 from emergent.figures.drawing import Drawing, References, Tables, require_rows, require_table, stack
 
 COLUMNS = ("arm", "mode", "member", "step", "moved", "distance")
-MODES = {
+MODES: dict[str, tuple[str, str, LineStyleType]] = {
     "equivariant": ("Equivariant", style.GREEN, "solid"),
     "augmented": ("Augmented", style.BLUE, "dashed"),
     "nominal": ("Nominal", style.RED, "dotted"),

@@ -80,15 +80,8 @@ def _add_quantities(
     quantities.add(f"final/{arm}", *final, num, "median of the mean distance in the last epoch")
     quantities.add(f"largest/{arm}", max(float(total.max()), float(start.max())), 0.0, num,
                    "largest distance of any run after any step")  # fmt: skip
-    steps = total.shape[1]
-    if steps >= 10:
-        early = total[0, steps // 10 - 1 : steps // 5].mean(0)
-        late = total[0, steps // 2 - 1 :].mean(0)
-        span = np.log(np.arange(steps // 2, steps + 1).mean() / np.arange(steps // 10, steps // 5 + 1).mean())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            exponents = np.log(late / early) / span
-        quantities.add(f"growth/{arm}", *_median(exponents[np.isfinite(exponents)]), num,
-                       "exponent of the distance in the number of steps, from early to late in the first epoch")  # fmt: skip
+    drift = total[-1].mean(0) / np.maximum(total[0].mean(0), np.finfo(np.float32).tiny)
+    quantities.add(f"drift/{arm}", *_median(drift), num, "distance in the last epoch over that in the first, median")
     for phase in ("equivariant", "augmented"):
         quantities.add(f"loss_{phase}/{arm}", *_median(block[f"loss_{phase}"][-1].astype(float)), num,
                        f"median training loss in the last epoch of the {phase} phase")  # fmt: skip
@@ -96,8 +89,6 @@ def _add_quantities(
 
 
 def _median(values: np.ndarray) -> tuple[float, float]:
-    if len(values) == 0:
-        return float("nan"), float("nan")
     error = MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
     return float(np.median(values)), float(error)
 
