@@ -102,9 +102,15 @@ def _law(estimate: np.ndarray, replicates: np.ndarray) -> Law:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, ratios = estimate[0] / estimate[1], replicates[:, 0] / replicates[:, 1]
     errors = jackknife_error(replicates)
-    curvature = float(estimate[2]) if len(estimate) > 2 else 0.0
-    error = float(jackknife_error(ratios))
-    return Law(*(float(v) for v in (estimate[0], errors[0], estimate[1], errors[1], ratio)), error, curvature)
+    return Law(
+        floor=float(estimate[0]),
+        floor_stderr=float(errors[0]),
+        slope=float(estimate[1]),
+        slope_stderr=float(errors[1]),
+        ratio=float(ratio),
+        ratio_stderr=float(jackknife_error(ratios)),
+        curvature=float(estimate[2]) if len(estimate) > 2 else 0.0,
+    )
 
 
 def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:

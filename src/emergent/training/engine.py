@@ -83,7 +83,8 @@ def members_in_flight(task: BlockTask, data: TrainingData, limit_bytes: int | No
         return len(task.members)
     batch = task.training.batch_size or data.inputs.shape[0]
     samples = batch * (data.action.indices.shape[0] if task.augmentation == "full" else 1)
-    size = network_size(task.model, data.inputs.shape[1:])
+    _, height, width, channels = data.inputs.shape
+    size = network_size(task.model, (height, width, channels))
     need = bytes_in_flight(size, samples, STATE_COPIES[task.training.optimiser])
     return min(max(1, (limit_bytes - data.inputs.nbytes) // need), len(task.members))
 
