@@ -1,7 +1,11 @@
 """The ensemble engine: a member is the same network whatever its block, strategy, checkpoints or company."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +15,7 @@ import pytest
 from flax import traverse_util
 from jax.experimental.compilation_cache import compilation_cache
 
-from emergent.config.models import CnnModel, ConvLayer, MlpModel
+from emergent.config.models import CnnModel, ConvLayer, MlpModel, SupportCnnModel
 from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.groups.finite import group_from_name
@@ -92,7 +96,23 @@ def cnn_task(*members: int) -> BlockTask:
     )
 
 
-CASES = {"mlp": (mlp_task, "C4"), "cnn": (cnn_task, "C8")}
+def support_task(*members: int) -> BlockTask:
+    """Random quarter turns, a network without convolutions in its program, SGD."""
+    model = SupportCnnModel(
+        family="support_cnn", channels=(2, 3), num_pooled=1, support=("010", "111", "010"), num_outputs=3
+    )
+    settings = {"loss": "cross_entropy", "optimiser": "sgd", "learning_rate": 0.01, "batch_size": 4}
+    return mlp_task(
+        *members,
+        arm="support",
+        initialisation="support",
+        model=model,
+        augmentation="random",
+        training=training(num_epochs=2, checkpoint_every=1, **settings),
+    )
+
+
+CASES = {"mlp": (mlp_task, "C4"), "cnn": (cnn_task, "C8"), "support": (support_task, "C4")}
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))
@@ -250,3 +270,45 @@ def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pyt
 
 def test_strategy_of_this_machine() -> None:
     assert engine.default_strategy() == ("members" if jax.default_backend() == "cpu" else "block")
+
+
+def test_members_in_flight_fill_the_memory_and_no_more() -> None:
+    """The limit of a device decides how many members of a block train at a time; at least one does."""
+    some = mlp_task(*range(7))
+    everything = engine.members_in_flight(some, data("C4"), None)
+    assert everything == 7
+    counts = [engine.members_in_flight(some, data("C4"), limit) for limit in (1, 20_000, 60_000, 10**9)]
+    assert counts[0] == 1 and counts[-1] == 7 and counts == sorted(counts) and len(set(counts)) > 2
+
+
+def test_small_memory_changes_no_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that trains in several parts holds the same members."""
+    some = mlp_task(*range(5))
+    whole = train_block(some, data("C4"), "block")
+    monkeypatch.setattr(engine, "members_in_flight", lambda *_: 2)
+    parts = train_block(some, data("C4"), "block")
+    for name, values in whole.parameters.items():
+        np.testing.assert_allclose(parts.parameters[name], values, rtol=1e-5, atol=1e-6)
+
+
+TWO_DEVICES = """
+import jax, numpy as np, sys
+sys.path.insert(0, {folder!r})
+from test_engine import data, mlp_task
+from emergent.training.engine import train_block
+assert len(jax.devices()) == 2
+result = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
+np.savez({output!r}, **{{name.replace("/", "."): value for name, value in result.parameters.items()}})
+"""
+
+
+def test_members_are_split_over_devices(tmp_path: Path) -> None:
+    """Two devices train the same members as one."""
+    output = tmp_path / "two.npz"
+    script = TWO_DEVICES.format(folder=str(Path(__file__).parent), output=str(output))
+    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"XLA_FLAGS": flags}, timeout=300)
+    alone = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
+    with np.load(output) as split:
+        for name, values in alone.parameters.items():
+            np.testing.assert_allclose(split[name.replace("/", ".")], values, rtol=1e-5, atol=1e-6)
