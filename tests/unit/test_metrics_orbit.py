@@ -120,4 +120,10 @@ def test_member_metrics_by_name() -> None:
         values = np.asarray(function(OUTPUTS[0], labels))
         assert values.shape == (5,)
         np.testing.assert_allclose(values.astype(dtype), values, rtol=1e-6)
-    assert set(MEMBER_METRICS) == {"orbit_same_predictions", "correct", "orbit_energy_std"}
+    assert set(MEMBER_METRICS) == {
+        "orbit_same_predictions",
+        "correct",
+        "orbit_energy_std",
+        "symmetric_kl",
+        "cross_entropy",
+    }
