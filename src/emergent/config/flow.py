@@ -108,26 +108,13 @@ class FlowExperiment(StudyBase):
         """Returns the command-line verb of each stage; the summary reads the training files."""
         return {"train": "train_flow"}
 
-    def dataset_names(self, stage: str) -> list[str]:
-        """Returns no data set: particles are drawn."""
-        del stage
-        return []
-
-    def splits_used(self) -> list[tuple[str, str]]:
-        """Returns no split: particles are drawn."""
-        return []
-
     def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
         """Returns the settings that one stage (of one arm) depends on."""
         dumped = self.model_dump(mode="json")
-        common = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
+        common = self.common_config(stage)
         if stage == "summary":
             return common | {
-                "kind": self.kind,
-                "title": self.title,
-                "arm_order": list(self.arms),
                 "paired_arms": [name for name, arm in self.arms.items() if arm.paired],
-                "num_members": self.members.num,
             }
         settings = {key: dumped[key] for key in ("potential", "times", "tolerance")}
         return common | settings | {"arm": arm, "start": dumped["arms"][str(arm)]}

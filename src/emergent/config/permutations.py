@@ -50,26 +50,13 @@ class PermutationExperiment(StudyBase):
         """Returns the command-line verb of each stage; the summary reads the training files."""
         return {"train": "train_permutations"}
 
-    def dataset_names(self, stage: str) -> list[str]:
-        """Returns no data set: graphs are drawn."""
-        del stage
-        return []
-
-    def splits_used(self) -> list[tuple[str, str]]:
-        """Returns no split: graphs are drawn."""
-        return []
-
     def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
         """Returns the settings that one stage (of one arm) depends on."""
         dumped = self.model_dump(mode="json")
-        common = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
+        common = self.common_config(stage)
         if stage == "summary":
             return common | {
-                "kind": self.kind,
-                "title": self.title,
-                "arm_order": list(self.arms),
                 "modes": {name: entry.mode for name, entry in self.arms.items()},
-                "num_members": self.members.num,
             }
         task = {key: dumped[key] for key in ("graphs", "network", "train")}
         return common | {"arm": arm, "mode": dumped["arms"][str(arm)]["mode"], "task": task}

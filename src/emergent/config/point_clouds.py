@@ -137,16 +137,12 @@ class PointCloudExperiment(StudyBase):
             ConfigError: no such stage or arm.
         """
         dumped = self.model_dump(mode="json")
-        common: dict[str, Any] = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
+        common = self.common_config(stage)
         evaluate, sets = dumped["evaluate"], dumped["data"]["evaluate"]
         if stage == "summary":
             return common | {
-                "kind": self.kind,
-                "title": self.title,
-                "arm_order": list(self.arms),
                 "data": {n: {key: s[key] for key in ("role", "primary", "dataset")} for n, s in sets.items()},
                 "data_order": list(sets),
-                "num_members": self.members.num,
                 "ensemble_sizes": evaluate["ensemble_sizes"],
                 "num_bootstraps": evaluate["num_bootstraps"],
             }

@@ -69,12 +69,25 @@ class StudyBase(StrictModel):
         raise NotImplementedError
 
     def dataset_names(self, stage: str) -> list[str]:
-        """Returns the data sets that a stage reads, sorted."""
-        raise NotImplementedError
+        """Returns the data sets that a stage reads, sorted; none where everything is drawn."""
+        del stage
+        return []
 
     def splits_used(self) -> list[tuple[str, str]]:
-        """Returns every (data set, split) that the experiment reads."""
-        raise NotImplementedError
+        """Returns every (data set, split) that the experiment reads; none where everything is drawn."""
+        return []
+
+    def common_config(self, stage: str) -> dict[str, Any]:
+        """Returns what the configuration of every stage holds, and that of the summary besides."""
+        common: dict[str, Any] = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
+        if stage != "summary":
+            return common
+        return common | {
+            "kind": getattr(self, "kind"),  # noqa: B009 - declared by every subclass, with its own literal
+            "title": self.title,
+            "arm_order": list(self.arm_names),
+            "num_members": self.members.num,
+        }
 
     def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
         """Returns the settings that one stage (of one arm) depends on."""

@@ -70,13 +70,8 @@ class SubspaceExperiment(StudyBase):
     def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
         """Returns the settings that one stage (of one arm) depends on."""
         dumped = self.model_dump(mode="json")
-        common = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
+        common = self.common_config(stage)
         if stage == "summary":
-            return common | {
-                "kind": self.kind,
-                "title": self.title,
-                "arm_order": list(self.arms),
-                "num_members": self.members.num,
-            }
+            return common
         settings = {key: dumped[key] for key in ("data", "network", "train")}
         return common | settings | {"arm": arm, "parametrisation": dumped["arms"][str(arm)]}

@@ -23,6 +23,7 @@ from emergent.errors import DataError
 from emergent.metrics.ensembles import bootstrap_counts
 from emergent.metrics.orbit import correct, orbit_same_predictions, symmetric_kl
 from emergent.metrics.quantities import Quantities, aliases
+from emergent.metrics.resampling import jackknife_error
 
 METRICS = ("osp", "divergence", "accuracy")
 # Logits held at a time, in bytes; predictors whose metrics are computed at a time.
@@ -224,4 +225,4 @@ def _add(
 def _jackknife(left_out: np.ndarray) -> float:
     """Returns the standard error from values without one group each; NaN if there are fewer than two groups."""
     num = len(left_out)
-    return float(np.sqrt((num - 1) * left_out.var())) if num > 1 else float("nan")
+    return float(jackknife_error(left_out)) if num > 1 else float("nan")
