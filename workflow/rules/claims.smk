@@ -6,7 +6,9 @@ rule claims:
     input:
         unpack(summaries),
         claims="config/claims.yaml",
-        references=sorted(str(path) for path in Path("config/references").glob("*.json")),
+        references=sorted(
+            str(path) for path in Path("config/references").glob("*.json")
+        ),
     output:
         markdown="figures/{scale}/claims.md",
         csv="figures/{scale}/claims.csv",

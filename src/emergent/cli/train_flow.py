@@ -1,33 +1,16 @@
 """Verb ``train_flow``: one block of particles of one arm, drawn and pushed by a gradient flow in the plane."""
 
-import argparse
-from pathlib import Path
-
-from emergent import provenance, storage
-from emergent.cli._run import file_attributes, limit_threads, main_guard, read_stage_config
+from emergent.cli._block import block_arguments, write_block
+from emergent.cli._run import main_guard, read_stage_config
 from emergent.training.flow import flow_arrays
 from emergent.training.tasks import parse_block
 
 
 def main() -> None:
     """Parses the flags, integrates and writes."""
-    parser = argparse.ArgumentParser(prog="python -m emergent.cli.train_flow", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'train' of one arm")
-    parser.add_argument("--members", required=True, help="block of particles, e.g. 0000-0999")
-    parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
-    parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
-    parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
-    arguments = parser.parse_args()
-
-    limit_threads(arguments.threads)
+    arguments = block_arguments("train_flow", __doc__, datasets=False)
     config = read_stage_config(arguments.config, "train")
-    storage.write(
-        arguments.output,
-        stage="train",
-        attributes=file_attributes(config, arguments.fingerprint),
-        arrays=flow_arrays(config, parse_block(arguments.members)),
-    )
-    provenance.write_sidecar(arguments.output)
+    write_block(arguments, config, flow_arrays(config, parse_block(arguments.members)))
 
 
 if __name__ == "__main__":
