@@ -6,14 +6,14 @@ largest difference of the weights to the engine's after eight steps, relative to
 later grows exponentially, as it does between any two programs that train these networks.
 
 engine          this package, as the pipeline runs it: one single-threaded process per core
-torch pipeline  one member after another, images through PIL, tensor, normalisation and rotation one by one in Python,
-                as with a plain data loader
+torch pipeline  one member after another, each image through PIL, tensor, normalisation and rotation in torchvision and
+                PyTorch's data loader without workers: the manner of the released code
 torch tensors   the same with data, batches and rotations as tensors; also with one process per core
 flax            one member after another, one compiled step per batch, ordinary convolutions
 
-Needs PyTorch (CPU build) for its rows: ``pip install torch``; without it they are left out.
+PyTorch's rows need PyTorch and torchvision (``pip install .[benchmark]``); without them they are left out.
 
-    python benchmarks/ensemble_throughput.py --steps 150
+    python benchmarks/ensemble_throughput.py
 """
 
 import argparse
@@ -26,6 +26,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
+from emergent.cli._run import limit_threads
 
 BATCH, SIDE, RATE, FULL_EPOCH, CHECKED_STEPS = 32, 28, 0.01, 1875, 8
 SUPPORT = ("010", "111", "010")
@@ -126,13 +128,13 @@ def flax(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
     return (time.perf_counter() - begin) / steps, {name: np.asarray(value) for name, value in weights.items()}
 
 
-def _torch(steps: int, member: int, batch_of: Callable[[Any, np.ndarray, np.ndarray], Any]) -> tuple[float, Any]:
+def _torch(steps: int, member: int, batches: Callable[[Any, Any, Any, Any], Any]) -> tuple[float, Any]:
+    """Trains on what ``batches(pixels, labels, order, turns)`` yields; making the first batch is not timed."""
     import torch
     from torch.nn import functional
 
     order, turns, start = schedule(steps, member)
     pixels, labels = images(steps)
-    targets = torch.from_numpy(labels).long()
     taps = torch.tensor([1, 3, 4, 5, 7])
     weights = {name: torch.from_numpy(value.copy()).requires_grad_() for name, value in start.items()}
     optimiser = torch.optim.SGD(weights.values(), lr=RATE)
@@ -149,52 +151,64 @@ def _torch(steps: int, member: int, batch_of: Callable[[Any, np.ndarray, np.ndar
         readout = weights["readout"].permute(2, 0, 1, 3).reshape(-1, 10)
         return hidden.flatten(1) @ readout
 
-    def one_step(batch: np.ndarray, elements: np.ndarray) -> None:
+    def one_step(inputs: torch.Tensor, targets: torch.Tensor) -> None:
         optimiser.zero_grad()
-        loss = functional.cross_entropy(forward(batch_of(pixels, batch, elements)), targets[batch])
-        loss.backward()
+        functional.cross_entropy(forward(inputs), targets).backward()
         optimiser.step()
 
-    one_step(order[0], turns[0])
+    one_step(*next(iter(batches(pixels, labels, order, turns))))
     with torch.no_grad():
         for name, value in start.items():
             weights[name].copy_(torch.from_numpy(value))
+    loader = iter(batches(pixels, labels, order, turns))
     begin = time.perf_counter()
-    for batch, elements in zip(order, turns, strict=True):
-        one_step(batch, elements)
+    for inputs, targets in loader:
+        one_step(inputs, targets)
     seconds = (time.perf_counter() - begin) / steps
     return seconds, {name: value.detach().numpy() for name, value in weights.items()}
 
 
 def torch_pipeline(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
-    """Trains in PyTorch with every image prepared by itself."""
+    """Trains in PyTorch with every image prepared by itself, in torchvision's transforms and a plain data loader."""
     import torch
     from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision.transforms import Compose, Normalize, ToTensor
 
-    def batch_of(pixels: np.ndarray, batch: np.ndarray, elements: np.ndarray) -> Any:
-        prepared = []
-        for index, turns in zip(batch, elements, strict=True):
-            image = Image.fromarray(pixels[index])
-            tensor = torch.from_numpy(np.array(image, np.uint8, copy=True))[None].float().div(255)
-            prepared.append(torch.rot90(tensor.sub(0.5), int(turns), (1, 2)))
-        return torch.stack(prepared)
+    class Images(Dataset):
+        """8-bit images, made into normalised tensors and rotated when they are asked for."""
 
-    return _torch(steps, member, batch_of)
+        def __init__(self, pixels: np.ndarray, labels: np.ndarray, turns: np.ndarray) -> None:
+            self.pixels, self.labels = pixels, labels
+            # Without workers the images are asked for in the order of the batches.
+            self.turns = iter(turns.ravel().tolist())
+            self.transform = Compose(
+                [ToTensor(), Normalize((0.5,), (1.0,)), lambda image: torch.rot90(image, next(self.turns), (1, 2))]
+            )
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[Any, int]:
+            return self.transform(Image.fromarray(self.pixels[index])), int(self.labels[index])
+
+    def batches(pixels: np.ndarray, labels: np.ndarray, order: np.ndarray, turns: np.ndarray) -> Any:
+        return DataLoader(Images(pixels, labels, turns), batch_sampler=order.tolist())
+
+    return _torch(steps, member, batches)
 
 
 def torch_tensors(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
     """Trains in PyTorch with all data and all four rotations in one tensor."""
     import torch
 
-    store: list[torch.Tensor] = []
+    def batches(pixels: np.ndarray, labels: np.ndarray, order: np.ndarray, turns: np.ndarray) -> Any:
+        tensor = torch.from_numpy(pixels)[:, None].float().div(255).sub(0.5)
+        rotated = torch.stack([torch.rot90(tensor, k, (2, 3)) for k in range(4)])
+        targets = torch.from_numpy(labels).long()
+        return ((rotated[turn, batch], targets[batch]) for batch, turn in zip(order, turns, strict=True))
 
-    def batch_of(pixels: np.ndarray, batch: np.ndarray, elements: np.ndarray) -> Any:
-        if not store:
-            tensor = torch.from_numpy(pixels)[:, None].float().div(255).sub(0.5)
-            store.append(torch.stack([torch.rot90(tensor, k, (2, 3)) for k in range(4)]))
-        return store[0][elements, batch]
-
-    return _torch(steps, member, batch_of)
+    return _torch(steps, member, batches)
 
 
 CONTENDERS: dict[str, Contender] = {
@@ -207,9 +221,8 @@ CONTENDERS: dict[str, Contender] = {
 
 def _work(name: str, steps: int, member: int, threads: int, results: Any) -> None:
     """Times one contender; its weights come from a run of a few steps."""
-    # Before JAX or PyTorch start.
-    if threads == 1:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    # Before JAX or PyTorch start; the first as every job of the pipeline does it.
+    limit_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     seconds, _ = CONTENDERS[name](steps, member)
     results.put((member, seconds, CONTENDERS[name](CHECKED_STEPS, member)[1]))
@@ -248,32 +261,35 @@ def matmul_peak() -> float:
 def main() -> None:
     """Prints the table, and with ``--json`` writes it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=150, help="batches per (shortened) epoch")
+    parser.add_argument("--steps", type=int, default=300, help="batches per (shortened) epoch")
+    parser.add_argument("--rounds", type=int, default=3, help="each contender's best of so many runs in turn counts")
     parser.add_argument("--json", help="file for the numbers")
     arguments = parser.parse_args()
     cores = os.cpu_count() or 1
     rows = [("engine", cores, 1), ("flax", 1, cores)]
-    if find_spec("torch"):
+    if find_spec("torch") and find_spec("torchvision"):
         rows += [("torch pipeline", 1, cores), ("torch tensors", 1, cores), ("torch tensors", cores, 1)]
     else:
-        print("PyTorch is not installed: its rows are left out (pip install torch).")
-    peak = matmul_peak()
-    print(f"{cores} cores, float32 matrix products {2 * peak / 1e9:.0f} GFLOP/s\n")
+        print("PyTorch and torchvision are not installed: their rows are left out (pip install .[benchmark]).")
+    peak, runs = matmul_peak(), []
+    for _ in range(arguments.rounds):
+        runs.append([measure(name, arguments.steps, processes, threads) for name, processes, threads in rows])
+        print(f"round {len(runs)}, member-epochs/h:", *(f"{rate:.0f}" for rate, _ in runs[-1]), flush=True)
+    rates = [max(rate for rate, _ in column) for column in zip(*runs, strict=True)]
+    reference = runs[0][0][1]
+    largest = max(np.abs(value).max() for value in reference.values())
+    print(f"\n{cores} cores, float32 matrix products {2 * peak / 1e9:.0f} GFLOP/s\n")
     print("contender       processes x threads   member-epochs/h   engine faster by   of peak   weights differ by")
-    table, reference, ours = [], {}, 0.0
-    for name, processes, threads in rows:
-        rate, weights = measure(name, arguments.steps, processes, threads)
-        reference, ours = (weights, rate) if name == "engine" else (reference, ours)
-        largest = max(np.abs(value).max() for value in reference.values())
+    table = []
+    for (name, processes, threads), rate, (_, weights) in zip(rows, rates, runs[0], strict=True):
+        faster = rates[0] / rate
         gap = max(np.abs(weights[key] - value).max() for key, value in reference.items()) / largest
         share = rate / 3600 * FULL_EPOCH * BATCH * 3 * FORWARD_MULTIPLY_ADDS / peak
         print(
-            f"{name:15s} {processes:9d} x {threads:<7d}   {rate:15.0f}   {ours / rate:15.1f}x   {share:7.1%}"
-            f"   {gap:16.1e}",
-            flush=True,
+            f"{name:15s} {processes:9d} x {threads:<7d}   {rate:15.0f}   {faster:15.1f}x   {share:7.1%}   {gap:16.1e}"
         )
         row = {"contender": name, "processes": processes, "threads": threads, "member_epochs_per_hour": rate}
-        table.append(row | {"engine_faster_by": ours / rate, "of_matmul_peak": share, "weights_differ_by": float(gap)})
+        table.append(row | {"engine_faster_by": faster, "of_matmul_peak": share, "weights_differ_by": float(gap)})
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump({"cores": cores, "matmul_gflops": 2 * peak / 1e9, "rows": table}, file, indent=1)

@@ -65,9 +65,8 @@ def _support_cnn(model: SupportCnnModel, side: int, channels: int) -> NetworkSiz
     for index, features in enumerate(model.channels):
         parameters += int(mask.sum()) * channels * features
         side //= 2 if index < model.num_pooled else 1
-        # Pre-activation, tanh and normalised map, each on a grid with gaps; patches of the first layer see (k + 1)^2.
-        grid = (side + mask.shape[0] // 2) ** 2
-        activations += grid * (3 * features + (mask.shape[0] + 1) ** 2 * (channels if index == 0 else features))
+        # Pre-activation, tanh and normalised map, and what the taps see: one value of the layer's input per tap.
+        activations += side**2 * (3 * features + int(mask.sum()) * channels)
         channels = features
     return NetworkSize(parameters + side**2 * channels * model.num_outputs, activations + model.num_outputs)
 

@@ -1,14 +1,15 @@
 """Convolutional networks on a filter support, in two formulations of the same function.
 
 ``reference``  full filters through ``lax.conv_general_dilated``, then average pooling: plain, and slow for ensembles.
-``matmul``     no convolution at all, so that it vectorises over members and runs inside loops on every backend:
+``matmul``     no convolution at all, so that it vectorises over members and runs inside loops on every backend. Each
+               layer is one matrix product of the taps of its support, and nothing else of the filter is ever read:
 
-* average pooling after a k x k convolution equals one (k + 1) x (k + 1) convolution of stride 2 with the box-averaged
-  filter, so that the large feature maps never exist;
-* grouped into 2 x 2 cells, that is a convolution of stride 1 with (k + 1) / 2 taps a side, computed as *one* matrix
-  product of all cells with all taps, whose results are shifted and added (no patches are copied);
-* its output lies on a grid with zero gaps that serve as the padding of the next convolution, where taps are shifts
-  of the flattened grid; taps outside the support are left out.
+* convolution and average pooling commute, so the input is averaged over 2 x 2 boxes and the convolution takes steps of
+  two. The large feature maps never exist, and where fusing both into one (k + 1) x (k + 1) filter would take 16 taps
+  for the 5 of a cross, 5 stay 5;
+* of the boxes only those under a tap are made. Kept as 2 x 2 cells, a map holds every box as a sum within a cell
+  (even offsets) or across the edge of two (odd offsets), which needs no strided access;
+* the first layer reads its boxes straight from the image, in the order of pixels that the next layer wants.
 
 References:
     arXiv 2410.01452, image experiment.
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from emergent.config.models import SupportCnnModel
 from emergent.config.supports import support_mask
@@ -31,70 +32,27 @@ Formulation = Literal["matmul", "reference"]
 EPSILON = 1e-5
 
 
-def dense_filter(mask: np.ndarray) -> Float[np.ndarray, "kk T"]:
-    """Returns the matrix that places the T weights of a support in the k x k filter."""
-    return np.eye(mask.size)[:, np.flatnonzero(mask)]
+def _normalised_tanh(hidden: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns the map, tanh and one over the standard deviation."""
+    tanh = jnp.tanh(hidden)
+    centred = tanh - tanh.mean(1, keepdims=True)
+    scale = lax.rsqrt(jnp.square(centred).mean(1, keepdims=True) + EPSILON)
+    return centred * scale, tanh, scale
 
 
-def pooled_filter(mask: np.ndarray) -> Float[np.ndarray, "ll T"]:
-    """Returns the matrix from the T weights to the (k + 1) x (k + 1) filter of convolution and average pooling."""
-    side = mask.shape[0]
-    dense = dense_filter(mask).reshape(side, side, -1)
-    fused = np.zeros((side + 1, side + 1, dense.shape[-1]))
-    for row in (0, 1):
-        for column in (0, 1):
-            fused[row : row + side, column : column + side] += dense / 4
-    return fused.reshape((side + 1) ** 2, -1)
+@jax.custom_jvp
+def normalised_tanh(hidden: Float[Array, "N P C"]) -> Float[Array, "N P C"]:
+    """Returns tanh, normalised per image and channel over the pixels."""
+    return _normalised_tanh(hidden)[0]
 
 
-def cell_rows(side: int, pad: int) -> Int[np.ndarray, " R"]:
-    """Returns the pixels of a padded map in the order cell by cell (2 x 2 pixels each); side^2 stands for padding."""
-    cells = (side + 2 * pad) // 2
-    row, column, down, right = np.indices((cells, cells, 2, 2)).reshape(4, -1)
-    return _pixels(2 * row + down - pad, 2 * column + right - pad, side)
-
-
-def gap_rows(side: int, pad: int) -> Int[np.ndarray, " R"]:
-    """Returns the pixels of a map on a grid with ``pad`` empty columns and rows at its end; side^2 stands for these."""
-    row, column = np.indices((side + pad, side + pad)).reshape(2, -1)
-    return _pixels(row, column, side)
-
-
-def patch_table(rows: np.ndarray, side: int, filter_side: int, stride: int, pad: int) -> Int[np.ndarray, "R T"]:
-    """Returns the input pixels under the filter for each output pixel; side^2 stands for padding.
-
-    Args:
-        rows: output pixels in the order wanted; padding rows see padding only.
-        side: side of the input map.
-        filter_side: side of the (fused) filter.
-        stride: 2 where pooling is fused.
-        pad: zero padding.
-    """
-    out = side // stride
-    row, column = np.divmod(rows, out)
-    down, right = np.indices((filter_side, filter_side)).reshape(2, 1, -1)
-    pixels = _pixels(stride * row[:, None] + down - pad, stride * column[:, None] + right - pad, side)
-    return np.where((rows == out * out)[:, None], side * side, pixels)
-
-
-def _pixels(row: np.ndarray, column: np.ndarray, side: int) -> np.ndarray:
-    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
-    return np.where(inside, row * side + column, side * side).astype(np.int32)
-
-
-def normalised_tanh(hidden: Float[Array, "N R C"], valid: np.ndarray) -> Float[Array, "N R C"]:
-    """Returns tanh, normalised per image and channel over the valid rows; all other rows are 0."""
-    mask, count = valid[None, :, None].astype(hidden.dtype), int(valid.sum())
-    hidden = jnp.tanh(hidden) * mask
-    centred = (hidden - hidden.sum(1, keepdims=True) / count) * mask
-    return centred * lax.rsqrt(jnp.square(centred).sum(1, keepdims=True) / count + EPSILON)
-
-
-def _shifted(hidden: Float[Array, "R C"], offset: int) -> Float[Array, "R C"]:
-    """Returns the rows from ``offset`` on, zeros beyond the ends."""
-    padding = (max(-offset, 0), max(offset, 0))
-    padded = jnp.pad(hidden, (padding, (0, 0)))
-    return lax.slice_in_dim(padded, max(offset, 0), max(offset, 0) + hidden.shape[0])
+@normalised_tanh.defjvp
+def _normalised_tanh_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Gives the derivative by what the forward pass has: fewer passes over memory than differentiating its steps."""
+    normalised, tanh, scale = _normalised_tanh(primals[0])
+    moved = scale * (1 - jnp.square(tanh)) * tangents[0]
+    along = (normalised * moved).mean(1, keepdims=True)
+    return normalised, moved - moved.mean(1, keepdims=True) - normalised * along
 
 
 class SupportCnn(nn.Module):
@@ -130,6 +88,11 @@ class SupportCnn(nn.Module):
         return forward(inputs, kernels, readout, mask, config.num_pooled)
 
 
+def dense_filter(mask: np.ndarray) -> Float[np.ndarray, "kk T"]:
+    """Returns the matrix that places the T weights of a support in the k x k filter."""
+    return np.eye(mask.size)[:, np.flatnonzero(mask)]
+
+
 def _forward_reference(
     inputs: jax.Array, kernels: list[jax.Array], readout: jax.Array, mask: np.ndarray, num_pooled: int
 ) -> jax.Array:
@@ -146,66 +109,82 @@ def _forward_reference(
 def _forward_matmul(
     inputs: jax.Array, kernels: list[jax.Array], readout: jax.Array, mask: np.ndarray, num_pooled: int
 ) -> jax.Array:
-    num, side, pad = inputs.shape[0], inputs.shape[1], mask.shape[0] // 2
-    rows = np.zeros(0, np.int32)
+    num, side = inputs.shape[0], inputs.shape[1]
+    taps = [(int(row) - mask.shape[0] // 2, int(column) - mask.shape[0] // 2) for row, column in np.argwhere(mask)]
     hidden = inputs
     for index, kernel in enumerate(kernels):
-        pooled = index < num_pooled
-        out = side // 2 if pooled else side
-        matrix = jnp.tensordot(jnp.asarray((pooled_filter if pooled else dense_filter)(mask), kernel.dtype), kernel, 1)
+        pooled, next_pooled = index < num_pooled, index + 1 < num_pooled
         if index == 0:
-            # Read straight from the image, in the order of rows that the next layer wants.
-            rows = (cell_rows if index + 1 < num_pooled else gap_rows)(out, pad)
-            hidden = _first_layer(inputs, matrix, patch_table(rows, side, mask.shape[0] + pooled, 1 + pooled, pad))
+            patches = _image_patches(inputs, taps, pooled, next_pooled)
+        elif pooled:
+            # The rows of a map that is pooled next come cell by cell.
+            cells = hidden.reshape(num, side // 2, side // 2, 2, 2, -1)
+            boxes = {parity: _boxes(cells, *parity) for parity in {(row % 2, column % 2) for row, column in taps}}
+            # An odd box belongs to the cells on both sides of an edge; the first such lies before cell 0.
+            windows = [(boxes[row % 2, column % 2], (row + 1) // 2, (column + 1) // 2) for row, column in taps]
+            patches = _patches(windows, side // 2, next_pooled)
         else:
-            if pooled:
-                wanted = cell_rows(side, pad)
-                hidden = _cell_layer(_reorder(hidden, rows, wanted, side), matrix, mask.shape[0] + 1)
-            else:
-                hidden = _gap_layer(hidden, kernel, mask, side + pad)
-            rows = gap_rows(out, pad)
-        hidden = normalised_tanh(hidden, rows < out * out)
-        side = out
-    padded = jnp.pad(readout, ((0, pad), (0, pad), (0, 0), (0, 0)))
-    return hidden.reshape(num, -1) @ padded.reshape(-1, readout.shape[-1])
+            image = hidden.reshape(num, side, side, -1)
+            patches = _patches([(image, row, column) for row, column in taps], side, next_pooled)
+        side = side // 2 if pooled else side
+        hidden = patches.reshape(num * side**2, -1) @ kernel.reshape(-1, kernel.shape[-1])
+        hidden = normalised_tanh(hidden.reshape(num, side**2, -1))
+    return hidden.reshape(num, -1) @ readout.reshape(-1, readout.shape[-1])
 
 
-def _first_layer(inputs: jax.Array, matrix: jax.Array, table: np.ndarray) -> jax.Array:
+def _image_patches(
+    inputs: Float[Array, "N H W C"], taps: list[tuple[int, int]], pooled: bool, in_cells: bool
+) -> Float[Array, "N P T C"]:
+    """Returns what the first layer's taps see: pixels, or boxes of 2 x 2 in steps of two."""
     num, side, _, channels = inputs.shape
-    flat = jnp.pad(inputs.reshape(num, side * side, channels), ((0, 0), (0, 1), (0, 0)))
-    patches = flat.at[:, table].get(mode="promise_in_bounds").reshape(num * table.shape[0], -1)
-    return (patches @ matrix.reshape(-1, matrix.shape[-1])).reshape(num, table.shape[0], -1)
+    pad = max(max(abs(row), abs(column)) for row, column in taps)
+    stride = 2 if pooled else 1
+    seen = jnp.pad(inputs, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    if pooled:
+        seen = seen[:, :-1] + seen[:, 1:]
+        seen = (seen[:, :, :-1] + seen[:, :, 1:]) / 4
+    width = seen.shape[2]
+    pixels = np.arange((side // stride) ** 2).reshape(side // stride, -1)
+    if in_cells:
+        pixels = pixels.reshape(len(pixels) // 2, 2, -1, 2).swapaxes(1, 2)
+    rows, columns = np.divmod(pixels.reshape(-1, 1), side // stride)
+    offsets = np.array(taps) + pad
+    table = (stride * rows + offsets[:, 0]) * width + stride * columns + offsets[:, 1]
+    return seen.reshape(num, -1, channels).at[:, table].get(mode="promise_in_bounds")
 
 
-def _cell_layer(hidden: Float[Array, "N R C"], matrix: jax.Array, fused_side: int) -> jax.Array:
-    """Returns a pooled convolution of rows in cell order, on the grid with gaps."""
-    num, channels, taps = hidden.shape[0], hidden.shape[2], fused_side // 2
-    cells = round((hidden.shape[1] // 4) ** 0.5)
-    features = matrix.shape[-1]
-    bank = matrix.reshape(taps, 2, taps, 2, channels, features).transpose(1, 3, 4, 0, 2, 5)
-    products = hidden.reshape(num * cells**2, 4 * channels) @ bank.reshape(4 * channels, -1)
-    products = products.reshape(num * cells**2, taps**2, features)
-    offsets = [row * cells + column for row in range(taps) for column in range(taps)]
-    total = sum(_shifted(products[:, tap], offset) for tap, offset in enumerate(offsets))
-    return jnp.asarray(total).reshape(num, cells**2, features)
+def _boxes(cells: Float[Array, "N s s 2 2 C"], odd_row: int, odd_column: int) -> Float[Array, "N a b C"]:
+    """Returns the averages over boxes of 2 x 2 pixels: the cells, or boxes shifted by one row, column or both.
+
+    Of shifted boxes there are s + 1, of which the first and last reach beyond the map.
+    """
+    if odd_row:
+        padded = jnp.pad(cells, ((0, 0), (1, 1), *[(0, 0)] * 4))
+        rows = padded[:, :-1, :, 1] + padded[:, 1:, :, 0]
+    else:
+        rows = cells[:, :, :, 0] + cells[:, :, :, 1]
+    if odd_column:
+        padded = jnp.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+        return (padded[:, :, :-1, 1] + padded[:, :, 1:, 0]) / 4
+    return (rows[:, :, :, 0] + rows[:, :, :, 1]) / 4
 
 
-def _gap_layer(hidden: Float[Array, "N R C"], kernel: jax.Array, mask: np.ndarray, grid: int) -> jax.Array:
-    """Returns a convolution of rows on the grid with gaps, on the same grid; only taps of the support are read."""
-    pad = mask.shape[0] // 2
-    flat = hidden.reshape(-1, hidden.shape[2])
-    offsets = [int(row - pad) * grid + int(column - pad) for row, column in np.argwhere(mask)]
-    patches = jnp.concatenate([_shifted(flat, offset) for offset in offsets], 1)
-    return (patches @ kernel.reshape(-1, kernel.shape[-1])).reshape(*hidden.shape[:2], -1)
+def _patches(windows: list[tuple[jax.Array, int, int]], side: int, in_cells: bool) -> Float[Array, "N s s TC"]:
+    """Returns the windows of side x side pixels of maps, from a row and a column on, side by side in their channels.
 
-
-def _reorder(hidden: jax.Array, rows: np.ndarray, wanted: np.ndarray, side: int) -> jax.Array:
-    """Returns the rows in another order; nothing is done where they have it already."""
-    if np.array_equal(rows, wanted):
-        return hidden
-    position = np.full(side * side + 1, -1)
-    position[rows[::-1]] = np.arange(len(rows))[::-1]
-    if position[side * side] < 0:
-        hidden = jnp.pad(hidden, ((0, 0), (0, 1), (0, 0)))
-        position[side * side] = hidden.shape[1] - 1
-    return hidden.at[:, position[wanted]].get(mode="promise_in_bounds")
+    Args:
+        windows: maps [N, a, b, C] with the first row and column of the window; there are zeros beyond a map's edges.
+        side: of a window.
+        in_cells: order the pixels by cells of 2 x 2.
+    """
+    parts = []
+    for image, row, column in windows:
+        before = [max(-row, 0), max(-column, 0)]
+        after = [max(row + side - image.shape[1], 0), max(column + side - image.shape[2], 0)]
+        padded = jnp.pad(image, ((0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0)))
+        top, left = max(row, 0), max(column, 0)
+        parts.append(padded[:, top : top + side, left : left + side])
+    patches = jnp.concatenate(parts, -1)
+    if in_cells:
+        patches = patches.reshape(len(patches), side // 2, 2, side // 2, 2, -1).swapaxes(2, 3)
+    return patches
