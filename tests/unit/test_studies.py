@@ -53,8 +53,14 @@ def test_first_members_keep_the_ensembles_they_fill() -> None:
     assert stage_config(first, "summary")["bootstrap"]["sizes"] == [5, 10, 25]
     for stage in ("train", "evaluate"):
         assert stage_config(first, stage, "sym") == stage_config(whole, stage, "sym")
-    same = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=5000))
-    assert same == whole
+
+
+def test_more_members_keep_the_ensembles_and_the_block() -> None:
+    few = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop")
+    more = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop", Overrides(members=500))
+    assert (more.members.num, more.members.block) == (500, few.members.block)
+    for stage in ("train", "evaluate"):
+        assert stage_config(more, stage, "sym") == stage_config(few, stage, "sym")
 
 
 def test_fewer_members_than_a_block_shrink_the_block() -> None:

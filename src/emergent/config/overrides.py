@@ -1,4 +1,4 @@
-"""Changes to an experiment at run time: fewer members, other blocks, a data set in place of one that cannot be had.
+"""Changes to an experiment at run time: other numbers of members, other blocks, another data set in place of one.
 
 They never touch what a member is: members are numbered, so the first ten of a thousand are the same ten, and a later
 run with more of them adds blocks and recomputes none.
@@ -17,7 +17,7 @@ class Overrides:
     """Changes asked for on the command line.
 
     Attributes:
-        members: keep only the first so many members of every arm, and ensembles that they can fill.
+        members: members of every arm; of fewer than configured, only ensembles that they can fill are kept.
         block: members per job and file.
         substitute: data set to the one that takes its place.
     """
@@ -40,7 +40,7 @@ class Overrides:
         configured = content.get("members")
         if not isinstance(configured, dict) or not isinstance(configured.get("num"), int):
             return content
-        num = min(self.members or configured["num"], configured["num"])
+        num = self.members or configured["num"]
         block = self.block or configured.get("block")
         if isinstance(block, int) and num < configured["num"]:
             block = min(block, num)

@@ -42,7 +42,7 @@ class RunConfig(StrictModel):
     Attributes:
         scale: scale of the default targets.
         experiments: experiments that run.
-        members: use only the first so many members of every arm; members are numbered, so a later run with more adds
+        members: train so many members of every arm; members are numbered, so a later run with more adds
             blocks and recomputes none. Null takes all.
         block: members per job and file, in place of what the experiments say.
         substitute: data sets by the name of the one that is used in place of them, where one cannot be had.
