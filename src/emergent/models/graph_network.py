@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from emergent.config.permutation_training import GraphNetworkSettings
+from emergent.models.draws import normal
 
 EPSILON = 1e-5
 
@@ -76,7 +77,7 @@ def initial_weights(key: Array, settings: GraphNetworkSettings, num_nodes: int, 
         ((settings.hidden, 1), settings.hidden),
     )
     draws = [
-        settings.weight_std / fan_in**0.5 * jax.random.normal(jax.random.fold_in(key, layer), shape, dtype)
+        settings.weight_std / fan_in**0.5 * normal(jax.random.fold_in(key, layer), shape, dtype)
         for layer, (shape, fan_in) in enumerate(shapes)
     ]
     return project(GraphWeights(*draws), num_nodes)

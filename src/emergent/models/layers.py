@@ -13,6 +13,8 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from emergent.models.draws import normal, uniform
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "erf": lax.erf, "tanh": jnp.tanh}
 
 
@@ -20,7 +22,7 @@ def uniform_fan_in(fan_in: int) -> Callable[..., jax.Array]:
     """Returns an initialiser that draws uniformly in ``+-1 / sqrt(fan_in)``, the default of PyTorch's layers."""
 
     def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) / jnp.sqrt(jnp.asarray(fan_in, dtype))
+        return uniform(key, shape, dtype) / jnp.sqrt(jnp.asarray(fan_in, dtype))
 
     return initialise
 
@@ -41,7 +43,7 @@ class ScaledModule(nn.Module):
     def weights(self, shape: tuple[int, ...], fan_in: int) -> jax.Array:
         """Returns the (scaled) weights of a given shape."""
         if self.parametrisation == "ntk":
-            kernel = self.param("kernel", nn.initializers.normal(1.0), shape)
+            kernel = self.param("kernel", normal, shape)
             return kernel * (self.weight_std / fan_in**0.5)
         return self.param("kernel", uniform_fan_in(fan_in), shape)
 
@@ -51,7 +53,7 @@ class ScaledModule(nn.Module):
         if self.parametrisation == "pytorch":
             bias = self.param("bias", uniform_fan_in(fan_in), shape)
         elif self.bias_std > 0:
-            bias = self.bias_std * self.param("bias", nn.initializers.normal(1.0), shape)
+            bias = self.bias_std * self.param("bias", normal, shape)
         else:
             return outputs
         return outputs + bias.reshape((1,) * (outputs.ndim - 1) + shape)

@@ -20,6 +20,7 @@ from emergent.config.models import SupportCnnModel
 from emergent.config.subspace_training import SubspaceNetwork
 from emergent.config.supports import support_mask
 from emergent.groups.filters import orbit_basis
+from emergent.models.draws import normal, uniform
 from emergent.models.support_cnn import SupportCnn
 
 
@@ -87,7 +88,7 @@ def unconstrained_basis(model: SubspaceCnn, kind: Literal["unitary", "random"], 
     readout = np.eye(model.last_side**2)
     if kind == "unitary":
         return Basis(np.repeat(np.eye(num_taps)[None], num_layers, 0), readout)
-    drawn = jax.random.normal(key, (num_layers, num_taps, num_taps))
+    drawn = normal(key, (num_layers, num_taps, num_taps))
     return Basis(drawn / jnp.linalg.norm(drawn, axis=-1, keepdims=True), readout)
 
 
@@ -102,7 +103,7 @@ def initial_coordinates(model: SubspaceCnn, key: Array, dtype: Any = jnp.float32
         # A unit vector on an orbit of n taps has entries 1 / sqrt(n).
         scale = np.sqrt(np.count_nonzero(vectors, axis=1) / fan_in)
         shape = (len(vectors), model.channels[layer], model.channels[layer + 1])
-        draws = jax.random.uniform(jax.random.fold_in(key, layer), shape, dtype, -1.0, 1.0)
+        draws = uniform(jax.random.fold_in(key, layer), shape, dtype)
         coordinates.append(draws * jnp.asarray(scale[:, None, None], dtype))
     return tuple(coordinates)
 

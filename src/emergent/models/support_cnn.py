@@ -26,6 +26,7 @@ from jaxtyping import Array, Float
 
 from emergent.config.models import SupportCnnModel
 from emergent.config.supports import support_mask
+from emergent.models.draws import normal
 from emergent.models.layers import average_pool, convolve
 
 Formulation = Literal["matmul", "reference"]
@@ -70,7 +71,7 @@ class SupportCnn(nn.Module):
         starts = initial[mask].astype(np.float32)[:, None, None]
 
         def initialise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-            return jax.random.normal(key, shape) * starts
+            return normal(key, shape) * starts
 
         channels = (inputs.shape[-1], *config.channels)
         kernels = [
@@ -78,7 +79,7 @@ class SupportCnn(nn.Module):
             for i in range(len(config.channels))
         ]
         side = inputs.shape[1] // 2**config.num_pooled
-        readout = self.param("readout", nn.initializers.normal(1.0), (side, side, channels[-1], config.num_outputs))
+        readout = self.param("readout", normal, (side, side, channels[-1], config.num_outputs))
         if inputs.shape[1] != inputs.shape[2] or inputs.shape[1] != side * 2**config.num_pooled:
             raise ValueError(
                 f"support_cnn: expected a square image whose side is divisible by {2**config.num_pooled}, found "
