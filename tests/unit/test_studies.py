@@ -55,10 +55,15 @@ def test_first_members_keep_the_ensembles_they_fill() -> None:
         assert stage_config(first, stage, "sym") == stage_config(whole, stage, "sym")
 
 
-def test_more_members_keep_the_ensembles_and_the_block() -> None:
+def test_more_members_add_ensembles_that_they_fill_and_keep_the_block() -> None:
     few = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop")
-    more = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop", Overrides(members=500))
-    assert (more.members.num, more.members.block) == (500, few.members.block)
+    more = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop", Overrides(members=60))
+    assert (more.members.num, more.members.block) == (60, few.members.block)
+    assert stage_config(few, "summary")["bootstrap"]["sizes"] == [2, 5, 10]
+    assert stage_config(more, "summary")["bootstrap"]["sizes"] == [2, 5, 10, 25, 50]
+    assert load_experiment(EXPERIMENTS, "flinth_subspace", "laptop", Overrides(members=6)).members.num == 6
+    with pytest.raises(ConfigError, match="found 7; use 6 or 9"):
+        load_experiment(EXPERIMENTS, "flinth_subspace", "laptop", Overrides(members=7))
     for stage in ("train", "evaluate"):
         assert stage_config(more, stage, "sym") == stage_config(few, stage, "sym")
 

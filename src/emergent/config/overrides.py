@@ -17,7 +17,8 @@ class Overrides:
     """Changes asked for on the command line.
 
     Attributes:
-        members: members of every arm; of fewer than configured, only ensembles that they can fill are kept.
+        members: members of every arm. Fewer than configured keep the bootstrapped ensembles that they can fill; more
+            add those that the experiment bootstraps at full size and that they can fill.
         block: members per job and file.
         substitute: data set to the one that takes its place.
     """
@@ -26,11 +27,12 @@ class Overrides:
     block: int | None = None
     substitute: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(self, content: dict[str, Any], where: str) -> dict[str, Any]:
+    def apply(self, content: dict[str, Any], full: dict[str, Any], where: str) -> dict[str, Any]:
         """Returns the configuration of an experiment with the changes made.
 
         Args:
             content: as read from YAML, with the delta of its scale.
+            full: without that delta.
             where: for messages.
 
         Raises:
@@ -45,7 +47,19 @@ class Overrides:
         if isinstance(block, int) and num < configured["num"]:
             block = min(block, num)
         content = merge(content, {"members": {"num": num, "block": block}})
+        if num > configured["num"]:
+            return _more_ensembles(content, full, num)
         return _fitting_ensembles(content, num, where) if num < configured["num"] else content
+
+
+def _more_ensembles(content: dict[str, Any], full: dict[str, Any], num: int) -> dict[str, Any]:
+    """Returns the configuration with the bootstrapped ensembles of full size that ``num`` members can fill."""
+    bootstrap = (content.get("evaluate") or {}).get("bootstrap") or {}
+    larger = ((full.get("evaluate") or {}).get("bootstrap") or {}).get("sizes") or []
+    if "sizes" in bootstrap:
+        added = [size for size in larger if max(bootstrap["sizes"]) < size <= num]
+        bootstrap["sizes"] = [*bootstrap["sizes"], *added]
+    return content
 
 
 def _fitting_ensembles(content: dict[str, Any], num: int, where: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def load_experiment(folder: Path, name: str, scale: str, overrides: Overrides | 
         raise ConfigError(f"{path}: scales.{scale}: expected a mapping of keys to values, found {delta!r}.")
     model = KINDS.get(str(content.get("kind")), Experiment)
     where = f"{path} (scale {scale})"
-    return validate(model, (overrides or Overrides()).apply(merge(content, delta), where), where)
+    return validate(model, (overrides or Overrides()).apply(merge(content, delta), content, where), where)
 
 
 def verbs(study: StudyBase) -> dict[str, str]:
