@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 from flax import traverse_util
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
@@ -43,26 +42,26 @@ FAN_IN = {
 BIASED = {"parametrisation": "ntk", "bias_std": 0.3}
 
 
-def drawn(config: MlpModel | CnnModel | GcnnModel, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
-    """What initialisers are made with, layer by layer; nothing is computed."""
-    arguments: dict[str, list[float]] = {"uniform_fan_in": [], "normal": []}
+def drawn(config: MlpModel | CnnModel | GcnnModel, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
+    """The fan-in of every uniform draw, layer by layer, and the number of axes of every normal one."""
+    found: dict[str, list[int]] = {"uniform_fan_in": [], "normal": []}
+    uniform_fan_in, normal = layers.uniform_fan_in, layers.normal
 
-    def record(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
+    def record_uniform(fan_in: int) -> Callable[..., jax.Array]:
+        def initialise(*further: Any) -> jax.Array:
+            found["uniform_fan_in"].append(fan_in)
+            return uniform_fan_in(fan_in)(*further)
 
-        def recorded(argument: float) -> Callable[..., jax.Array]:
-            def initialise(*further: Any) -> jax.Array:
-                arguments[name].append(argument)
-                return original(argument)(*further)
+        return initialise
 
-            return initialise
+    def record_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        found["normal"].append(len(shape))
+        return normal(key, shape)
 
-        monkeypatch.setattr(owner, name, recorded)
-
-    record(layers, "uniform_fan_in")
-    record(nn.initializers, "normal")
+    monkeypatch.setattr(layers, "uniform_fan_in", record_uniform)
+    monkeypatch.setattr(layers, "normal", record_normal)
     parameter_shapes(build(config), (4, 4, 2))
-    return arguments
+    return found
 
 
 @pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
@@ -72,13 +71,14 @@ def test_pytorch_layers_draw_weights_and_biases_with_their_fan_in(config, monkey
 
 
 @pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
-def test_ntk_layers_draw_with_unit_variance(config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ntk_layers_draw_standard_normals(config, monkeypatch: pytest.MonkeyPatch) -> None:
     biased, plain = (config.model_copy(update=BIASED | update) for update in ({}, {"bias_std": 0.0}))
-    num_layers = len(FAN_IN[config.family])
+    axes = {"Conv_": 4, "Lifting_": 4, "GroupConv_": 5, "Dense_": 2}
+    kernels = [next(n for name, n in axes.items() if layer.startswith(name)) for layer in FAN_IN[config.family]]
     with monkeypatch.context() as patch:
-        assert drawn(biased, patch) == {"uniform_fan_in": [], "normal": [1.0] * 2 * num_layers}
+        assert drawn(biased, patch) == {"uniform_fan_in": [], "normal": [n for kernel in kernels for n in (kernel, 1)]}
     # A zero gain of the biases leaves none.
-    assert drawn(plain, monkeypatch) == {"uniform_fan_in": [], "normal": [1.0] * num_layers}
+    assert drawn(plain, monkeypatch) == {"uniform_fan_in": [], "normal": kernels}
 
 
 @pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
