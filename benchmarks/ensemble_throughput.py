@@ -129,7 +129,7 @@ def flax(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
 
 
 def _torch(steps: int, member: int, batches: Callable[[Any, Any, Any, Any], Any]) -> tuple[float, Any]:
-    """Trains on what ``batches(pixels, labels, order, turns)`` yields; making the first batch is not timed."""
+    """Trains on what ``batches(pixels, labels, order, turns)`` yields; its set-up and a first step are not timed."""
     import torch
     from torch.nn import functional
 

@@ -80,35 +80,32 @@ def mlp_task(*members: int, **options: Any) -> BlockTask:
     return BlockTask(**settings | options)
 
 
-def cnn_task(*members: int) -> BlockTask:
-    """Random augmentation with interpolation, batches, Adam."""
-    layers = (ConvLayer(channels=2, average_pool=2),)
-    model = CnnModel(family="cnn", layers=layers, readout="mean", num_outputs=3, parametrisation="pytorch")
-    settings = {"loss": "cross_entropy", "optimiser": "adam", "learning_rate": 0.01, "batch_size": 4}
+def batched_task(*members: int, name: str, model: Any, optimiser: str) -> BlockTask:
+    """Random augmentation, batches of 4, cross-entropy, both epochs kept."""
+    settings = {"loss": "cross_entropy", "optimiser": optimiser, "learning_rate": 0.01, "batch_size": 4}
     return mlp_task(
         *members,
-        arm="cnn",
-        initialisation="cnn",
+        arm=name,
+        initialisation=name,
         model=model,
         augmentation="random",
         training=training(num_epochs=2, checkpoint_every=1, **settings),
     )
+
+
+def cnn_task(*members: int) -> BlockTask:
+    """Augmentation with interpolation, Adam."""
+    layers = (ConvLayer(channels=2, average_pool=2),)
+    model = CnnModel(family="cnn", layers=layers, readout="mean", num_outputs=3, parametrisation="pytorch")
+    return batched_task(*members, name="cnn", model=model, optimiser="adam")
 
 
 def support_task(*members: int) -> BlockTask:
-    """Random quarter turns, a network without convolutions in its program, SGD."""
+    """Quarter turns, a network without convolutions in its program, gradient descent."""
     model = SupportCnnModel(
         family="support_cnn", channels=(2, 3), num_pooled=1, support=("010", "111", "010"), num_outputs=3
     )
-    settings = {"loss": "cross_entropy", "optimiser": "sgd", "learning_rate": 0.01, "batch_size": 4}
-    return mlp_task(
-        *members,
-        arm="support",
-        initialisation="support",
-        model=model,
-        augmentation="random",
-        training=training(num_epochs=2, checkpoint_every=1, **settings),
-    )
+    return batched_task(*members, name="support", model=model, optimiser="sgd")
 
 
 CASES = {"mlp": (mlp_task, "C4"), "cnn": (cnn_task, "C8"), "support": (support_task, "C4")}
