@@ -52,7 +52,7 @@ def _task(steps: int, member: int) -> tuple[Any, Any]:
     from emergent.config.training import Training
     from emergent.groups.finite import group_from_name
     from emergent.groups.images import image_action
-    from emergent.training.engine import BlockTask
+    from emergent.training.program import BlockTask
     from emergent.training.step import TrainingData
 
     pixels, labels = images(steps)

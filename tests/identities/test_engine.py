@@ -20,9 +20,10 @@ from emergent.errors import DataError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.models.registry import build
-from emergent.training import engine
-from emergent.training.engine import BlockResult, BlockTask, train_block
+from emergent.training import engine, program
+from emergent.training.engine import BlockResult, train_block
 from emergent.training.prng import Purpose, member_key
+from emergent.training.program import BlockTask
 from emergent.training.step import MemberState, TrainingData
 
 GENERATOR = np.random.default_rng(0)
@@ -184,7 +185,7 @@ def test_keys_belong_to_seed_experiment_arm_and_shared_initialisation(monkeypatc
         asked.add((seed, experiment, arm, purpose))
         return member_key(seed, experiment, arm, member, purpose)
 
-    monkeypatch.setattr(engine, "member_key", recorded)
+    monkeypatch.setattr(program, "member_key", recorded)
     settings = training(num_epochs=1, checkpoint_every=1, batch_size=5)
     task = mlp_task(3, seed=11, arm="one", initialisation="shared", training=settings)
     train_block(task, data("C1"), "members")
@@ -229,7 +230,7 @@ def test_batch_larger_than_the_data() -> None:
 def test_every_checkpoint_of_full_batch_training_is_stored(
     monkeypatch: pytest.MonkeyPatch, num_epochs: int, every: int | None
 ) -> None:
-    monkeypatch.setattr(engine, "FULL_BATCH_CHUNK", 2)
+    monkeypatch.setattr(program, "FULL_BATCH_CHUNK", 2)
     done: list[int] = []
     task = mlp_task(0, 1, training=training(num_epochs=num_epochs, checkpoint_every=every))
     result = train_block(task, data("C1"), "members", done.append)
@@ -251,7 +252,7 @@ def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pyt
 
         return step
 
-    monkeypatch.setattr(engine, "make_step", count)
+    monkeypatch.setattr(program, "make_step", count)
     model = MlpModel(family="mlp", width=NUM_SAMPLES, num_outputs=1)
     settings = training(batch_size=3, num_epochs=4, checkpoint_every=1)
     result = train_block(mlp_task(0, 1, 2, model=model, training=settings), data("C1"), "members")

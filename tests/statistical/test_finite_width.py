@@ -18,7 +18,7 @@ from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.metrics.ensembles import disjoint_ensembles
 from emergent.models.registry import build
-from emergent.training.engine import BlockTask, train_block
+from emergent.training.engine import train_block
 from emergent.training.infinite import infinite_predictions
 from emergent.training.prng import member_key
 from emergent.training.samples import Samples

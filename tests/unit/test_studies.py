@@ -1,5 +1,6 @@
 """Kinds of experiments behind one door, and changes to them at run time."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,35 @@ def test_fewer_members_than_a_block_shrink_the_block() -> None:
 def test_too_few_members_for_any_ensemble() -> None:
     with pytest.raises(ConfigError, match="no ensemble size is left with 3 members; use more"):
         load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=3))
+
+
+def test_all_arms_at_a_scale_that_leaves_some_out() -> None:
+    """In the order of the experiment; those that the scale has stay as it has them."""
+    few = load_experiment(EXPERIMENTS, "nordenfors_c16_nearest", "laptop")
+    every = load_experiment(EXPERIMENTS, "nordenfors_c16_nearest", "laptop", Overrides(all_arms=True))
+    assert few.arm_names == ("sym", "cnn")
+    assert every.arm_names == ("sym", "asym_invariant_init", "asym", "cnn")
+    for stage, arm in itertools.product(("train", "evaluate"), few.arm_names):
+        assert stage_config(every, stage, arm) == stage_config(few, stage, arm)
+    assert load_experiment(EXPERIMENTS, "nordenfors_flow", "laptop", Overrides(all_arms=True)).arm_names
+
+
+def test_other_epochs_bring_checkpoints_and_resampling() -> None:
+    def epochs(num: int | None, name: str = "nordenfors_c16_nearest") -> tuple[int, list[int] | None, list[int]]:
+        study = load_experiment(EXPERIMENTS, name, "laptop", Overrides(epochs=num))
+        train = stage_config(study, "train", "sym")["train"]
+        return train["num_epochs"], train["checkpoints"], stage_config(study, "summary")["bootstrap"]["epochs"]
+
+    assert epochs(None) == epochs(4) == (4, [0, 1, 2, 3, 4], [4])
+    assert epochs(10) == (10, [0, 1, 2, 3, 4, 6, 8, 10], [4, 10])
+    assert epochs(7) == (7, [0, 1, 2, 3, 4, 6, 7], [4, 7])
+    assert epochs(12) == (12, [0, 1, 2, 3, 4, 6, 8, 10, 12], [4, 10, 12])
+    assert epochs(2) == (2, [0, 1, 2], [2])
+    # Every epoch is a checkpoint here.
+    assert epochs(6, "nordenfors_c4") == (6, None, [4, 6])
+    # Steps of full-batch training are no epochs.
+    ising = [load_experiment(EXPERIMENTS, "ising", "laptop", Overrides(epochs=num)) for num in (None, 7)]
+    assert ising[0] == ising[1]
 
 
 def test_substitute_takes_the_place_of_a_data_set() -> None:

@@ -161,3 +161,32 @@ def test_a_larger_ensemble_adds_its_blocks_only(finished: Project) -> None:
     finished.build(summary)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in blocks} == before
     assert not finished.plan(summary)
+
+
+def test_longer_training_goes_on_where_the_shorter_ended(finished: Project) -> None:
+    """The longer block has the bytes of one trained at a stretch, also when a job has failed in between."""
+    block = "results/smoke/fashion_mnist/train/cnn_c4/members_0000-0003.h5"
+    resume = "results/smoke/fashion_mnist/train/cnn_c4/resume_0000-0003.h5"
+    finished.edit("config/experiments/fashion_mnist.yaml", "optimiser: adam", "optimiser: sgd")
+    finished.build(block)
+    short = finished.content(block)
+    assert "going on" not in finished.log(block)
+    assert finished.content(resume) == short
+
+    writer = finished.folder / "src/sitecustomize.py"
+    writer.write_text("import numpy\n\ndef full(*_, **__):\n    raise OSError(28, 'no space')\n\nnumpy.stack = full\n")
+    died = finished.snakemake(block, "--config", "epochs=2")
+    writer.unlink()
+    assert died.returncode != 0
+    # A block that is not what the configuration says must not pass for it; what it can be made from is still there.
+    assert not (finished.folder / block).exists()
+    assert finished.content(resume) == short
+
+    finished.build(block, "--config", "epochs=2")
+    assert "trained for 1 epochs already; going on from there" in finished.log(block)
+    long = finished.content(block)
+    for file in (block, resume):
+        (finished.folder / file).unlink()
+    finished.build(block, "--config", "epochs=2")
+    assert "going on" not in finished.log(block)
+    assert finished.content(block) == long != short

@@ -227,6 +227,12 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
+    def log(self, block: str) -> str:
+        """Returns the log of the job that made a block of members."""
+        path = Path(block)
+        name = f"{path.parts[-3]}_{path.parts[-2]}_{path.stem.removeprefix('members_')}.log"
+        return (self.folder / path.parents[2] / "logs" / name).read_text()
+
     def content(self, file: str) -> bytes:
         """Returns the bytes of a file."""
         return (self.folder / file).read_bytes()

@@ -9,6 +9,8 @@ rule train:
     output:
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/train/{arm}/members_{block}.h5.provenance.json",
+        # A second name of the block, which is not deleted before the job runs again: what longer training goes on from.
+        resume=update("results/{scale}/{experiment}/train/{arm}/resume_{block}.h5"),
     log:
         "results/{scale}/{experiment}/logs/train_{arm}_{block}.log",
     benchmark:
@@ -24,8 +26,10 @@ rule train:
         "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
         " {params.datasets}"
+        " --resume {output.resume}"
         " --members {wildcards.block}"
         " --threads {threads}"
         " --fingerprint {params.code}"
         " --output {output.block}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log};"
+        " ln -f {output.block} {output.resume} || cp {output.block} {output.resume}"

@@ -25,6 +25,9 @@ def block_arguments(verb: str, description: str | None, datasets: bool = True) -
             "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
         )
     parser.add_argument("--members", required=True, help="block of members, e.g. 0000-0099")
+    parser.add_argument(
+        "--resume", type=Path, help="the same block after fewer epochs, to go on from"
+    )
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
@@ -33,8 +36,13 @@ def block_arguments(verb: str, description: str | None, datasets: bool = True) -
     return arguments
 
 
-def write_block(arguments: argparse.Namespace, config: dict[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Writes a trained block and its provenance."""
-    attributes = file_attributes(config, arguments.fingerprint)
+def write_block(
+    arguments: argparse.Namespace,
+    config: dict[str, Any],
+    arrays: Mapping[str, Array],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
+    """Writes a trained block and its provenance; without attributes, with those of every file."""
+    attributes = attributes or file_attributes(config, arguments.fingerprint)
     storage.write(arguments.output, stage="train", attributes=attributes, arrays=arrays)
     provenance.write_sidecar(arguments.output)

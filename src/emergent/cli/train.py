@@ -1,14 +1,26 @@
-"""Verb ``train``: one block of members of one arm, from a prepared data set to parameters at checkpoints."""
+"""Verb ``train``: one block of members of one arm, from a prepared data set to parameters at checkpoints.
+
+Where there is a block to resume that was trained in the very same way for fewer epochs, training goes on from there.
+"""
+
+import sys
 
 import jax.numpy as jnp
 
 from emergent.cli._block import block_arguments, write_block
 from emergent.cli._pairs import parse_pairs
-from emergent.cli._run import main_guard, progress, read_stage_config
+from emergent.cli._run import file_attributes, main_guard, progress, read_stage_config
 from emergent.training.engine import train_block
 from emergent.training.samples import load_training
 from emergent.training.step import TrainingData
-from emergent.training.tasks import augmentation_action, block_task, parse_block, result_arrays
+from emergent.training.tasks import (
+    augmentation_action,
+    block_task,
+    data_digest,
+    earlier_epochs,
+    parse_block,
+    result_arrays,
+)
 
 
 def main() -> None:
@@ -20,10 +32,15 @@ def main() -> None:
     samples, scaling = load_training(datasets[config["data"]["train"]["dataset"]], config["data"])
     targets = samples.labels if samples.labels is not None else samples.targets
     data = TrainingData(jnp.asarray(samples.inputs), jnp.asarray(targets), augmentation_action(config, scaling))
-    total = len(task.members) * task.training.num_epochs
+    attributes = file_attributes(config, arguments.fingerprint) | {"data_digest": data_digest(data)}
+    start = earlier_epochs(arguments.resume, attributes, task.training) if arguments.resume else None
+    done = start.epochs[-1] if start else 0
+    if start:
+        print(f"{arguments.resume}: trained for {done} epochs already; going on from there.", file=sys.stderr)
+    total = len(task.members) * (task.training.num_epochs - done)
     advance = progress(total, "member-epochs", f"{task.arm} {arguments.members}", images_per_unit=len(samples.inputs))
-    result = train_block(task, data, on_progress=advance)
-    write_block(arguments, config, result_arrays(task, result))
+    result = train_block(task, data, on_progress=advance, start=start)
+    write_block(arguments, config, result_arrays(task, result), attributes)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Changes to an experiment at run time: other numbers of members, other blocks, another data set in place of one.
+"""Changes to an experiment at run time: more or fewer members and epochs, all arms, one data set in place of another.
 
 They never touch what a member is: members are numbered, so the first ten of a thousand are the same ten, and a later
-run with more of them adds blocks and recomputes none.
+run with more of them adds blocks and recomputes none; with more epochs it goes on where the shorter one ended.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,16 @@ class Overrides:
         members: members of every arm. Fewer than configured keep the bootstrapped ensembles that they can fill; more
             add those that the experiment bootstraps at full size and that they can fill.
         block: members per job and file.
+        epochs: passes over the training set, where it is trained in batches. Checkpoints and resampled epochs that lie
+            beyond fall away; more epochs add those that the experiment has at full size, and the last one.
+        all_arms: also those arms that the scale leaves out.
         substitute: data set to the one that takes its place.
     """
 
     members: int | None = None
     block: int | None = None
+    epochs: int | None = None
+    all_arms: bool = False
     substitute: Mapping[str, str] = field(default_factory=dict)
 
     def apply(self, content: dict[str, Any], full: dict[str, Any], where: str) -> dict[str, Any]:
@@ -38,6 +43,10 @@ class Overrides:
         Raises:
             ConfigError: no ensemble size is left.
         """
+        if self.all_arms and isinstance(content.get("arms"), dict):
+            content = content | {"arms": _all_arms(content["arms"], full["arms"])}
+        if self.epochs and isinstance(content.get("train"), dict):
+            content = _with_epochs(content, full, self.epochs)
         content = _substituted(content, self.substitute)
         configured = content.get("members")
         if not isinstance(configured, dict) or not isinstance(configured.get("num"), int):
@@ -50,6 +59,35 @@ class Overrides:
         if num > configured["num"]:
             return _more_ensembles(content, full, num)
         return _fitting_ensembles(content, num, where) if num < configured["num"] else content
+
+
+def _all_arms(arms: dict[str, Any], full: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arms of a scale and those that it leaves out, in the order of the experiment."""
+    return {name: arms.get(name, arm) for name, arm in full.items()}
+
+
+def _with_epochs(content: dict[str, Any], full: dict[str, Any], num: int) -> dict[str, Any]:
+    """Returns the configuration with another length of training, where that is counted in epochs."""
+    train, configured = content["train"], content["train"].get("num_epochs")
+    # Full-batch training counts steps.
+    if not isinstance(configured, int) or num == configured or train.get("batch_size") is None:
+        return content
+    train = train | {"num_epochs": num}
+    if train.get("checkpoints"):
+        train["checkpoints"] = _epochs_until(num, train["checkpoints"], full["train"].get("checkpoints"))
+    content = content | {"train": train}
+    bootstrap = (content.get("evaluate") or {}).get("bootstrap")
+    if bootstrap and "epochs" in bootstrap:
+        theirs = ((full.get("evaluate") or {}).get("bootstrap") or {}).get("epochs")
+        epochs = _epochs_until(num, bootstrap["epochs"], theirs)
+        content = merge(content, {"evaluate": {"bootstrap": {"epochs": epochs}}})
+    return content
+
+
+def _epochs_until(num: int, own: list[int], full: list[int] | None) -> list[int]:
+    """Returns a scale's epochs up to ``num``, later ones of the full experiment, and ``num`` itself, ascending."""
+    later = [epoch for epoch in full or [] if epoch > max(own)]
+    return sorted({*(epoch for epoch in [*own, *later] if epoch < num), num})
 
 
 def _more_ensembles(content: dict[str, Any], full: dict[str, Any], num: int) -> dict[str, Any]:

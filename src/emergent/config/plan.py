@@ -7,7 +7,7 @@ that any mistake in them is reported before the first job.
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,9 @@ class RunConfig(StrictModel):
         members: train so many members of every arm; members are numbered, so a later run with more adds
             blocks and recomputes none. Null takes all.
         block: members per job and file, in place of what the experiments say.
+        epochs: train for so many; a later run with more of them goes on from there (plain gradient descent). Null
+            takes what the experiments say.
+        arms: ``all`` adds the arms that a scale leaves out; null takes the scale's.
         substitute: data sets by the name of the one that is used in place of them, where one cannot be had.
         figures: figures and tables that are made; null makes all whose experiments run.
         mirror: folder with data files, tried before any download.
@@ -56,6 +59,8 @@ class RunConfig(StrictModel):
     experiments: Many[Name]
     members: int | None = Field(default=None, gt=0, strict=False)
     block: int | None = Field(default=None, gt=0, strict=False)
+    epochs: int | None = Field(default=None, gt=0, strict=False)
+    arms: Literal["all"] | None = None
     substitute: dict[Name, Name] = Field(default_factory=dict)
     figures: Many[Name] | None = None
     mirror: str | None = None
@@ -111,7 +116,9 @@ class Plan:
     def experiment(self, scale: str, name: str) -> StudyBase:
         """Returns one experiment at one scale, with its data sets checked against the registry."""
         run = self.run
-        overrides = Overrides(run.members, run.block, run.substitute) if scale == run.scale else None
+        overrides = None
+        if scale == run.scale:
+            overrides = Overrides(run.members, run.block, run.epochs, run.arms == "all", run.substitute)
         study = load_experiment(self.folder / "experiments", name, scale, overrides)
         for dataset in self._datasets_of_kernel(study):
             self.registry.entry(dataset)

@@ -21,39 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from emergent.config.models import NetworkModel
 from emergent.config.network_size import bytes_in_flight, network_size
 from emergent.config.training import STATE_COPIES, Training
 from emergent.errors import DataError
-from emergent.models.registry import build, has_convolutions
-from emergent.training.prng import Purpose, member_key
-from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
+from emergent.training.program import BlockTask, Program, segments
+from emergent.training.step import MemberState, TrainingData
 
 Strategy = Literal["members", "block"]
-# Full-batch training has no epochs to report, so progress and divergence are looked at after this many steps.
-FULL_BATCH_CHUNK = 100
-
-
-@dataclass(frozen=True)
-class BlockTask:
-    """All that determines a block of members.
-
-    Attributes:
-        seed: root seed.
-        experiment: name of the experiment.
-        arm: name of the arm.
-        initialisation: name that initial parameters are drawn under; arms that share it start alike.
-        members: indices over the whole ensemble.
-    """
-
-    seed: int
-    experiment: str
-    arm: str
-    initialisation: str
-    members: tuple[int, ...]
-    model: NetworkModel
-    augmentation: str
-    training: Training
 
 
 @dataclass(frozen=True)
@@ -109,101 +83,12 @@ def default_strategy() -> Strategy:
     return "members" if jax.default_backend() == "cpu" else "block"
 
 
-@dataclass(frozen=True)
-class _Segment:
-    """Steps between two looks at the members: one epoch, or a chunk of full-batch steps."""
-
-    first_step: int
-    num_steps: int
-    end_epoch: int
-
-
-def _segments(training: Training, num_samples: int) -> list[_Segment]:
-    if training.batch_size is None:
-        chunk = min(FULL_BATCH_CHUNK, training.checkpoint_every or training.num_epochs)
-        checkpoints = {epoch for epoch in training.checkpoint_epochs() if epoch > 0}
-        ends = sorted({*range(chunk, training.num_epochs + 1, chunk), training.num_epochs} | checkpoints)
-        return [_Segment(start, end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    steps = num_samples // training.batch_size
-    if steps == 0:
-        raise DataError(f"batch_size {training.batch_size} exceeds the {num_samples} training samples; lower it.")
-    return [_Segment(epoch * steps, steps, epoch + 1) for epoch in range(training.num_epochs)]
-
-
-class _Program:
-    """Compiled functions of one task; each takes a member index, or with ``vectorised`` a vector of them."""
-
-    def __init__(self, task: BlockTask, num_samples: int, vectorised: bool) -> None:
-        self.task = task
-        self.vectorised = vectorised
-        self._num_samples = num_samples
-        self._scans = vectorised or jax.default_backend() != "cpu" or not has_convolutions(task.model)
-        self._module = build(task.model)
-        self._optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
-        self._step = make_step(self._module, self._optimiser, task.training.loss, task.augmentation)
-        batch_axis = None if task.training.batch_size is None else 0
-        self.initialise = self._compile(self._initialise, (0, None))
-        self._compiled_order = self._compile(self._order, (0, None))
-        self._compiled_step = self._compile(self._one_step, (0, 0, None, batch_axis, None), donate=(0,))
-        self._compiled_steps = self._compile(self._many_steps, (0, 0, None, batch_axis, None), donate=(0,))
-
-    def _compile(
-        self, function: Callable[..., Any], member_axes: tuple[int | None, ...], donate: tuple[int, ...] = ()
-    ) -> Callable[..., Any]:
-        return jax.jit(jax.vmap(function, member_axes) if self.vectorised else function, donate_argnums=donate)
-
-    def _key(self, member: jax.Array, purpose: Purpose) -> jax.Array:
-        name = self.task.initialisation if purpose == "initialise" else self.task.arm
-        return member_key(self.task.seed, self.task.experiment, name, member, purpose)
-
-    def _initialise(self, member: jax.Array, sample: jax.Array) -> MemberState:
-        parameters = self._module.init(self._key(member, "initialise"), sample)
-        return MemberState(parameters, self._optimiser.init(parameters))
-
-    def _order(self, member: jax.Array, epoch: jax.Array) -> jax.Array:
-        """Returns [S, B] sample indices of one epoch; samples beyond the last whole batch sit this epoch out."""
-        size = self.task.training.batch_size or self._num_samples
-        key = jax.random.fold_in(self._key(member, "order"), epoch)
-        steps = self._num_samples // size
-        return jax.random.permutation(key, self._num_samples)[: steps * size].reshape(steps, size)
-
-    def _one_step(
-        self, state: MemberState, member: jax.Array, step: jax.Array, batch: jax.Array | None, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        return self._step(state, batch, jax.random.fold_in(self._key(member, "augment"), step), data)
-
-    def _many_steps(
-        self, state: MemberState, member: jax.Array, steps: jax.Array, batches: jax.Array | None, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        def body(carry: MemberState, item: tuple[jax.Array, jax.Array | None]) -> tuple[MemberState, jax.Array]:
-            return self._one_step(carry, member, item[0], item[1], data)
-
-        state, losses = jax.lax.scan(body, state, (steps, batches))
-        return state, losses.mean()
-
-    def run(
-        self, state: MemberState, member: jax.Array, segment: _Segment, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        """Returns the state after a segment and its mean loss."""
-        batches = None
-        if self.task.training.batch_size is not None:
-            batches = self._compiled_order(member, jnp.asarray(segment.end_epoch - 1))
-        steps = segment.first_step + jnp.arange(segment.num_steps)
-        if self._scans:
-            return self._compiled_steps(state, member, steps, batches, data)
-        losses = []
-        for i in range(segment.num_steps):
-            batch = None if batches is None else batches[i]
-            state, loss = self._compiled_step(state, member, steps[i], batch, data)
-            losses.append(loss)
-        return state, jnp.stack(losses).mean()
-
-
 def train_block(
     task: BlockTask,
     data: TrainingData,
     strategy: Strategy | None = None,
     on_progress: Callable[[int], None] | None = None,
+    start: BlockResult | None = None,
 ) -> BlockResult:
     """Returns the trained members of a block.
 
@@ -212,12 +97,14 @@ def train_block(
         data: resident training set.
         strategy: None chooses by backend.
         on_progress: called with the number of member-epochs just finished.
+        start: the same members trained for fewer epochs on the same data, which ``extends`` accepts. They are trained
+            on from there, to the very numbers that training from the beginning gives.
 
     Raises:
         DataError: a member's loss is not finite (names member and epoch), or the batch exceeds the data.
     """
     strategy = strategy or default_strategy()
-    program = _Program(task, data.inputs.shape[0], vectorised=strategy == "block")
+    program = Program(task, data.inputs.shape[0], vectorised=strategy == "block")
     together = 1
     if strategy == "block":
         together = min(len(jax.devices()) * members_in_flight(task, data, device_memory()), len(task.members))
@@ -225,7 +112,10 @@ def train_block(
     groups = [task.members[start : start + together] for start in starts]
     # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
     with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
-        parts = [_train(program, members, data, on_progress) for members in groups]
+        parts = [
+            _train(program, members, data, on_progress, start and _members_of(start, first, first + len(members)))
+            for first, members in zip(starts, groups, strict=True)
+        ]
     return BlockResult(
         parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},
         epochs=parts[0].epochs,
@@ -233,19 +123,61 @@ def train_block(
     )
 
 
+def extends(training: Training, epochs: tuple[int, ...]) -> bool:
+    """Returns whether training can go on from the last of some checkpoints to the result of training from scratch.
+
+    Their parameters must be all that a step leaves behind (plain gradient descent, with keys for each epoch), every
+    checkpoint wanted up to there must be among them, and at least one epoch must be left.
+
+    Args:
+        training: what is wanted; apart from its epochs, what the checkpoints were trained with.
+        epochs: at which there are parameters, ascending.
+    """
+    resumable = training.optimiser == "sgd" and training.batch_size is not None
+    wanted = {epoch for epoch in training.checkpoint_epochs() if epoch <= epochs[-1]}
+    return resumable and wanted <= set(epochs) and 0 < epochs[-1] < training.num_epochs
+
+
+def _members_of(block: BlockResult, first: int, stop: int) -> BlockResult:
+    """Returns some members of a block, by position."""
+    parameters = {name: value[:, first:stop] for name, value in block.parameters.items()}
+    return BlockResult(parameters, block.epochs, block.losses[:, first:stop])
+
+
+def _state_after(program: Program, block: BlockResult) -> MemberState:
+    """Returns what the next step needs after the last checkpoint of a block."""
+    last = {name: value[-1] if program.vectorised else value[-1, 0] for name, value in block.parameters.items()}
+    parameters = traverse_util.unflatten_dict({name: jnp.asarray(value) for name, value in last.items()}, sep="/")
+    if program.vectorised:
+        parameters = _split_over_devices(parameters, len(block.losses[0]))
+    return MemberState(parameters, program.initial_optimiser_state(parameters))
+
+
 def _train(
-    program: _Program, members: tuple[int, ...], data: TrainingData, on_progress: Callable[[int], None] | None
+    program: Program,
+    members: tuple[int, ...],
+    data: TrainingData,
+    on_progress: Callable[[int], None] | None,
+    start: BlockResult | None,
 ) -> BlockResult:
     training = program.task.training
     index = jnp.asarray(members if program.vectorised else members[0])
     if program.vectorised:
         index = _split_over_devices(index, len(members))
-    state = program.initialise(index, data.inputs[:1])
     wanted = training.checkpoint_epochs()
-    # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.
-    checkpoints = [jax.device_get(state.parameters)] if 0 in wanted else []
-    losses = []
-    for segment in _segments(training, data.inputs.shape[0]):
+    if start is None:
+        state = program.initialise(index, data.inputs[:1])
+        # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.
+        checkpoints = [_flat_on_host(state, program.vectorised)] if 0 in wanted else []
+        losses, done = [], 0
+    else:
+        state = _state_after(program, start)
+        kept = [position for position, epoch in enumerate(start.epochs) if epoch in wanted]
+        checkpoints = [{name: value[position] for name, value in start.parameters.items()} for position in kept]
+        losses, done = list(start.losses), start.epochs[-1]
+    for segment in segments(training, data.inputs.shape[0]):
+        if segment.end_epoch <= done:
+            continue
         state, loss = program.run(state, index, segment, data)
         losses.append(np.atleast_1d(np.asarray(loss)))
         bad = np.flatnonzero(~np.isfinite(losses[-1]))
@@ -256,11 +188,14 @@ def _train(
                 f"Lower train.learning_rate ({training.learning_rate})."
             )
         if segment.end_epoch in wanted:
-            checkpoints.append(jax.device_get(state.parameters))
+            checkpoints.append(_flat_on_host(state, program.vectorised))
         if on_progress:
             on_progress(len(members) * (segment.num_steps if training.batch_size is None else 1))
-    flat = [traverse_util.flatten_dict(parameters, sep="/") for parameters in checkpoints]
-    stacked = {name: np.stack([np.asarray(part[name]) for part in flat]) for name in flat[0]}
-    if not program.vectorised:
-        stacked = {name: value[:, None] for name, value in stacked.items()}
+    stacked = {name: np.stack([part[name] for part in checkpoints]) for name in checkpoints[0]}
     return BlockResult(stacked, wanted, np.stack(losses))
+
+
+def _flat_on_host(state: MemberState, vectorised: bool) -> dict[str, np.ndarray]:
+    """Returns the parameters [M, ...] by flat name."""
+    flat = traverse_util.flatten_dict(jax.device_get(state.parameters), sep="/")
+    return {name: np.asarray(value) if vectorised else np.asarray(value)[None] for name, value in flat.items()}

@@ -1,5 +1,7 @@
 """Stage configurations of training and evaluation as the objects that the engine works with."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +13,17 @@ from pydantic import TypeAdapter
 from emergent import storage
 from emergent.config.models import Model, NetworkModel
 from emergent.config.training import Training
-from emergent.errors import ConfigError
+from emergent.errors import ConfigError, DataError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import ImageAction, image_action
 from emergent.storage import Array
-from emergent.training.engine import BlockResult, BlockTask
+from emergent.training.engine import BlockResult, extends
+from emergent.training.program import BlockTask
 from emergent.training.samples import Scaling
+from emergent.training.step import TrainingData
 
 PARAMETER_PREFIX = "parameters/"
+_EPOCH_KEYS = ("num_epochs", "checkpoint_every", "checkpoints")
 
 
 def parse_block(name: str) -> tuple[int, ...]:
@@ -89,3 +94,40 @@ def read_block(path: Path) -> tuple[dict[str, np.ndarray], tuple[int, ...], tupl
         members = tuple(int(m) for m in storage.read_array(file, "members"))
         epochs = tuple(int(e) for e in storage.read_array(file, "epochs"))
     return parameters, members, epochs
+
+
+def data_digest(data: TrainingData) -> str:
+    """Returns the SHA-256 of the training set as networks see it."""
+    digest = hashlib.sha256()
+    for values in (data.inputs, data.targets):
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def _determining(attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what determines a trained block, apart from how long it was trained."""
+    config = json.loads(attributes["config_json"])
+    train = {key: value for key, value in config["train"].items() if key not in _EPOCH_KEYS}
+    others = {key: attributes.get(key) for key in ("code_fingerprint", "versions_json", "data_digest")}
+    return others | {"config": config | {"train": train}}
+
+
+def earlier_epochs(path: Path, attributes: Mapping[str, str], training: Training) -> BlockResult | None:
+    """Returns an older block, if the training of a new one can go on from it.
+
+    That is the case if it was trained for fewer epochs and equals the new one in all else that determines it:
+    configuration, code, versions of packages and data.
+
+    Args:
+        path: of the older block, which need not exist.
+        attributes: root attributes of the new block.
+        training: of the new block.
+    """
+    try:
+        if _determining(storage.read_attributes(path)) != _determining(attributes):
+            return None
+        parameters, _, epochs = read_block(path)
+        losses = storage.read_arrays(path, ["loss"], "train")["loss"]
+    except DataError:
+        return None
+    return BlockResult(parameters, epochs, losses) if extends(training, epochs) else None
