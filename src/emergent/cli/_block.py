@@ -3,14 +3,16 @@
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from emergent import provenance, storage
 from emergent.cli._run import file_attributes, limit_threads
 from emergent.storage import Array
 
 
-def block_arguments(verb: str, description: str | None, datasets: bool = True) -> argparse.Namespace:
+def block_arguments(
+    verb: str, description: str | None, datasets: Literal["required", "optional", "none"] = "required"
+) -> argparse.Namespace:
     """Returns the parsed flags of a training verb, and keeps the job to its processors.
 
     Args:
@@ -20,14 +22,13 @@ def block_arguments(verb: str, description: str | None, datasets: bool = True) -
     """
     parser = argparse.ArgumentParser(prog=f"python -m emergent.cli.{verb}", description=description)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'train' of one arm")
-    if datasets:
+    if datasets != "none":
+        required = datasets == "required"
         parser.add_argument(
-            "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
+            "--dataset", action="append", required=required, metavar="NAME=PATH", help="prepared data; repeatable"
         )
     parser.add_argument("--members", required=True, help="block of members, e.g. 0000-0099")
-    parser.add_argument(
-        "--resume", type=Path, help="the same block after fewer epochs, to go on from"
-    )
+    parser.add_argument("--resume", type=Path, help="the same block after fewer epochs, to go on from")
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")

@@ -8,7 +8,7 @@ from emergent.training.tasks import parse_block
 
 def main() -> None:
     """Parses the flags, integrates and writes."""
-    arguments = block_arguments("train_flow", __doc__, datasets=False)
+    arguments = block_arguments("train_flow", __doc__, datasets="none")
     config = read_stage_config(arguments.config, "train")
     write_block(arguments, config, flow_arrays(config, parse_block(arguments.members)))
 

@@ -188,10 +188,10 @@ class PointCloudTable(_Entry):
     options: PointCloudOptions = PointCloudOptions()
 
 
-class PermutationFigure(_Entry):
+class DepartureFigure(_Entry):
     """Distance from equivariance against distance moved."""
 
-    plot: Literal["permutation_departure"]
+    plot: Literal["departure"]
     kind: Literal["figure"] = "figure"
     options: NoOptions = NoOptions()
 
@@ -210,7 +210,7 @@ Entry = Annotated[
     | PublishedPointsTable
     | FlowFigure
     | SubspaceFigure
-    | PermutationFigure
+    | DepartureFigure
     | PointCloudFigure
     | PointCloudTable,
     Field(discriminator="plot"),

@@ -9,26 +9,26 @@ from typing import Any
 
 from emergent.config import stages
 from emergent.config.base import hint, merge, read_yaml, validate
+from emergent.config.departure import DepartureExperiment
 from emergent.config.experiment import Experiment
 from emergent.config.flow import FlowExperiment
 from emergent.config.memory import require_memory as require_memory_of_networks
 from emergent.config.overrides import Overrides
-from emergent.config.permutations import PermutationExperiment
 from emergent.config.point_clouds import PointCloudExperiment
 from emergent.config.study import SCALES, StudyBase
 from emergent.config.subspace import SubspaceExperiment
 from emergent.errors import ConfigError
 
 KINDS: dict[str, type[StudyBase]] = {
+    "departure": DepartureExperiment,
     "flow": FlowExperiment,
-    "permutation_flow": PermutationExperiment,
     "point_clouds": PointCloudExperiment,
     "subspace": SubspaceExperiment,
 }
 """Kinds with a class of their own; all others are kinds of ``Experiment``."""
 
 IMAGE_VERBS = {"train": "train", "evaluate": "evaluate"}
-OWN_VERBS = ("train_flow", "train_permutations", "train_points", "evaluate_points", "train_subspace")
+OWN_VERBS = ("train_departure", "train_flow", "train_points", "evaluate_points", "train_subspace")
 """Verbs of the kinds with a class of their own."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from emergent.config.figures import Entry
 from emergent.figures import (
     cnn_gcnn_convergence,
+    departure,
     equivariant_flow,
     fashion_mnist_gain,
     fashion_mnist_ood_table,
@@ -24,7 +25,6 @@ from emergent.figures import (
     nordenfors_significance_table,
     nordenfors_sizes,
     ood_samples,
-    permutation_departure,
     point_clouds,
     style,
     subspace_distance,
@@ -55,7 +55,7 @@ PLOTS: dict[str, Plot] = {
     "fashion_mnist_sizes": Plot(fashion_mnist_sizes.draw, tables=("osp",)),
     "fashion_mnist_ood_table": Plot(fashion_mnist_ood_table.tabulate, tables=("osp",)),
     "equivariant_flow": Plot(equivariant_flow.draw, tables=("particles", "mean")),
-    "permutation_departure": Plot(permutation_departure.draw, tables=("departure",)),
+    "departure": Plot(departure.draw, tables=("departure",)),
     "subspace_distance": Plot(subspace_distance.draw, tables=("subspace_distance",)),
     "cnn_gcnn_convergence": Plot(cnn_gcnn_convergence.draw, tables=("distance", "fit")),
     "ising_readings": Plot(ising_readings.tabulate, tables=("readings",)),

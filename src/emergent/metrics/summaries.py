@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from emergent.metrics.convergence_summary import summarise_convergence
+from emergent.metrics.departure_summary import summarise_departure
 from emergent.metrics.divergence_summary import summarise_divergence
 from emergent.metrics.flow_summary import summarise_flow
 from emergent.metrics.ising_summary import summarise_ising
 from emergent.metrics.osp_summary import summarise_osp
-from emergent.metrics.permutation_summary import summarise_permutations
 from emergent.metrics.point_cloud_summary import summarise_point_clouds
 from emergent.metrics.pool import MemberPool
 from emergent.metrics.subspace_summary import summarise_subspace
@@ -30,8 +30,8 @@ POOL_SUMMARIES: dict[str, Callable[..., Tables]] = {
 """Kinds of ``Experiment``: settings, arm to ``MemberPool``, infinite-width predictions."""
 
 SUMMARIES: dict[str, Callable[..., Tables]] = {
+    "departure": summarise_departure,
     "flow": summarise_flow,
-    "permutation_flow": summarise_permutations,
     "point_clouds": summarise_point_clouds,
     "subspace": summarise_subspace,
 }

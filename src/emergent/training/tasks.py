@@ -100,7 +100,7 @@ def data_digest(data: TrainingData) -> str:
     """Returns the SHA-256 of the training set as networks see it."""
     digest = hashlib.sha256()
     for values in (data.inputs, data.targets):
-        digest.update(np.ascontiguousarray(values))
+        digest.update(np.asarray(values).tobytes())
     return digest.hexdigest()
 
 

@@ -1,0 +1,26 @@
+"""Verb ``train_departure``: one block of runs of one arm, each trained in three ways from one equivariant point."""
+
+from emergent.cli._block import block_arguments, write_block
+from emergent.cli._pairs import parse_pairs
+from emergent.cli._run import main_guard, progress, read_stage_config
+from emergent.config.departure_training import MODES
+from emergent.training.departure import departure_arrays
+from emergent.training.samples import load_training
+from emergent.training.tasks import parse_block
+
+
+def main() -> None:
+    """Parses the flags, trains and writes."""
+    arguments = block_arguments("train_departure", __doc__, datasets="optional")
+    config = read_stage_config(arguments.config, "train")
+    members = parse_block(arguments.members)
+    samples = None
+    if config["data"]:
+        datasets = parse_pairs(arguments.dataset or [], "--dataset")
+        samples, _ = load_training(datasets[config["data"]["train"]["dataset"]], config["data"])
+    advance = progress(len(members) * len(MODES), "trainings", f"{config['arm']} {arguments.members}")
+    write_block(arguments, config, departure_arrays(config, members, samples, advance))
+
+
+if __name__ == "__main__":
+    main_guard(main)

@@ -1,0 +1,239 @@
+"""Gradient descent from one equivariant point, three ways: equivariant, augmented and nominal.
+
+In: the stage configuration of an arm. Out: after every step of every run, how far the weights moved and how far they
+are from the subspace E of weights that commute with the group.
+
+References:
+    arXiv 2303.13458, first version.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array as JaxArray
+from jaxtyping import Float, Int
+
+from emergent.config.departure_training import MODES, BlockGraphs, DepartureTask, Images, Mode, Shapes
+from emergent.datasets.block_graphs import block_graphs
+from emergent.datasets.shapes import CORNERS, shapes
+from emergent.errors import DataError
+from emergent.groups.permutations import elements, pixel_generators, relabelling, relabelling_generators
+from emergent.models.orbit_network import Orbits, OrbitWeights, difference, initial_weights, norm, outputs, project
+from emergent.storage import Array
+from emergent.training.prng import member_key
+from emergent.training.samples import Samples
+
+# All ways of training start from the same point, on the same data.
+START, DATA = "start", "data"
+Loss = Callable[[JaxArray, JaxArray], JaxArray]
+Curves = tuple[JaxArray, JaxArray, JaxArray]
+
+
+class Problem(NamedTuple):
+    """What is trained, apart from weights and data.
+
+    Attributes:
+        symmetry: orbits of the group.
+        draw: key to an element of the group, uniformly, as a permutation [P] of the points.
+        loss: outputs and targets to a number, averaged over samples.
+        num_outputs: of the network, per sample or point.
+    """
+
+    symmetry: Orbits
+    draw: Callable[[JaxArray], Int[JaxArray, " P"]]
+    loss: Loss
+    num_outputs: int
+
+
+def connected_loss(logits: Float[JaxArray, "N 1"], labels: Int[JaxArray, " N"]) -> JaxArray:
+    """Returns the mean binary cross-entropy."""
+    return optax.sigmoid_binary_cross_entropy(logits[:, 0], labels.astype(logits.dtype)).mean()
+
+
+def class_loss(logits: Float[JaxArray, "N K"], labels: Int[JaxArray, " N"]) -> JaxArray:
+    """Returns the mean cross-entropy of the softmax of the softmax, as published."""
+    return optax.softmax_cross_entropy_with_integer_labels(jax.nn.softmax(logits), labels).mean()
+
+
+def mask_loss(logits: Float[JaxArray, "N P K"], masks: Float[JaxArray, "N P K"]) -> JaxArray:
+    """Returns the binary cross-entropy, averaged over samples and points and summed over masks."""
+    return optax.sigmoid_binary_cross_entropy(logits, masks).mean((0, 1)).sum()
+
+
+def problem(task: DepartureTask, side: int) -> Problem:
+    """Returns what is trained.
+
+    Args:
+        task: settings.
+        side: of the square of pixels; not used for graphs.
+    """
+    if isinstance(task.inputs, BlockGraphs):
+        nodes = 2 * task.inputs.block_size
+        symmetry = Orbits.of(relabelling_generators(nodes))
+        return Problem(symmetry, lambda key: relabelling(jax.random.permutation(key, nodes)), connected_loss, 1)
+    generators = pixel_generators(task.group, side)
+    table = jnp.asarray(elements(generators))
+
+    def draw(key: JaxArray) -> JaxArray:
+        return table[jax.random.randint(key, (), 0, len(table))]
+
+    if isinstance(task.inputs, Images):
+        return Problem(Orbits.of(generators), draw, class_loss, task.inputs.num_classes)
+    return Problem(Orbits.of(generators), draw, mask_loss, len(CORNERS))
+
+
+def draw_data(task: DepartureTask, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns inputs [N, P] and targets ([N], or [N, P, K] that move with the inputs) of one run."""
+    generator = np.random.default_rng(seed)
+    if isinstance(task.inputs, BlockGraphs):
+        drawn = task.inputs
+        graphs, labels = block_graphs(drawn.num, drawn.block_size, drawn.inside, drawn.across, generator)
+        return graphs.reshape(drawn.num, -1) - np.float32(0.5), labels
+    assert isinstance(task.inputs, Shapes)
+    images, masks = shapes(task.inputs.num, task.inputs.side, float(task.inputs.absent), generator)
+    return images.reshape(len(images), -1), masks.reshape(len(masks), -1, masks.shape[-1])
+
+
+def pooled_images(samples: Samples, task: DepartureTask) -> tuple[np.ndarray, np.ndarray]:
+    """Returns inputs [N, P] and labels [N] from a data set, averaged over boxes.
+
+    Raises:
+        DataError: no labels, several channels, or a number of samples that batches do not divide.
+    """
+    assert isinstance(task.inputs, Images)
+    num, height, width, channels = samples.inputs.shape
+    if samples.labels is None or channels != 1 or num % task.train.batch_size:
+        raise DataError(
+            f"expected labelled images of one channel, their number a multiple of batch_size "
+            f"{task.train.batch_size}; found {num} of {channels} channel(s), "
+            f"{'with' if samples.labels is not None else 'without'} labels."
+        )
+    pool = task.inputs.pool
+    boxes = samples.inputs.reshape(num, height // pool, pool, width // pool, pool).mean((2, 4))
+    return boxes.reshape(num, -1), samples.labels
+
+
+def mean_gradient(
+    objective: Callable[[OrbitWeights, JaxArray, JaxArray], JaxArray],
+    weights: OrbitWeights,
+    inputs: Float[JaxArray, "N P"],
+    targets: JaxArray,
+    moves: Int[JaxArray, "passes batches P"],
+) -> tuple[JaxArray, OrbitWeights]:
+    """Returns loss and gradient, averaged over passes and batches.
+
+    Args:
+        objective: weights, inputs and targets to the loss.
+        weights: where.
+        inputs: [N, P].
+        targets: [N], or [N, P, K].
+        moves: permutation of the points for each batch in each pass.
+    """
+    num_passes, num_batches, _ = moves.shape
+    batches = (inputs.reshape(num_batches, -1, *inputs.shape[1:]), targets.reshape(num_batches, -1, *targets.shape[1:]))
+
+    def add(total: Any, item: tuple[JaxArray, JaxArray]) -> tuple[Any, None]:
+        index, move = item
+        seen = batches[1][index]
+        seen = seen[:, move] if targets.ndim == 3 else seen
+        found = jax.value_and_grad(objective)(weights, batches[0][index][:, move], seen)
+        return jax.tree.map(jnp.add, total, found), None
+
+    zero = (jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, weights))
+    items = (jnp.tile(jnp.arange(num_batches), num_passes), moves.reshape(-1, moves.shape[-1]))
+    total, _ = jax.lax.scan(add, zero, items)
+    return jax.tree.map(lambda value: value / (num_passes * num_batches), total)
+
+
+def make_run(task: DepartureTask, parts: Problem, augmented: bool) -> Callable[..., Curves]:
+    """Returns ``run(start_key, move_key, inputs, targets, projected) -> (moved, distance, losses)``, each [steps].
+
+    ``projected`` says whether gradients are projected onto E.
+    """
+    steps, points = task.train, len(parts.symmetry.points)
+
+    def objective(weights: OrbitWeights, inputs: JaxArray, targets: JaxArray) -> JaxArray:
+        return parts.loss(outputs(weights, inputs, task.network.normalise), targets)
+
+    def moves(key: JaxArray, num_batches: int) -> JaxArray:
+        if not augmented:
+            return jnp.broadcast_to(jnp.arange(points), (1, num_batches, points))
+        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(steps.num_passes * num_batches))
+        return jax.vmap(parts.draw)(keys).reshape(steps.num_passes, num_batches, points)
+
+    def run(
+        start_key: JaxArray, move_key: JaxArray, inputs: JaxArray, targets: JaxArray, projected: JaxArray
+    ) -> Curves:
+        start = initial_weights(start_key, task.network, parts.symmetry, parts.num_outputs, inputs.dtype)
+
+        def step(weights: OrbitWeights, index: JaxArray) -> tuple[OrbitWeights, Curves]:
+            drawn = moves(jax.random.fold_in(move_key, index), len(inputs) // steps.batch_size)
+            value, slope = mean_gradient(objective, weights, inputs, targets, drawn)
+            slope = jax.lax.cond(projected, lambda part: project(part, parts.symmetry), lambda part: part, slope)
+            weights = jax.tree.map(lambda a, b: a - steps.learning_rate * b, weights, slope)
+            rest = difference(weights, project(weights, parts.symmetry))
+            return weights, (norm(difference(weights, start)), norm(rest), value)
+
+        return jax.lax.scan(step, start, jnp.arange(steps.num_steps))[1]
+
+    return run
+
+
+def departure_arrays(
+    config: Mapping[str, Any],
+    members: Sequence[int],
+    samples: Samples | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, Array]:
+    """Returns a trained block as arrays to be stored, [modes, steps, runs] with the modes in the order of ``MODES``.
+
+    Args:
+        config: stage ``train`` of one arm.
+        members: indices over all runs.
+        samples: the data set, where the inputs are its images.
+        on_progress: called with the number of trainings just finished, ``len(MODES)`` for each run.
+
+    Raises:
+        DataError: the loss of a run is not finite (names run, mode and step), or the data set does not fit.
+    """
+    task = DepartureTask.model_validate(config["task"])
+    fixed = None if samples is None else pooled_images(samples, task)
+    side = round(fixed[0].shape[1] ** 0.5) if fixed else getattr(task.inputs, "side", 0)
+    parts = problem(task, side)
+    runs = {augmented: jax.jit(make_run(task, parts, augmented)) for augmented in (False, True)}
+    curves = np.zeros((3, len(MODES), task.train.num_steps, len(members)), np.float32)
+    with jax.default_matmul_precision(task.train.matmul_precision), jax.threefry_partitionable(True):
+        for position, member in enumerate(members):
+
+            def key(name: str, purpose: Any, member: int = member) -> JaxArray:
+                return member_key(config["seed"], config["experiment"], name, member, purpose)
+
+            seed = np.asarray(jax.random.key_data(key(DATA, "initialise")))
+            data = [jnp.asarray(part) for part in fixed or draw_data(task, seed)]
+            for index, mode in enumerate(MODES):
+                keys = key(START, "initialise"), key(f"{config['arm']}/{mode}", "augment")
+                found = runs[mode == "augmented"](*keys, *data, mode == "equivariant")
+                curves[:, index, :, position] = found
+                _require_finite(curves[:, index, :, position], task, f"run {member} of arm {config['arm']}", mode)
+                if on_progress:
+                    on_progress(1)
+    dims = ("mode", "step", "member")
+    return {
+        "members": Array(np.asarray(members), ("member",), "1", "index over all runs"),
+        "moved": Array(curves[0], dims, "1", "distance from the start after every step"),
+        "distance": Array(curves[1], dims, "1", "distance from the equivariant weights after every step"),
+        "loss": Array(curves[2], dims, "1", "loss before every step, on the data of that step"),
+    }
+
+
+def _require_finite(curves: Float[np.ndarray, "3 S"], task: DepartureTask, name: str, mode: Mode) -> None:
+    bad = np.flatnonzero(~np.isfinite(curves).all(0))
+    if bad.size:
+        raise DataError(
+            f"{name}, {mode} training: the loss or the weights are not finite after step {bad[0] + 1}; nothing was "
+            f"written. Lower train.learning_rate ({task.train.learning_rate})."
+        )
