@@ -114,8 +114,8 @@ def test_fully_augmented_gradient_on_the_subspace_is_the_projected_one(name: str
 
     start = weights(task, found)
     every = all_moves(name, task, found)
-    _, augmented = mean_gradient(objective, start, inputs, targets, every[:, None])
-    value, nominal = mean_gradient(objective, start, inputs, targets, jnp.arange(every.shape[1])[None, None])
+    _, augmented = mean_gradient(objective, start, (inputs, targets), lambda index: every[index], 1, len(every))
+    value, nominal = mean_gradient(objective, start, (inputs, targets), lambda _: jnp.arange(every.shape[1]), 1)
     expected = project(nominal, found.symmetry)
     assert float(norm(difference(nominal, expected))) > 1e-5
     assert float(norm(difference(augmented, expected))) < 1e-12
@@ -132,8 +132,7 @@ def test_batches_add_up_to_the_whole(name: str) -> None:
         return found.loss(outputs(chosen, seen, task.network.normalise), wanted)
 
     chosen = weights(task, found, projected=False)
-    identity = jnp.broadcast_to(jnp.arange(inputs.shape[1]), (1, 4, inputs.shape[1]))
-    value, gradient = mean_gradient(objective, chosen, inputs, targets, identity)
+    value, gradient = mean_gradient(objective, chosen, (inputs, targets), lambda _: jnp.arange(inputs.shape[1]), 4)
     whole, expected = jax.value_and_grad(objective)(chosen, inputs, targets)
     np.testing.assert_allclose(value, whole, rtol=1e-12)
     assert float(norm(difference(gradient, expected))) < 1e-10

@@ -56,7 +56,7 @@ def test_parameters_of_one_member() -> None:
 @pytest.mark.parametrize("batch_size", [1000, 28, 11, 4])
 def test_batches_do_not_matter(batch_size: int) -> None:
     parameters = random_parameters(1, 1)
-    predict = OrbitPredictor(MODEL, orbit_inputs(Samples(IMAGES), ACTION), batch_size)
+    predict = OrbitPredictor(jax.jit(build(MODEL).apply), orbit_inputs(Samples(IMAGES), ACTION), batch_size)
     outputs = predict(unflatten(parameters, 0, 0))
     assert outputs.shape == (7, 4, 3)
     np.testing.assert_allclose(outputs, outputs_by_hand(parameters, 0, 0), rtol=1e-5, atol=1e-6)

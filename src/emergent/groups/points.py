@@ -1,10 +1,9 @@
-"""Rotations of points: matrices of the point groups of the plane, uniform SO(2) angles and uniform SO(3) rotations."""
+"""Rotations of points of the plane: matrices of its point groups, and uniform SO(2) angles."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
-from scipy.spatial.transform import Rotation
 
 from emergent.groups.finite import FiniteGroup
 
@@ -32,8 +31,3 @@ def angle_matrices(angles: Float[np.ndarray, " R"]) -> Float[np.ndarray, "R 2 2"
 def uniform_angles(key: PRNGKeyArray, num_angles: int) -> Float[Array, " R"]:
     """Returns ``num_angles`` independent angles of uniform SO(2) rotations, in [0, 2 pi) radians."""
     return jax.random.uniform(key, (num_angles,), maxval=2 * jnp.pi)
-
-
-def uniform_rotations(seed: int, num_rotations: int) -> Float[np.ndarray, "R 3 3"]:
-    """Returns ``num_rotations`` independent uniform (Haar) SO(3) matrices in float64."""
-    return Rotation.random(num_rotations, rng=np.random.default_rng(seed)).as_matrix()

@@ -1,4 +1,4 @@
-"""Uniform (Haar) rotations of space, drawn on the device; ``emergent.groups.points`` draws them on the host."""
+"""Uniform (Haar) rotations of space, drawn on the device."""
 
 import jax
 import jax.numpy as jnp

@@ -120,59 +120,64 @@ def pooled_images(samples: Samples, task: DepartureTask) -> tuple[np.ndarray, np
 def mean_gradient(
     objective: Callable[[OrbitWeights, JaxArray, JaxArray], JaxArray],
     weights: OrbitWeights,
-    inputs: Float[JaxArray, "N P"],
-    targets: JaxArray,
-    moves: Int[JaxArray, "passes batches P"],
+    data: tuple[JaxArray, JaxArray],
+    move: Callable[[JaxArray], Int[JaxArray, " P"]],
+    num_batches: int,
+    num_passes: int | JaxArray = 1,
 ) -> tuple[JaxArray, OrbitWeights]:
     """Returns loss and gradient, averaged over passes and batches.
 
     Args:
         objective: weights, inputs and targets to the loss.
         weights: where.
-        inputs: [N, P].
-        targets: [N], or [N, P, K].
-        moves: permutation of the points for each batch in each pass.
+        data: inputs [N, P] and targets [N] or [N, P, K].
+        move: number of a batch, counted through all passes, to the permutation of the points that it undergoes.
+        num_batches: equal parts of the data in a pass.
+        num_passes: over the data.
     """
-    num_passes, num_batches, _ = moves.shape
-    batches = (inputs.reshape(num_batches, -1, *inputs.shape[1:]), targets.reshape(num_batches, -1, *targets.shape[1:]))
+    inputs, targets = (part.reshape(num_batches, -1, *part.shape[1:]) for part in data)
 
-    def add(total: Any, item: tuple[JaxArray, JaxArray]) -> tuple[Any, None]:
-        index, move = item
-        seen = batches[1][index]
-        seen = seen[:, move] if targets.ndim == 3 else seen
-        found = jax.value_and_grad(objective)(weights, batches[0][index][:, move], seen)
-        return jax.tree.map(jnp.add, total, found), None
+    def add(index: JaxArray, total: tuple[JaxArray, OrbitWeights]) -> tuple[JaxArray, OrbitWeights]:
+        order, batch = move(index), index % num_batches
+        seen = targets[batch]
+        seen = seen[:, order] if seen.ndim == 3 else seen
+        found = jax.value_and_grad(objective)(weights, inputs[batch][:, order], seen)
+        return jax.tree.map(jnp.add, total, found)
 
     zero = (jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, weights))
-    items = (jnp.tile(jnp.arange(num_batches), num_passes), moves.reshape(-1, moves.shape[-1]))
-    total, _ = jax.lax.scan(add, zero, items)
+    total = jax.lax.fori_loop(0, num_passes * num_batches, add, zero)
     return jax.tree.map(lambda value: value / (num_passes * num_batches), total)
 
 
-def make_run(task: DepartureTask, parts: Problem, augmented: bool) -> Callable[..., Curves]:
-    """Returns ``run(start_key, move_key, inputs, targets, projected) -> (moved, distance, losses)``, each [steps].
+def make_run(task: DepartureTask, parts: Problem) -> Callable[..., Curves]:
+    """Returns ``run(start_key, move_key, data, augmented, projected) -> (moved, distance, losses)``, each [steps].
 
-    ``projected`` says whether gradients are projected onto E.
+    ``augmented`` says whether batches are moved, ``projected`` whether gradients are projected onto E; as arguments, so
+    that all ways of training are one compiled program.
     """
     steps, points = task.train, len(parts.symmetry.points)
 
     def objective(weights: OrbitWeights, inputs: JaxArray, targets: JaxArray) -> JaxArray:
         return parts.loss(outputs(weights, inputs, task.network.normalise), targets)
 
-    def moves(key: JaxArray, num_batches: int) -> JaxArray:
-        if not augmented:
-            return jnp.broadcast_to(jnp.arange(points), (1, num_batches, points))
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(steps.num_passes * num_batches))
-        return jax.vmap(parts.draw)(keys).reshape(steps.num_passes, num_batches, points)
-
     def run(
-        start_key: JaxArray, move_key: JaxArray, inputs: JaxArray, targets: JaxArray, projected: JaxArray
+        start_key: JaxArray,
+        move_key: JaxArray,
+        data: tuple[JaxArray, JaxArray],
+        augmented: bool | JaxArray,
+        projected: bool | JaxArray,
     ) -> Curves:
-        start = initial_weights(start_key, task.network, parts.symmetry, parts.num_outputs, inputs.dtype)
+        start = initial_weights(start_key, task.network, parts.symmetry, parts.num_outputs, data[0].dtype)
 
         def step(weights: OrbitWeights, index: JaxArray) -> tuple[OrbitWeights, Curves]:
-            drawn = moves(jax.random.fold_in(move_key, index), len(inputs) // steps.batch_size)
-            value, slope = mean_gradient(objective, weights, inputs, targets, drawn)
+            key = jax.random.fold_in(move_key, index)
+
+            def move(number: JaxArray) -> JaxArray:
+                return jnp.where(augmented, parts.draw(jax.random.fold_in(key, number)), jnp.arange(points))
+
+            num_batches = len(data[0]) // steps.batch_size
+            num_passes = jnp.where(augmented, steps.num_passes, 1)
+            value, slope = mean_gradient(objective, weights, data, move, num_batches, num_passes)
             slope = jax.lax.cond(projected, lambda part: project(part, parts.symmetry), lambda part: part, slope)
             weights = jax.tree.map(lambda a, b: a - steps.learning_rate * b, weights, slope)
             rest = difference(weights, project(weights, parts.symmetry))
@@ -204,7 +209,7 @@ def departure_arrays(
     fixed = None if samples is None else pooled_images(samples, task)
     side = round(fixed[0].shape[1] ** 0.5) if fixed else getattr(task.inputs, "side", 0)
     parts = problem(task, side)
-    runs = {augmented: jax.jit(make_run(task, parts, augmented)) for augmented in (False, True)}
+    run = jax.jit(make_run(task, parts))
     curves = np.zeros((3, len(MODES), task.train.num_steps, len(members)), np.float32)
     with jax.default_matmul_precision(task.train.matmul_precision), jax.threefry_partitionable(True):
         for position, member in enumerate(members):
@@ -213,10 +218,11 @@ def departure_arrays(
                 return member_key(config["seed"], config["experiment"], name, member, purpose)
 
             seed = np.asarray(jax.random.key_data(key(DATA, "initialise")))
-            data = [jnp.asarray(part) for part in fixed or draw_data(task, seed)]
+            inputs, targets = fixed or draw_data(task, seed)
+            data = jnp.asarray(inputs), jnp.asarray(targets)
             for index, mode in enumerate(MODES):
                 keys = key(START, "initialise"), key(f"{config['arm']}/{mode}", "augment")
-                found = runs[mode == "augmented"](*keys, *data, mode == "equivariant")
+                found = run(*keys, data, mode == "augmented", mode == "equivariant")
                 curves[:, index, :, position] = found
                 _require_finite(curves[:, index, :, position], task, f"run {member} of arm {config['arm']}", mode)
                 if on_progress:

@@ -23,6 +23,7 @@ from emergent.training.samples import Samples
 SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
 OUTPUT_DIMS = ("member", "output_epoch", "sample", "element", "output")
+Forward = Callable[[Any, jax.Array], jax.Array]
 # Inputs per forward pass where none is configured: small batches stay in a processor's caches, accelerators want work.
 CPU_BATCH, ACCELERATOR_BATCH = 128, 8192
 
@@ -32,32 +33,36 @@ def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> 
     return traverse_util.unflatten_dict({name: value[epoch, member] for name, value in parameters.items()}, sep="/")
 
 
+@jax.jit
+def _orbits(action: ImageAction, inputs: jax.Array) -> jax.Array:
+    return jnp.swapaxes(orbit(action, inputs), 0, 1)
+
+
 def orbit_inputs(samples: Samples, action: ImageAction) -> jax.Array:
     """Returns the inputs [N, G, H, W, C] on the orbits."""
-    return jnp.swapaxes(orbit(action, jnp.asarray(samples.inputs)), 0, 1)
+    return _orbits(action, jnp.asarray(samples.inputs))
 
 
 class OrbitPredictor:
     """Runs one architecture on a fixed set of orbits, in batches of equal shape so that it compiles once."""
 
-    def __init__(self, model: NetworkModel, inputs: jax.Array, batch_size: int | None) -> None:
+    def __init__(self, apply: Forward, inputs: jax.Array, batch_size: int | None) -> None:
         """Lays out the orbits in batches.
 
         Args:
-            model: architecture.
+            apply: parameters and inputs [B, H, W, C] to outputs [B, K], compiled; predictors of several sets share it.
             inputs: [N, G, H, W, C].
             batch_size: inputs per forward pass; None chooses by backend.
         """
-        module = build(model)
         self._shape = inputs.shape[:2]
-        flat = inputs.reshape(-1, *inputs.shape[2:])
+        # Cut up by NumPy: every operation on arrays of JAX outside a compiled function is compiled for itself.
+        flat = np.asarray(inputs).reshape(-1, *inputs.shape[2:])
         self._num = flat.shape[0]
         default = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         size = min(batch_size or default, self._num)
-        padding = -self._num % size
-        flat = jnp.concatenate([flat, jnp.zeros((padding, *flat.shape[1:]), flat.dtype)])
-        self._batches = list(flat.reshape(-1, size, *flat.shape[1:]))
-        self._apply = jax.jit(module.apply)
+        flat = np.pad(flat, ((0, -self._num % size), *[(0, 0)] * (flat.ndim - 1)))
+        self._batches = [jnp.asarray(batch) for batch in flat.reshape(-1, size, *flat.shape[1:])]
+        self._apply = apply
 
     def __call__(self, parameters: Any) -> np.ndarray:
         """Returns the outputs [N, G, K] of one member."""
@@ -148,8 +153,9 @@ def evaluate_block(
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
     }
+    apply = jax.jit(build(model).apply)
     for name, part in samples.items():
-        predict = OrbitPredictor(model, orbit_inputs(part, actions[name]), settings["batch_size"])
+        predict = OrbitPredictor(apply, orbit_inputs(part, actions[name]), settings["batch_size"])
         metrics = tuple(m for m in settings["member_metrics"] if m not in NEED_LABELS or part.labels is not None)
         reduced = evaluate_set(predict, parameters, members, part.labels, metrics, sorted(runs), kept, on_progress)
         if kept:

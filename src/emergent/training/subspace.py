@@ -151,7 +151,7 @@ class _Program:
         self.task = task
         self.target = equivariant_basis(task.model)
         self._loss = make_loss(task)
-        self.start = jax.jit(jax.vmap(self._start, (0, None)), static_argnums=1)
+        self._start_one = jax.jit(self._start, static_argnums=1)
         self.switch = jax.jit(jax.vmap(self._switch))
         self.epochs = (
             jax.jit(jax.vmap(partial(self._epoch, EQUIVARIANT), (0, 0, 0, None, None))),
@@ -161,6 +161,11 @@ class _Program:
     def _key(self, member: Array, purpose: Purpose, number: int | Array = 0) -> Array:
         key = member_key(self.task.seed, self.task.experiment, self.task.name, member, purpose)
         return jax.random.fold_in(key, number)
+
+    def start(self, members: tuple[int, ...], dtype: Any) -> tuple[Basis, Coordinates]:
+        """Returns basis and coordinates of every member, one drawn after another: that compiles fast."""
+        drawn = [self._start_one(jnp.asarray(member), dtype) for member in members]
+        return jax.tree.map(lambda *parts: jnp.asarray(np.stack(parts)), *drawn)
 
     def _start(self, member: Array, dtype: Any) -> tuple[Basis, Coordinates]:
         basis = Basis(*(jnp.asarray(part, dtype) for part in self.target))
@@ -213,7 +218,7 @@ def train_subspace(task: SubspaceTask, images: Images, on_progress: Progress | N
 
 def _train(program: _Program, members: tuple[int, ...], images: Images, on_progress: Progress | None) -> SubspaceResult:
     index = jnp.asarray(members)
-    basis, state = program.start(index, images.inputs.dtype)
+    basis, state = program.start(members, images.inputs.dtype)
     phases = program.task.phases
     counts = (phases.equivariant.num_epochs, phases.augmented.num_epochs)
     losses, distances, initial = ([], []), [], np.zeros(0)
