@@ -119,9 +119,19 @@ def test_absent_quantity_and_experiment_are_missing():
     row = judge([claim], {"e": quantities(gain__odd=(1.0, 0.1))}, "smoke").iloc[0]
     assert row["verdict"] == "missing" and "did you mean 'gain/odd'" in row["why"]
     row = judge([claim], {}, "smoke").iloc[0]
-    assert row["verdict"] == "missing" and "not part of this run" in row["why"]
+    assert row["verdict"] == "not run" and "not part of this run" in row["why"]
     row = judge([claim], {"e": quantities(gain__ood=(math.nan, 0.1))}, "smoke").iloc[0]
     assert row["verdict"] == "missing" and "could not determine" in row["why"]
+
+
+def test_experiments_that_did_not_run_are_one_line_of_the_table():
+    claims = [make_claim("greater_than", experiment=name) for name in ("e", "absent", "absent", "off")]
+    verdicts = judge(claims, {"e": quantities(q=(3.0, 0.1))}, "smoke")
+    assert count_verdicts(verdicts)["not run"] == 3
+    text = to_markdown(verdicts)
+    assert "with the number of their claims: absent (2), off (1)." in text
+    assert text.count("\n| ") == 3, "head, rule and one row"
+    assert "not part of this run" not in to_markdown(verdicts.iloc[:1])
 
 
 def test_pattern_gives_one_row_per_match_and_leaves_aliases_out():

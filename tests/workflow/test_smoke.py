@@ -42,7 +42,10 @@ def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -
     folder = complete_run.folder / "figures/smoke"
     verdicts = pd.read_csv(folder / "claims.csv")
     assert {"ising", "fashion_mnist", "cnn_gcnn"} <= set(verdicts["experiment"])
-    assert set(verdicts.loc[verdicts["experiment"] == "cnn_gcnn", "verdict"]) == {"missing"}
+    assert set(verdicts.loc[verdicts["experiment"] == "cnn_gcnn", "verdict"]) == {"not run"}
+    for page in ("claims.md", "claims.html"):
+        text = (folder / page).read_text()
+        assert text.count("cnn_gcnn") == 1 and "not part of this run" in text, page
     assumptions = (folder / "assumptions.html").read_text()
     for words in ("train.learning_rate", "The rate is not published.", "train.optimiser"):
         assert words in assumptions

@@ -4,13 +4,22 @@ import math
 
 import pandas as pd
 
-ORDER = ("agrees", "differs", "inconclusive", "missing", "not tested at this scale")
+ORDER = ("agrees", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> dict[str, int]:
     """Returns how many comparisons came out each way, in a fixed order, verdicts that never occur left out."""
     counts = verdicts["verdict"].value_counts()
     return {verdict: int(counts[verdict]) for verdict in ORDER if verdict in counts}
+
+
+def split_run(verdicts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Returns the comparisons of experiments that ran, and a sentence on the others; empty if all of them ran."""
+    absent = verdicts["verdict"] == "not run"
+    counts = verdicts.loc[absent, "experiment"].value_counts(sort=False)
+    names = ", ".join(f"{name} ({number})" for name, number in counts.items())
+    sentence = f"Experiments that are not part of this run, with the number of their claims: {names}." if names else ""
+    return verdicts[~absent], sentence
 
 
 def ours_text(value: float, stderr: float) -> str:
@@ -31,15 +40,17 @@ def to_csv(verdicts: pd.DataFrame) -> str:
 
 
 def to_markdown(verdicts: pd.DataFrame) -> str:
-    """Returns the columns that a reader wants as a Markdown table, after a line with the counts."""
+    """Returns the columns that a reader wants as a Markdown table, after the counts and what did not run."""
+    ran, absent = split_run(verdicts)
     counts = ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(verdicts).items())
     lines = [
         f"Scale {verdicts['scale'].iloc[0]}: {counts}.",
         "",
+        *([absent, ""] if absent else []),
         "| claim | quantity | ours | published | verdict | why |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in verdicts.to_dict("records"):
+    for row in ran.to_dict("records"):
         cells = (row["statement"], f"`{row['quantity']}`", ours_text(row["ours"], row["ours_stderr"]),
                  row["published"], row["verdict"], row["why"])  # fmt: skip
         lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")

@@ -16,7 +16,7 @@ from emergent.config.base import hint
 from emergent.config.claims import BetweenClaim, BoundClaim, Claim, EqualsClaim
 from emergent.errors import DataError
 
-Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale", "missing"]
+Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale", "missing", "not run"]
 
 STANDARD_ERRORS = 2.0
 """How many standard errors a difference must exceed to count."""
@@ -130,7 +130,7 @@ def matches(claim: Claim, names: Sequence[str]) -> list[str]:
 def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: str) -> list[dict[str, object]]:
     if claim.experiment not in quantities:
         why = f"Experiment {claim.experiment} is not part of this run."
-        return [_row(claim, scale, claim.quantity, Outcome("missing", math.nan, math.nan, why))]
+        return [_row(claim, scale, claim.quantity, Outcome("not run", math.nan, math.nan, why))]
     table = quantities[claim.experiment].set_index("name")
     untested = _untested(claim, table, scale)
     names = [str(name) for name in table.index]

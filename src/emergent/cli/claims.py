@@ -23,12 +23,13 @@ def main() -> None:
     summaries = parse_pairs(arguments.summary, "--summary")
     quantities = {name: storage.read_table(path, "quantities", "summary") for name, path in summaries.items()}
     verdicts = judge(read_claims(arguments.claims), quantities, arguments.scale)
-    ours = [table.ours_text(row.ours, row.ours_stderr) for row in verdicts.itertuples()]
+    ran, absent = table.split_run(verdicts)
+    ours = [table.ours_text(row.ours, row.ours_stderr) for row in ran.itertuples()]
     counts = table.count_verdicts(verdicts)
     texts = {
         "csv": table.to_csv(verdicts),
         "md": table.to_markdown(verdicts),
-        "html": claims_page(verdicts, ours, counts),
+        "html": claims_page(ran, ours, counts, arguments.scale, absent),
     }
     for suffix, text in texts.items():
         with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:

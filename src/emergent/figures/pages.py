@@ -38,6 +38,7 @@ _CLAIMS = """{% extends "layout" %}{% block body %}
 class="{{ classes[verdict] }}">{{ number }} {{ verdict }}</span>{{ "" if loop.last else ", " }}{% endfor %}.
 Errors of ours are standard errors; a difference counts
 from two combined standard errors on. Published numbers belong to the scale of the paper.</p>
+{% if absent %}<p>{{ absent }}</p>{% endif %}
 {% for experiment, rows in groups %}
 <h2>{{ experiment }}</h2>
 <table>
@@ -96,21 +97,25 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 _CLASSES = {"agrees": "agrees", "differs": "differs", "inconclusive": "inconclusive", "missing": "missing",
-            "not tested at this scale": "untested"}  # fmt: skip
+            "not tested at this scale": "untested", "not run": "untested"}  # fmt: skip
 
 
-def claims_page(verdicts: pd.DataFrame, ours: Sequence[str], counts: Mapping[str, int]) -> str:
+def claims_page(
+    verdicts: pd.DataFrame, ours: Sequence[str], counts: Mapping[str, int], scale: str, absent: str = ""
+) -> str:
     """Returns the verdict table as a page, one section per experiment.
 
     Args:
         verdicts: the table that ``emergent.claims.verdict.judge`` returns.
         ours: our value and error as text, one per row.
         counts: verdict to number of rows.
+        scale: smoke, laptop or paper.
+        absent: a sentence on experiments that did not run.
     """
     table = verdicts.assign(ours_text=list(ours))
     groups = [(name, rows.to_dict("records")) for name, rows in table.groupby("experiment", sort=False)]
     return _ENVIRONMENT.get_template("claims").render(
-        title="Claims and verdicts", scale=verdicts["scale"].iloc[0], counts=counts, groups=groups, classes=_CLASSES
+        title="Claims and verdicts", scale=scale, counts=counts, absent=absent, groups=groups, classes=_CLASSES
     )
 
 
