@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from emergent import storage
+from emergent.config.blocks import parse_block
 from emergent.errors import ConfigError, DataError
 from emergent.storage import Array
 from emergent.training.samples import Scaling, load_evaluation, load_training, read_samples
-from emergent.training.tasks import augmentation_action, parse_block
+from emergent.training.tasks import augmentation_action
 
 IMAGE_DIMS = ("sample", "row", "column", "channel")
 GENERATOR = np.random.default_rng(0)

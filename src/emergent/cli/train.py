@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from emergent.cli._block import block_arguments, write_block
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, progress, read_stage_config
+from emergent.config.blocks import parse_block
 from emergent.training.engine import train_block
 from emergent.training.samples import load_training
 from emergent.training.step import TrainingData
@@ -18,7 +19,6 @@ from emergent.training.tasks import (
     block_task,
     data_digest,
     earlier_epochs,
-    parse_block,
     result_arrays,
 )
 

@@ -3,10 +3,10 @@
 from emergent.cli._block import block_arguments, write_block
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
+from emergent.config.blocks import parse_block
 from emergent.config.departure_training import MODES
 from emergent.training.departure import departure_arrays
 from emergent.training.samples import load_training
-from emergent.training.tasks import parse_block
 
 
 def main() -> None:

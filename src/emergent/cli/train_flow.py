@@ -2,8 +2,8 @@
 
 from emergent.cli._block import block_arguments, write_block
 from emergent.cli._run import main_guard, read_stage_config
+from emergent.config.blocks import parse_block
 from emergent.training.flow import flow_arrays
-from emergent.training.tasks import parse_block
 
 
 def main() -> None:

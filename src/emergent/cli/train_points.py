@@ -3,9 +3,9 @@
 from emergent.cli._block import block_arguments, write_block
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
+from emergent.config.blocks import parse_block
 from emergent.training.mesh_samples import load_meshes
 from emergent.training.point_clouds import PointTask, block_arrays, train_points
-from emergent.training.tasks import parse_block
 
 
 def main() -> None:

@@ -2,34 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
+from emergent.config.blocks import Members
 from emergent.config.papers import Paper
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
 GroupName = Annotated[str, Field(pattern=r"^[CD][1-9][0-9]*$")]
 """C_n (rotations by 360 / n degrees) or D_n (with mirror images)."""
-
-
-class Members(StrictModel):
-    """Size of the ensembles and of the blocks in which members are trained."""
-
-    num: PositiveInt
-    block: PositiveInt
-
-    @model_validator(mode="after")
-    def _check(self) -> "Members":
-        if self.num % self.block:
-            below = self.num - self.num % self.block
-            choices = f"{below} or {below + self.block}" if below else str(self.block)
-            raise ValueError(f"num: expected a multiple of block ({self.block}), found {self.num}; use {choices}")
-        return self
-
-    def blocks(self) -> tuple[str, ...]:
-        """Returns the block names, e.g. ``("0000-0099", "0100-0199")``."""
-        return tuple(f"{i:04d}-{i + self.block - 1:04d}" for i in range(0, self.num, self.block))
 
 
 class Assumed(StrictModel):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter
 from emergent import storage
 from emergent.config.models import Model, NetworkModel
 from emergent.config.training import Training
-from emergent.errors import ConfigError, DataError
+from emergent.errors import DataError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import ImageAction, image_action
 from emergent.storage import Array
@@ -24,18 +23,6 @@ from emergent.training.step import TrainingData
 
 PARAMETER_PREFIX = "parameters/"
 _EPOCH_KEYS = ("num_epochs", "checkpoint_every", "checkpoints")
-
-
-def parse_block(name: str) -> tuple[int, ...]:
-    """Returns the member indices of a block name such as ``0000-0099``.
-
-    Raises:
-        ConfigError: not two numbers in ascending order.
-    """
-    match = re.fullmatch(r"(\d{4,})-(\d{4,})", name)
-    if not match or int(match[1]) > int(match[2]):
-        raise ConfigError(f"members: expected a range such as 0000-0099, found {name!r}.")
-    return tuple(range(int(match[1]), int(match[2]) + 1))
 
 
 def model_from(config: Mapping[str, Any]) -> NetworkModel:
