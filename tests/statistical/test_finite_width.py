@@ -21,6 +21,7 @@ from emergent.models.registry import build
 from emergent.training.engine import train_block
 from emergent.training.infinite import infinite_predictions
 from emergent.training.prng import member_key
+from emergent.training.program import BlockTask
 from emergent.training.samples import Samples
 from emergent.training.step import TrainingData
 

@@ -56,9 +56,15 @@ def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -
 
 def test_files_say_what_made_them(complete_run: Project) -> None:
     files = sorted(complete_run.folder.glob("results/smoke/**/*.h5"))
+    # A second name of a block, for longer training.
+    resume = [path for path in files if path.name.startswith("resume_")]
+    files = [path for path in files if path not in resume]
+    assert [path.read_bytes() for path in resume] == [
+        path.with_name(path.name.replace("resume", "members")).read_bytes() for path in resume
+    ]
     stages = [storage.read_attributes(path)["stage"] for path in files]
     assert sorted(set(stages)) == ["evaluate", "kernel", "summary", "train"]
-    assert len(files) == 9
+    assert (len(files), len(resume)) == (9, 3)
     assert all(path.with_name(f"{path.name}.provenance.json").exists() for path in files)
 
 
@@ -76,7 +82,7 @@ def test_a_rules_line_works_in_a_terminal(finished: Project) -> None:
 def test_another_folder_and_number_of_cores_change_no_byte(project: Project, complete_run: Project) -> None:
     project.build(*SUMMARIES, cores=1)
     files = [path.relative_to(project.folder) for path in sorted(project.folder.glob("results/**/*.h5"))]
-    assert len(files) == 12
+    assert len(files) == 15
     for file in files:
         assert project.content(str(file)) == complete_run.content(str(file)), file
 
