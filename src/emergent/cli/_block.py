@@ -18,7 +18,7 @@ def block_arguments(
     Args:
         verb: name of the verb.
         description: its module docstring.
-        datasets: whether it reads prepared data.
+        datasets: whether it reads prepared data always, in some experiments or never.
     """
     parser = argparse.ArgumentParser(prog=f"python -m emergent.cli.{verb}", description=description)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'train' of one arm")
@@ -28,7 +28,9 @@ def block_arguments(
             "--dataset", action="append", required=required, metavar="NAME=PATH", help="prepared data; repeatable"
         )
     parser.add_argument("--members", required=True, help="block of members, e.g. 0000-0099")
-    parser.add_argument("--resume", type=Path, help="the same block after fewer epochs, to go on from")
+    parser.add_argument(
+        "--resume", type=Path, help="the same block after fewer epochs; networks on images go on from it"
+    )
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
-from emergent.errors import DataError
 from emergent.metrics.quantities import Quantities
+from emergent.metrics.runs import read_runs
 
 
 def summarise_flow(
@@ -33,7 +33,8 @@ def summarise_flow(
     particles, means = [], []
     quantities = Quantities()
     for arm in settings["arm_order"]:
-        times, positions = _load(arm, paths[arm], settings["num_members"])
+        positions = read_runs(arm, paths[arm], settings["num_members"], {"positions": 1}, "particles")["positions"]
+        times = storage.read_arrays(paths[arm][0], ["times"], "train")["times"]
         num = positions.shape[1]
         # What is independent: particles, or pairs of particles.
         units = positions.reshape(len(times), -1, 2, 2).mean(2) if arm in settings["paired_arms"] else positions
@@ -52,12 +53,3 @@ def summarise_flow(
                        f"{text}, largest over the stored times")  # fmt: skip
     return {"particles": pd.concat(particles, ignore_index=True), "mean": pd.DataFrame(means),
             "quantities": quantities.table()}  # fmt: skip
-
-
-def _load(arm: str, paths: Sequence[Path], num_members: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns times [T] and positions [T, M, 2] of an arm, in the order of its particles."""
-    blocks = [storage.read_arrays(path, ["members", "times", "positions"], "train") for path in paths]
-    members = np.concatenate([block["members"] for block in blocks]) if blocks else np.zeros(0, int)
-    if not np.array_equal(np.sort(members), np.arange(num_members)):
-        raise DataError(f"arm {arm}: expected particles 0 to {num_members - 1} once each, found {len(members)}.")
-    return blocks[0]["times"], np.concatenate([block["positions"] for block in blocks], 1)[:, np.argsort(members)]

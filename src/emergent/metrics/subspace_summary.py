@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent import storage
-from emergent.errors import DataError
 from emergent.metrics.quantities import Quantities
+from emergent.metrics.runs import median, read_runs
 
 MAX_BATCHES = 300
 """Batches of the first epoch in the table: every k-th is kept where there are more."""
 REFERENCE_ARM = "cross"
-# Standard error of a median of normal samples, over that of their mean.
-MEDIAN_ERROR = np.sqrt(np.pi / 2)
-NAMES = ["members", "initial", "distances", "loss_equivariant", "loss_augmented"]
+AXES = {"initial": 0, "distances": 2, "loss_equivariant": 1, "loss_augmented": 1}
+"""Arrays of the training files, with their axis of runs."""
 
 
 def summarise_subspace(
@@ -47,7 +45,7 @@ def summarise_subspace(
     quantities = Quantities()
     final: dict[str, tuple[float, float]] = {}
     for arm in settings["arm_order"]:
-        block = _load(arm, paths[arm], settings["num_members"])
+        block = read_runs(arm, paths[arm], settings["num_members"], AXES)
         total = np.linalg.norm(block["distances"].astype(float), axis=-1)
         start = np.linalg.norm(block["initial"].astype(float), axis=-1)
         epochs = np.concatenate([start[None], total.mean(1)])
@@ -75,22 +73,17 @@ def _add_quantities(
 ) -> tuple[float, float]:
     """Adds the scalars of one arm and returns its final distance with its standard error."""
     num = len(start)
-    final = _median(total[-1].mean(0))
-    quantities.add(f"initial/{arm}", *_median(start), num, "median distance before augmented training")
+    final = median(total[-1].mean(0))
+    quantities.add(f"initial/{arm}", *median(start), num, "median distance before augmented training")
     quantities.add(f"final/{arm}", *final, num, "median of the mean distance in the last epoch")
     quantities.add(f"largest/{arm}", max(float(total.max()), float(start.max())), 0.0, num,
                    "largest distance of any run after any step")  # fmt: skip
     drift = total[-1].mean(0) / np.maximum(total[0].mean(0), np.finfo(np.float32).tiny)
-    quantities.add(f"drift/{arm}", *_median(drift), num, "distance in the last epoch over that in the first, median")
+    quantities.add(f"drift/{arm}", *median(drift), num, "distance in the last epoch over that in the first, median")
     for phase in ("equivariant", "augmented"):
-        quantities.add(f"loss_{phase}/{arm}", *_median(block[f"loss_{phase}"][-1].astype(float)), num,
+        quantities.add(f"loss_{phase}/{arm}", *median(block[f"loss_{phase}"][-1].astype(float)), num,
                        f"median training loss in the last epoch of the {phase} phase")  # fmt: skip
     return final
-
-
-def _median(values: np.ndarray) -> tuple[float, float]:
-    error = MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return float(np.median(values)), float(error)
 
 
 def _table(arm: str, unit: str, times: np.ndarray, values: np.ndarray) -> pd.DataFrame:
@@ -105,16 +98,3 @@ def _table(arm: str, unit: str, times: np.ndarray, values: np.ndarray) -> pd.Dat
             "distance": values.T.reshape(-1),
         }
     )
-
-
-def _load(arm: str, paths: Sequence[Path], num_members: int) -> dict[str, np.ndarray]:
-    """Returns the arrays of an arm with its runs in order; the member axis is the last but one of distances."""
-    blocks = [storage.read_arrays(path, NAMES, "train") for path in paths]
-    members = np.concatenate([block["members"] for block in blocks]) if blocks else np.zeros(0, int)
-    if not np.array_equal(np.sort(members), np.arange(num_members)):
-        raise DataError(f"arm {arm}: expected runs 0 to {num_members - 1} once each, found {len(members)}.")
-    order, axes = np.argsort(members), {"initial": 0, "distances": 2, "loss_equivariant": 1, "loss_augmented": 1}
-    return {
-        name: np.take(np.concatenate([block[name] for block in blocks], axis), order, axis)
-        for name, axis in axes.items()
-    }
