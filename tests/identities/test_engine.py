@@ -1,35 +1,24 @@
 """The ensemble engine: a member is the same network whatever its block, strategy, checkpoints or company."""
 
 import dataclasses
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from engine_tasks import CASES, IMAGES, NUM_SAMPLES, data, mlp_task, training
 from flax import traverse_util
 from jax.experimental.compilation_cache import compilation_cache
 
-from emergent.config.models import CnnModel, ConvLayer, MlpModel, SupportCnnModel
-from emergent.config.training import Training
+from emergent.config.models import MlpModel
 from emergent.errors import DataError
-from emergent.groups.finite import group_from_name
-from emergent.groups.images import image_action
 from emergent.models.registry import build
 from emergent.training import engine, program
 from emergent.training.engine import BlockResult, train_block
 from emergent.training.prng import Purpose, member_key
-from emergent.training.program import BlockTask
 from emergent.training.step import MemberState, TrainingData
-
-GENERATOR = np.random.default_rng(0)
-NUM_SAMPLES, SIDE = 10, 4
-IMAGES = jnp.asarray(GENERATOR.normal(size=(NUM_SAMPLES, SIDE, SIDE, 1)), jnp.float32)
-LABELS = jnp.asarray(np.arange(NUM_SAMPLES) % 3, jnp.int32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,68 +37,6 @@ def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
-
-
-def data(group: str) -> TrainingData:
-    return TrainingData(IMAGES, LABELS, image_action(group_from_name(group), SIDE, SIDE))
-
-
-def training(**options: Any) -> Training:
-    settings = {
-        "loss": "mse",
-        "optimiser": "sgd",
-        "learning_rate": 0.5,
-        "batch_size": None,
-        "num_epochs": 4,
-        "checkpoint_every": 2,
-    }
-    return Training(**settings | options)  # type: ignore[arg-type]
-
-
-def mlp_task(*members: int, **options: Any) -> BlockTask:
-    """Full augmentation, full batches, gradient descent."""
-    settings: dict[str, Any] = {
-        "seed": 0,
-        "experiment": "tiny",
-        "arm": "mlp",
-        "initialisation": "mlp",
-        "members": members,
-        "model": MlpModel(family="mlp", width=6, num_outputs=3),
-        "augmentation": "full",
-        "training": training(),
-    }
-    return BlockTask(**settings | options)
-
-
-def batched_task(*members: int, name: str, model: Any, optimiser: str) -> BlockTask:
-    """Random augmentation, batches of 4, cross-entropy, both epochs kept."""
-    settings = {"loss": "cross_entropy", "optimiser": optimiser, "learning_rate": 0.01, "batch_size": 4}
-    return mlp_task(
-        *members,
-        arm=name,
-        initialisation=name,
-        model=model,
-        augmentation="random",
-        training=training(num_epochs=2, checkpoint_every=1, **settings),
-    )
-
-
-def cnn_task(*members: int) -> BlockTask:
-    """Augmentation with interpolation, Adam."""
-    layers = (ConvLayer(channels=2, average_pool=2),)
-    model = CnnModel(family="cnn", layers=layers, readout="mean", num_outputs=3, parametrisation="pytorch")
-    return batched_task(*members, name="cnn", model=model, optimiser="adam")
-
-
-def support_task(*members: int) -> BlockTask:
-    """Quarter turns, a network without convolutions in its program, gradient descent."""
-    model = SupportCnnModel(
-        family="support_cnn", channels=(2, 3), num_pooled=1, support=("010", "111", "010"), num_outputs=3
-    )
-    return batched_task(*members, name="support", model=model, optimiser="sgd")
-
-
-CASES = {"mlp": (mlp_task, "C4"), "cnn": (cnn_task, "C8"), "support": (support_task, "C4")}
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))
@@ -263,49 +190,3 @@ def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pyt
     # The one left out differs from epoch to epoch and from member to member.
     left_out = visits.argmin(-1)
     assert (left_out != left_out[:1]).any() and (left_out != left_out[:, :1]).any()
-
-
-def test_strategy_of_this_machine() -> None:
-    assert engine.default_strategy() == ("members" if jax.default_backend() == "cpu" else "block")
-
-
-def test_members_in_flight_fill_the_memory_and_no_more() -> None:
-    """The limit of a device decides how many members of a block train at a time; at least one does."""
-    some = mlp_task(*range(7))
-    everything = engine.members_in_flight(some, data("C4"), None)
-    assert everything == 7
-    counts = [engine.members_in_flight(some, data("C4"), limit) for limit in (1, 20_000, 60_000, 10**9)]
-    assert counts[0] == 1 and counts[-1] == 7 and counts == sorted(counts) and len(set(counts)) > 2
-
-
-def test_small_memory_changes_no_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block that trains in several parts holds the same members."""
-    some = mlp_task(*range(5))
-    whole = train_block(some, data("C4"), "block")
-    monkeypatch.setattr(engine, "members_in_flight", lambda *_: 2)
-    parts = train_block(some, data("C4"), "block")
-    for name, values in whole.parameters.items():
-        np.testing.assert_allclose(parts.parameters[name], values, rtol=1e-5, atol=1e-6)
-
-
-TWO_DEVICES = """
-import jax, numpy as np, sys
-jax.config.update("jax_num_cpu_devices", 2)
-sys.path.insert(0, {folder!r})
-from test_engine import data, mlp_task
-from emergent.training.engine import train_block
-assert len(jax.devices()) == 2
-result = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
-np.savez({output!r}, **{{name.replace("/", "."): value for name, value in result.parameters.items()}})
-"""
-
-
-def test_members_are_split_over_devices(tmp_path: Path) -> None:
-    """Two devices train the same members as one."""
-    output = tmp_path / "two.npz"
-    script = TWO_DEVICES.format(folder=str(Path(__file__).parent), output=str(output))
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
-    alone = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
-    with np.load(output) as split:
-        for name, values in alone.parameters.items():
-            np.testing.assert_allclose(split[name.replace("/", ".")], values, rtol=1e-5, atol=1e-6)

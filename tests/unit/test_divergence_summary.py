@@ -1,0 +1,69 @@
+"""Summary of orbit divergences, from two synthetic arms of which one is more symmetric."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from summary_cases import DATA, make_pool, settings_of, stored, summarise, values_of
+
+
+def divergence_settings(num: int) -> dict[str, Any]:
+    settings = settings_of("orbit_divergence", {"sym": "C4", "asym": "C4"}, num, [5])
+    return settings | {"seed": 3, "bootstrap": {"sizes": [2, 5, 10], "num": 6, "epochs": [2]}}
+
+
+@pytest.fixture
+def divergence_tables(tmp_path: Path) -> dict[str, pd.DataFrame]:
+    """Members are an invariant mean plus noise; those of ``asym`` have a common part that is not invariant."""
+    settings = divergence_settings(20)
+    generator = np.random.default_rng(0)
+    labels = {"digits": np.arange(6, dtype=np.int32) % 3}
+    pools = {}
+    for arm, common in (("sym", 0.0), ("asym", 0.7)):
+        outputs = {}
+        for data in DATA:
+            mean = 2 * generator.normal(size=(1, 1, 6, 1, 3)) + common * generator.normal(size=(1, 1, 6, 4, 3))
+            outputs[data] = mean + generator.normal(size=(3, 20, 6, 4, 3))
+        pools[arm] = make_pool(tmp_path, arm, outputs, labels, settings)
+    return stored(summarise(settings, pools, None), tmp_path)
+
+
+def test_divergence_tables(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    tables = divergence_tables
+    ensembles = tables["ensembles"]
+    assert set(ensembles.metric) == {"osp", "divergence", "accuracy", "loss"}
+    assert set(ensembles[ensembles.data == "fields"].metric) == {"osp", "divergence"}
+    assert set(ensembles.num) == {6} and set(ensembles.ensemble_size) == {2, 5, 10}
+    pool = tables["pool"].set_index(["arm", "data", "epoch", "metric", "predictor"])
+    assert (
+        pool.loc[("sym", "digits", 0, "osp", "pool"), "mean"] > pool.loc[("sym", "digits", 0, "osp", "members"), "mean"]
+    )
+    assert set(tables["disjoint"].num) == {4}
+    assert set(tables["law"].quantity) == {"divergence", "squared_gap"}
+    # An ensemble of ten drawn without replacement diverges less than single members, and less than ensembles of five.
+    points = tables["law_points"]
+    by_size = points[(points.arm == "sym") & (points.data == "digits")].sort_values("ensemble_size")["mean"]
+    assert (by_size.diff().dropna() < 0).all()
+
+
+def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    values = values_of(divergence_tables)
+    assert values.value["num_members"] == 20
+    for data in ("in", "ood"):
+        assert abs(values.value[f"gap_floor/sym/{data}"]) < 3 * values.stderr[f"gap_floor/sym/{data}"]
+        assert values.value[f"gap_floor/asym/{data}"] > 5 * values.stderr[f"gap_floor/asym/{data}"]
+        assert values.value[f"floor_difference/asym/{data}"] > 0
+        assert values.value[f"pool_gain/sym/{data}"] > 0
+    assert values.value["divergence/sym/in/5"] == values.value["divergence/sym/digits/5"]
+    assert "floor_difference/sym/in" not in values.index
+
+
+def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[str, pd.DataFrame]) -> None:
+    table = divergence_tables["significance"].set_index(["data", "metric", "ensemble_size", "arm", "other"])
+    row = table.loc[("digits", "divergence", 10, "sym", "asym")]
+    assert row.difference < 0 and row.p < 0.001 and row.t < 0
+    assert table.loc[("digits", "divergence", 10, "asym", "sym")].p > 0.999
+    # One pool of 20 holds two ensembles of ten: their spread is the noise of the pool, which bootstraps do not see.
+    assert np.isfinite(row.pool_z)

@@ -1,0 +1,114 @@
+"""Summary of orbit same predictions, from a small synthetic evaluation with known answers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from summary_cases import DATA, EPOCHS, make_pool, settings_of, stored, summarise, values_of
+
+
+@pytest.fixture
+def osp_case(tmp_path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Members are noise around one invariant prediction: ensembles are more invariant, more so the larger the group."""
+    generator = np.random.default_rng(0)
+    settings = settings_of("orbit_same_prediction", {"cnn_c2": "C2", "cnn_c4": "C4"}, 12, [3, 6])
+    labels = {data: generator.integers(0, 4, 30).astype(np.int32) for data in DATA}
+    signal = np.eye(4)[labels["digits"]]
+    outputs = {
+        arm: {
+            data: signal[:, None]
+            + generator.normal(size=(3, 12, 30, order, 4)) * np.array([3, 1, 1])[:, None, None, None, None]
+            for data in DATA
+        }
+        for arm, order in (("cnn_c2", 2), ("cnn_c4", 4))
+    }
+    pools = {arm: make_pool(tmp_path, arm, outputs[arm], labels, settings) for arm in settings["arm_order"]}
+    tables = stored(summarise(settings, pools, None), tmp_path)
+    return tables, {"outputs": outputs, "labels": labels}
+
+
+def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) -> None:
+    tables, case = osp_case
+    assert set(tables) == {"osp", "accuracy", "quantities"}
+    keys = ["arm", "group", "order", "data", "epoch", "predictor", "ensemble_size"]
+    statistics = ["mean", "std", "low", "high", "minimum", "maximum", "num"]
+    assert list(tables["osp"].columns) == keys + statistics
+    assert list(tables["accuracy"].columns) == [
+        "arm",
+        "data",
+        "epoch",
+        "predictor",
+        "ensemble_size",
+        "mean",
+        "std",
+        "num",
+    ]
+    # Two arms, two sets, three epochs; members and two sizes. Labels out of distribution mean nothing: no accuracy.
+    assert len(tables["osp"]) == 2 * 2 * 3 * 3
+    assert len(tables["accuracy"]) == 2 * 1 * 3 * 3
+    assert set(tables["accuracy"].data) == {"digits"}
+    assert not tables["osp"].duplicated(keys).any()
+
+    outputs = case["outputs"]["cnn_c4"]["fields"][2].astype(np.float32)  # M N G K
+    counts = (outputs.argmax(-1) == outputs.argmax(-1)[..., :1]).sum(-1).mean(-1)
+    rows = (
+        tables["osp"]
+        .query("arm == 'cnn_c4' and data == 'fields' and epoch == 2")
+        .set_index(["predictor", "ensemble_size"])
+    )
+    members = rows.loc[("members", 1)]
+    assert (members.group, members.order, members.num) == ("C4", 4, 12)
+    quantiles = np.quantile(counts, [0.25, 0.75])
+    expected = [counts.mean(), counts.std(ddof=1), *quantiles, counts.min(), counts.max()]
+    np.testing.assert_allclose(members[statistics[:-1]].astype(float), expected)
+    means = outputs.reshape(4, 3, 30, 4, 4).mean(1, dtype=np.float64)
+    counts = (means.argmax(-1) == means.argmax(-1)[..., :1]).sum(-1).mean(-1)
+    ensemble = rows.loc[("ensemble", 3)]
+    assert ensemble.num == 4
+    np.testing.assert_allclose([ensemble["mean"], ensemble["std"]], [counts.mean(), counts.std(ddof=1)])
+
+    labels = case["labels"]["digits"]
+    right = (case["outputs"]["cnn_c2"]["digits"][1][:, :, 0].argmax(-1) == labels).mean(1)
+    row = tables["accuracy"].query("arm == 'cnn_c2' and epoch == 1 and predictor == 'members'").iloc[0]
+    np.testing.assert_allclose([row["mean"], row["std"]], [right.mean(), right.std(ddof=1)])
+
+
+def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) -> None:
+    tables, case = osp_case
+    quantities = values_of(tables)
+    labels = {"digits": "in", "fields": "ood"}
+    expected = set()
+    for data in [*labels, *labels.values()]:
+        expected.add(f"gain_growth/{data}")
+        for arm in ("cnn_c2", "cnn_c4"):
+            expected |= {f"gain/{arm}/{data}", f"min_gain/{arm}/{data}"}
+            expected |= {f"{name}/{arm}/{data}/{epoch}" for name in ("ensemble_osp", "members_osp") for epoch in EPOCHS}
+    assert set(quantities.index) == expected
+    # The largest size is the reference; the alias is the same number.
+    row = (
+        tables["osp"]
+        .query("arm == 'cnn_c4' and data == 'fields' and epoch == 2 and predictor == 'ensemble' and ensemble_size == 6")
+        .iloc[0]
+    )
+    for name in ("fields", "ood"):
+        found = quantities.loc[f"ensemble_osp/cnn_c4/{name}/2"]
+        np.testing.assert_allclose([found.value, found.stderr], [row["mean"], row["std"] / np.sqrt(row["num"])])
+        assert found.num == row["num"] == 2
+    # Gains pair each ensemble of the smallest size with the mean of its own members, after the first epoch.
+    by_arm = {}
+    for arm, outputs in case["outputs"].items():
+        values = outputs["fields"][1:].astype(np.float32)  # E M N G K
+        ensembles = values.reshape(2, 4, 3, *values.shape[2:]).mean(2, dtype=np.float64)
+        own, of_ensembles = (
+            (part.argmax(-1) == part.argmax(-1)[..., :1]).sum(-1).mean(-1) for part in (values, ensembles)
+        )
+        by_arm[arm] = of_ensembles - own.reshape(2, 4, 3).mean(2)  # E R
+    gain = by_arm["cnn_c4"]
+    worst = gain[gain.mean(1).argmin()]
+    growth = (by_arm["cnn_c4"] - by_arm["cnn_c2"]).mean(0)
+    for name, expected in (("gain/cnn_c4", gain.mean(0)), ("min_gain/cnn_c4", worst), ("gain_growth", growth)):
+        found = quantities.loc[f"{name}/ood"]
+        np.testing.assert_allclose([found.value, found.stderr], [expected.mean(), expected.std(ddof=1) / 2])
+        assert found.num == 4 and found.value > 3 * found.stderr > 0
