@@ -1,4 +1,4 @@
-"""What the verbs that train one block share: their flags, and how the block is written."""
+"""What the verbs that train or evaluate one block share: their flags, and how the result is written."""
 
 import argparse
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from emergent.cli._run import file_attributes, limit_threads
 from emergent.storage import Array
 
 
-def block_arguments(
+def training_arguments(
     verb: str, description: str | None, datasets: Literal["required", "optional", "none"] = "required"
 ) -> argparse.Namespace:
     """Returns the parsed flags of a training verb, and keeps the job to its processors.
@@ -31,6 +31,27 @@ def block_arguments(
     parser.add_argument(
         "--resume", type=Path, help="the same block after fewer epochs; networks on images go on from it"
     )
+    return _parse(parser)
+
+
+def evaluation_arguments(verb: str, description: str | None) -> argparse.Namespace:
+    """Returns the parsed flags of an evaluating verb, and keeps the job to its processors.
+
+    Args:
+        verb: name of the verb.
+        description: its module docstring.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m emergent.cli.{verb}", description=description)
+    parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'evaluate' of one arm")
+    parser.add_argument("--block", type=Path, required=True, help="trained block")
+    parser.add_argument(
+        "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
+    )
+    return _parse(parser)
+
+
+def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Returns the parsed flags, those of every job among them, and keeps the job to its processors."""
     parser.add_argument("--threads", type=int, required=True, help="processors that this job may use")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
@@ -39,13 +60,14 @@ def block_arguments(
     return arguments
 
 
-def write_block(
+def write_result(
     arguments: argparse.Namespace,
     config: dict[str, Any],
+    stage: Literal["train", "evaluate"],
     arrays: Mapping[str, Array],
     attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a trained block and its provenance; without attributes, with those of every file."""
+    """Writes a trained or evaluated block and its provenance; without attributes, with those of every file."""
     attributes = attributes or file_attributes(config, arguments.fingerprint)
-    storage.write(arguments.output, stage="train", attributes=attributes, arrays=arrays)
+    storage.write(arguments.output, stage=stage, attributes=attributes, arrays=arrays)
     provenance.write_sidecar(arguments.output)

@@ -7,7 +7,7 @@ import sys
 
 import jax.numpy as jnp
 
-from emergent.cli._block import block_arguments, write_block
+from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
@@ -25,7 +25,7 @@ from emergent.training.tasks import (
 
 def main() -> None:
     """Parses the flags, trains and writes."""
-    arguments = block_arguments("train", __doc__)
+    arguments = training_arguments("train", __doc__)
     config = read_stage_config(arguments.config, "train")
     datasets = parse_pairs(arguments.dataset, "--dataset")
     task = block_task(config, parse_block(arguments.members))
@@ -40,7 +40,7 @@ def main() -> None:
     total = len(task.members) * (task.training.num_epochs - done)
     advance = progress(total, "member-epochs", f"{task.arm} {arguments.members}", images_per_unit=len(samples.inputs))
     result = train_block(task, data, on_progress=advance, start=start)
-    write_block(arguments, config, result_arrays(task, result), attributes)
+    write_result(arguments, config, "train", result_arrays(task, result), attributes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Verb ``train_departure``: one block of runs of one arm, each trained in three ways from one equivariant point."""
 
-from emergent.cli._block import block_arguments, write_block
+from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
@@ -11,7 +11,7 @@ from emergent.training.samples import load_training
 
 def main() -> None:
     """Parses the flags, trains and writes."""
-    arguments = block_arguments("train_departure", __doc__, datasets="optional")
+    arguments = training_arguments("train_departure", __doc__, datasets="optional")
     config = read_stage_config(arguments.config, "train")
     members = parse_block(arguments.members)
     samples = None
@@ -19,7 +19,7 @@ def main() -> None:
         datasets = parse_pairs(arguments.dataset or [], "--dataset")
         samples, _ = load_training(datasets[config["data"]["train"]["dataset"]], config["data"])
     advance = progress(len(members) * len(MODES), "trainings", f"{config['arm']} {arguments.members}")
-    write_block(arguments, config, departure_arrays(config, members, samples, advance))
+    write_result(arguments, config, "train", departure_arrays(config, members, samples, advance))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Verb ``train_subspace``: one block of runs of one arm, trained equivariantly and then on all rotations."""
 
-from emergent.cli._block import block_arguments, write_block
+from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
@@ -10,7 +10,7 @@ from emergent.training.subspace import load_images, result_arrays, subspace_task
 
 def main() -> None:
     """Parses the flags, trains and writes."""
-    arguments = block_arguments("train_subspace", __doc__)
+    arguments = training_arguments("train_subspace", __doc__)
     config = read_stage_config(arguments.config, "train")
     task = subspace_task(config, parse_block(arguments.members))
     datasets = parse_pairs(arguments.dataset, "--dataset")
@@ -18,7 +18,7 @@ def main() -> None:
     total = len(task.members) * (task.phases.equivariant.num_epochs + task.phases.augmented.num_epochs)
     advance = progress(total, "run-epochs", f"{task.name} {arguments.members}")
     result = train_subspace(task, load_images(samples), advance)
-    write_block(arguments, config, result_arrays(task, result))
+    write_result(arguments, config, "train", result_arrays(task, result))
 
 
 if __name__ == "__main__":

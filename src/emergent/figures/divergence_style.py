@@ -1,4 +1,4 @@
-"""What the figures on orbit divergence share: looks of the arms, the scale of the divergence, panels, published rows.
+"""What the figures on orbit divergence share: columns of tables, looks of arms, scale, panels and published rows.
 
 Tables and published values hold the sum of both directions of the KL divergence; figures may show their mean, which is
 half of it. arXiv:2410.01452, image experiments.
@@ -7,14 +7,22 @@ half of it. arXiv:2410.01452, image experiments.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from emergent.config.figure_options import DivergenceScale
 from emergent.figures import style
-from emergent.figures.drawing import data_roles
+from emergent.figures.drawing import References, data_roles, published_table
+
+METRICS = ("osp", "divergence")
+"""Metrics of symmetry that the paper plots: the rows of its figures."""
+
+ENSEMBLE_COLUMNS = ("arm", "group", "order", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
+POOL_COLUMNS = ("arm", "group", "order", "data", "epoch", "predictor", "metric", "mean", "low", "high", "num")
 
 
 class ArmStyle(NamedTuple):
@@ -83,6 +91,19 @@ def panel_title(data: str, role: str) -> str:
     return f"{style.data_name(data)} ({'in' if role == 'in' else 'out of'} distribution)"
 
 
+def metric_panels(
+    width: float, num_columns: int, divergence: DivergenceScale, xlabel: str, share_rows: bool = False
+) -> tuple[Figure, np.ndarray]:
+    """Returns a figure and its panels [2, C], one row for each metric, with their labels."""
+    figure = style.new_figure(width, 4.3)
+    grid = figure.subplots(2, num_columns, sharex=True, sharey="row" if share_rows else False, squeeze=False)
+    grid[0, 0].set_ylabel("OSP")
+    grid[1, 0].set_ylabel(AXIS_LABELS[divergence])
+    for axes in grid[1]:
+        axes.set_xlabel(xlabel)
+    return figure, grid
+
+
 def scale_divergence(table: pd.DataFrame, choice: DivergenceScale) -> pd.DataFrame:
     """Returns the rows with the divergences among them (column ``metric``) on the scale that a figure shows."""
     columns = [name for name in ("mean", "std", "low", "high", "spread", "uncertainty", "difference", "pool_stderr")
@@ -90,6 +111,13 @@ def scale_divergence(table: pd.DataFrame, choice: DivergenceScale) -> pd.DataFra
     table = table.astype(dict.fromkeys(columns, float))
     table.loc[table["metric"] == "divergence", columns] *= FACTORS[choice]
     return table
+
+
+def published_points(references: References) -> pd.DataFrame:
+    """Returns the published points of both metrics with a column ``metric``; no row if there are none."""
+    parts = [published_table(references, metric).assign(metric=metric) for metric in METRICS]
+    kept = [part for part in parts if len(part)]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame({"metric": pd.Series(dtype=str)})
 
 
 def for_role(published: pd.DataFrame, role: str, **keys: object) -> pd.DataFrame:

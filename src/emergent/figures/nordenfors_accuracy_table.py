@@ -9,7 +9,15 @@ import pandas as pd
 
 from emergent.config.figures import DivergenceTable
 from emergent.figures import style
-from emergent.figures.divergence_style import WORDS, arm_style, arms_of, primary_sets, scale_divergence
+from emergent.figures.divergence_style import (
+    ENSEMBLE_COLUMNS,
+    POOL_COLUMNS,
+    WORDS,
+    arm_style,
+    arms_of,
+    primary_sets,
+    scale_divergence,
+)
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -21,7 +29,6 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_sizes import COLUMNS, POOL_COLUMNS
 
 METRICS = {"accuracy": "accuracy", "osp": "OSP", "divergence": "divergence"}
 
@@ -38,7 +45,7 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
         DataError: a table or its rows are missing.
     """
     del references
-    ensembles = require_table(tables, "ensembles", COLUMNS)
+    ensembles = require_table(tables, "ensembles", ENSEMBLE_COLUMNS)
     pool = require_table(tables, "pool", POOL_COLUMNS)
     epoch = nearest_epoch(ensembles, "last")
     ensembles = scale_divergence(require_rows(ensembles, "ensembles", epoch=epoch), entry.options.divergence)

@@ -11,14 +11,16 @@ from matplotlib.ticker import MaxNLocator
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
 from emergent.figures.divergence_style import (
-    AXIS_LABELS,
     FACTORS,
+    METRICS,
+    POOL_COLUMNS,
     WORDS,
     arm_style,
     arms_of,
     for_role,
     legend_handles,
     log_values,
+    metric_panels,
     panel_title,
     primary_sets,
     scale_divergence,
@@ -34,7 +36,6 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_sizes import METRICS, POOL_COLUMNS
 
 
 def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Drawing:
@@ -52,8 +53,7 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
     published = _published(references).assign(mean=lambda t: t["mean"] * t["metric"].map(
         {"osp": 1.0, "divergence": FACTORS[entry.options.divergence]}))  # fmt: skip
     sets, arms = primary_sets(table), arms_of(table)
-    figure = style.new_figure(entry.width, 4.3)
-    grid = figure.subplots(2, len(sets), sharex=True, squeeze=False)
+    figure, grid = metric_panels(entry.width, len(sets), entry.options.divergence, "Epoch")
     for column, (role, data) in enumerate(sets.items()):
         for axes, metric in zip(grid[:, column], METRICS, strict=True):
             rows = require_rows(table, "pool", metric=metric, data=data)
@@ -67,10 +67,7 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
                 axes.set_ylim(0.9, int(rows["order"].max()) * 1.03)
         grid[0, column].set_title(panel_title(data, role))
         log_values(grid[1, column])
-        grid[1, column].set_xlabel("Epoch")
         grid[1, column].xaxis.set_major_locator(MaxNLocator(integer=True))
-    grid[0, 0].set_ylabel("OSP")
-    grid[1, 0].set_ylabel(AXIS_LABELS[entry.options.divergence])
     handles = [*legend_handles(arms), Patch(color="#888888", alpha=0.4, label="95 % of the members")]
     if len(published):
         handles.append(style.published_handle("v"))

@@ -17,15 +17,17 @@ from emergent.config.figures import FillFigure
 from emergent.errors import DataError
 from emergent.figures import style
 from emergent.figures.divergence_style import (
-    AXIS_LABELS,
+    METRICS,
     WORDS,
     arm_style,
     arms_of,
     for_role,
     legend_handles,
     log_values,
+    metric_panels,
     panel_title,
     primary_sets,
+    published_points,
     scale_divergence,
 )
 from emergent.figures.drawing import (
@@ -39,7 +41,6 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_sizes import METRICS, published_points
 
 COLUMNS = ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
 OTHER_FILL = "_other_fill"
@@ -71,8 +72,8 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
     )  # fmt: skip
     published = scale_divergence(for_role(published, options.role, ensemble_size=size), options.divergence)
     arms = arms_of(table)
-    figure = style.new_figure(entry.width, 4.3)
-    grid = figure.subplots(2, 2 * len(entry.experiments), sharex=True, sharey="row", squeeze=False)
+    columns = 2 * len(entry.experiments)
+    figure, grid = metric_panels(entry.width, columns, options.divergence, "Epoch", share_rows=True)
     shown, names = [], []
     for index, experiment in enumerate(entry.experiments):
         own = require_rows(table, "disjoint", experiment=experiment)
@@ -95,12 +96,9 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
                 shown.append(rows)
             words = experiment.rsplit("_", 1)[-1]
             column[0].set_title(f"{words}, {'other' if fill else 'same'} fill")
-            column[1].set_xlabel("Epoch")
             column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     drawn = pd.concat(shown, ignore_index=True)
     log_values(grid[1, 0])
-    grid[0, 0].set_ylabel("OSP")
-    grid[1, 0].set_ylabel(AXIS_LABELS[options.divergence])
     handles = legend_handles(arms)
     if len(published):
         handles.append(Line2D([], [], color=style.PUBLISHED_COLOR, linewidth=0.9, label=style.PUBLISHED_LABEL))

@@ -10,7 +10,7 @@ import pandas as pd
 from emergent.config.figures import PublishedPointsTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import arm_style
+from emergent.figures.divergence_style import arm_style, published_points
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -22,7 +22,6 @@ from emergent.figures.drawing import (
     stack,
 )
 from emergent.figures.nordenfors_law import LAW_COLUMNS, QUANTITY_COLUMNS
-from emergent.figures.nordenfors_sizes import published_points
 
 WORDS = {"osp": "OSP", "divergence": "divergence"}
 HEAD = ("ours", "published", "difference / error", "epochs", "pool")

@@ -9,15 +9,19 @@ from matplotlib.axes import Axes
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
 from emergent.figures.divergence_style import (
-    AXIS_LABELS,
+    ENSEMBLE_COLUMNS,
+    METRICS,
+    POOL_COLUMNS,
     WORDS,
     arm_style,
     arms_of,
     for_role,
     legend_handles,
     log_values,
+    metric_panels,
     panel_title,
     primary_sets,
+    published_points,
     scale_divergence,
 )
 from emergent.figures.drawing import (
@@ -26,16 +30,11 @@ from emergent.figures.drawing import (
     Tables,
     listed,
     nearest_epoch,
-    published_table,
     require_rows,
     require_table,
     span,
     stack,
 )
-
-COLUMNS = ("arm", "group", "order", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
-POOL_COLUMNS = ("arm", "group", "order", "data", "epoch", "predictor", "metric", "mean", "low", "high", "num")
-METRICS = ("osp", "divergence")
 
 
 def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Drawing:
@@ -49,14 +48,13 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
     Raises:
         DataError: a table, or the rows of a metric, are missing.
     """
-    table = require_table(tables, "ensembles", COLUMNS)
+    table = require_table(tables, "ensembles", ENSEMBLE_COLUMNS)
     pool = require_rows(require_table(tables, "pool", POOL_COLUMNS), "pool", predictor="members")
     epoch = nearest_epoch(table, "last")
     chosen = scale_divergence(require_rows(table, "ensembles", epoch=epoch), entry.options.divergence)
     published = scale_divergence(published_points(references), entry.options.divergence)
     sets, arms = primary_sets(chosen), arms_of(chosen)
-    figure = style.new_figure(entry.width, 4.3)
-    grid = figure.subplots(2, len(sets), sharex=True, squeeze=False)
+    figure, grid = metric_panels(entry.width, len(sets), entry.options.divergence, "Ensemble members")
     for column, (role, data) in enumerate(sets.items()):
         for axes, metric in zip(grid[:, column], METRICS, strict=True):
             rows = require_rows(chosen, "ensembles", metric=metric, data=data)
@@ -64,9 +62,6 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
                 _draw_arm(axes, arm, rows[rows["arm"] == arm], for_role(published, role, metric=metric, arm=arm))
         grid[0, column].set_title(panel_title(data, role))
         log_values(grid[1, column])
-        grid[1, column].set_xlabel("Ensemble members")
-    grid[0, 0].set_ylabel("OSP")
-    grid[1, 0].set_ylabel(AXIS_LABELS[entry.options.divergence])
     known = published["ensemble_size"].to_list() if len(published) else []
     style.log_axis(grid[1, 0], sorted({int(size) for size in [*chosen["ensemble_size"], *known]}))
     handles = legend_handles(arms)
@@ -83,13 +78,6 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
     }
     ours = chosen[chosen["data"].isin(list(sets.values())) & chosen["metric"].isin(METRICS)]
     return Drawing(figure, stack(ours, published), facts)
-
-
-def published_points(references: References) -> pd.DataFrame:
-    """Returns the published points of both metrics with a column ``metric``; no row if there are none."""
-    parts = [published_table(references, metric).assign(metric=metric) for metric in METRICS]
-    kept = [part for part in parts if len(part)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame({"metric": pd.Series(dtype=str)})
 
 
 def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame, published: pd.DataFrame) -> None:
