@@ -206,7 +206,7 @@ def departure_arrays(
         DataError: the loss of a run is not finite (names run, mode and step), or the data set does not fit.
     """
     task = DepartureTask.model_validate(config["task"])
-    fixed = None if samples is None else pooled_images(samples, task)
+    fixed = None if samples is None else jax.tree.map(jnp.asarray, pooled_images(samples, task))
     side = round(fixed[0].shape[1] ** 0.5) if fixed else getattr(task.inputs, "side", 0)
     parts = problem(task, side)
     run = jax.jit(make_run(task, parts))
@@ -218,8 +218,7 @@ def departure_arrays(
                 return member_key(config["seed"], config["experiment"], name, member, purpose)
 
             seed = np.asarray(jax.random.key_data(key(DATA, "initialise")))
-            inputs, targets = fixed or draw_data(task, seed)
-            data = jnp.asarray(inputs), jnp.asarray(targets)
+            data = fixed or jax.tree.map(jnp.asarray, draw_data(task, seed))
             for index, mode in enumerate(MODES):
                 keys = key(START, "initialise"), key(f"{config['arm']}/{mode}", "augment")
                 found = run(*keys, data, mode == "augmented", mode == "equivariant")
