@@ -123,7 +123,10 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("data.shape", [4, 4]), ["data.shape"]),
         (changed("data.shape", [4, 0, 1]), ["data.shape.1", "(found 0)"]),
         (changed("arms.mlp.augmentation.group", "c4"), ["arms.mlp.augmentation.group", "(found 'c4')"]),
-        (changed("arms.mlp.augmentation.group", "C0"), ["arms.mlp.augmentation.group", "(found 'C0')"]),
+        (
+            changed("arms.mlp.augmentation.group", "C0"),
+            ["arms.mlp.augmentation.group", "for example C4 or D4 (found 'C0')"],
+        ),
         (changed("arms.mlp.model", {"family": "mpl"}), ["arms.mlp.model", "'mlp', 'cnn', 'gcnn'"]),
         (changed("arms", {}), ["arms: expected at least one"]),
         (changed("kind", "convergence"), ["compares 'cnn' and 'gcnn', found ['cnn', 'mlp']"]),

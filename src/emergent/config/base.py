@@ -131,7 +131,9 @@ def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
                 message = f"unknown key{hint(str(item['loc'][-1]), known)}"
                 if known:
                     message += f" Allowed here: {', '.join(known)}."
-            lines.append(f"  {path}: {message} (found {_short(item.get('input'))})")
+            # A check of a whole section says itself what it found.
+            whole = item["type"] == "value_error" and isinstance(item.get("input"), dict)
+            lines.append(f"  {path}: {message}" + ("" if whole else f" (found {_short(item.get('input'))})"))
         raise ConfigError("\n".join(lines)) from None
 
 

@@ -1,8 +1,9 @@
 """What every experiment has, whatever it trains: name, paper, seed, members, assumptions; base of the typed kinds."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import AfterValidator, NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.blocks import Members
@@ -10,7 +11,15 @@ from emergent.config.papers import Paper
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
-GroupName = Annotated[str, Field(pattern=r"^[CD][1-9][0-9]*$")]
+
+
+def _check_group(name: str) -> str:
+    if not re.fullmatch(r"[CD][1-9][0-9]{0,2}", name):
+        raise ValueError("expected C or D followed by a number from 1 to 999, for example C4 or D4")
+    return name
+
+
+GroupName = Annotated[str, AfterValidator(_check_group)]
 """C_n (rotations by 360 / n degrees) or D_n (with mirror images)."""
 
 
