@@ -112,6 +112,25 @@ def test_fill_figure_asks_for_the_other_fill():
         draw(CATALOGUE[name], given, {})
 
 
+def test_fill_table_names_the_epoch_that_meets_a_point_and_the_last():
+    name = "nordenfors_c16_fills_points"
+    given = inputs(name, num=50)
+    rows = given["disjoint"]
+    chosen = (rows["experiment"] == "nordenfors_c16_nearest") & (rows["arm"] == "sym") & (rows["metric"] == "osp")
+    chosen &= rows["data"] == "mnist_other_fill"
+    # F5: 11.06 +- 0.18. Half an error away at epoch 3, ten at the others; ours has an error of 0.24 over ten ensembles.
+    away = 0.3 * np.where(rows.loc[chosen, "epoch"] == 3, -0.5, 10.0)
+    rows.loc[chosen, "mean"] = 11.06 + away
+    rows.loc[chosen, ["std", "num"]] = 0.24 * np.sqrt(10), 10
+    made = draw(CATALOGUE[name], given, references(name))
+    assert made.cells.at["F5, MNIST, OSP, sym", "nearest, other fill"] == "-0.5 (3); +10.0 (10)"
+    assert made.cells.columns[0] == "published" and made.cells.at["F5, MNIST, OSP, sym", "published"] == "11.06 ± 0.18"
+    # Halved like ours: F6 shows half the sum of both directions.
+    assert made.cells.at["F6, MNIST, divergence, cnn", "published"] == "2.51 ± 0.20"
+    with pytest.raises(DataError, match="compares with published points"):
+        draw(CATALOGUE[name], given, {})
+
+
 def test_points_table_counts_combined_errors():
     given = inputs("nordenfors_c4_points", num=100)
     quantities = given["quantities"]

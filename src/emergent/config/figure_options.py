@@ -70,11 +70,16 @@ class PointCloudOptions(StrictModel):
     arms: Many[Name] = Field(default=(), description="in the order of the legend; none means all")
 
 
-class FillOptions(DivergenceOptions):
+class FillTableOptions(DivergenceOptions):
+    """Which ensembles the table of training time and background compares."""
+
+    ensemble_size: PositiveInt = Field(description="members per disjoint pool; the nearest smaller size in the table")
+
+
+class FillOptions(FillTableOptions):
     """Which data and ensembles the figure of training time and background shows."""
 
     role: Literal["in", "ood"] = Field(default="in", description="in distribution or out of distribution")
-    ensemble_size: PositiveInt = Field(description="members per disjoint pool; the nearest smaller size in the table")
 
 
 class PublishedPointsOptions(StrictModel):

@@ -12,6 +12,7 @@ from emergent.config.figure_options import (
     ConvergenceOptions,
     DivergenceOptions,
     FillOptions,
+    FillTableOptions,
     FlowOptions,
     IsingOptions,
     NoOptions,
@@ -140,6 +141,14 @@ class FillFigure(_Entry):
     options: FillOptions
 
 
+class FillTable(_Entry):
+    """The same, with the differences from the published points."""
+
+    plot: Literal["nordenfors_fills_table"]
+    kind: Literal["table"] = "table"
+    options: FillTableOptions
+
+
 class DivergenceTable(_Entry):
     """Accuracy and significance tables of orbit divergence."""
 
@@ -206,6 +215,7 @@ Entry = Annotated[
     | SamplesFigure
     | DivergenceFigure
     | FillFigure
+    | FillTable
     | DivergenceTable
     | PublishedPointsTable
     | FlowFigure

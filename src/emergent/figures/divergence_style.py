@@ -21,6 +21,9 @@ from emergent.figures.drawing import References, data_roles, published_table
 METRICS = ("osp", "divergence")
 """Metrics of symmetry that the paper plots: the rows of its figures."""
 
+METRIC_WORDS = {"osp": "OSP", "divergence": "divergence"}
+"""Their names in tables."""
+
 ENSEMBLE_COLUMNS = ("arm", "group", "order", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
 POOL_COLUMNS = ("arm", "group", "order", "data", "epoch", "predictor", "metric", "mean", "low", "high", "num")
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from emergent.config.figure_options import DivergenceScale
 from emergent.config.figures import FillFigure
 from emergent.errors import DataError
 from emergent.figures import style
@@ -65,26 +66,17 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
     table = require_table(tables, "disjoint", COLUMNS)
     size = nearest_size(table, options.ensemble_size)
     table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
-    published = pd.concat(
-        [published_points({name: references[name]}).assign(experiment=name)
-         for name in entry.experiments if name in references] or [pd.DataFrame({"metric": pd.Series(dtype=str)})],
-        ignore_index=True,
-    )  # fmt: skip
-    published = scale_divergence(for_role(published, options.role, ensemble_size=size), options.divergence)
+    published = published_of_size(references, entry.experiments, options.divergence, size)
+    published = for_role(published, options.role)
     arms = arms_of(table)
     columns = 2 * len(entry.experiments)
     figure, grid = metric_panels(entry.width, columns, options.divergence, "Epoch", share_rows=True)
     shown, names = [], []
     for index, experiment in enumerate(entry.experiments):
         own = require_rows(table, "disjoint", experiment=experiment)
-        data = primary_sets(own).get(options.role)
-        if data is None or data + OTHER_FILL not in set(own["data"]):
-            raise DataError(
-                f"summary table 'disjoint' of {experiment} needs a data set of role {options.role!r} and the same with "
-                f"another background (ending {OTHER_FILL}); found there: {', '.join(dict.fromkeys(own['data']))}."
-            )
-        names.append(data)
-        for fill, name in enumerate((data, data + OTHER_FILL)):
+        sets = fill_sets(own, options.role, experiment)
+        names.append(sets[0])
+        for fill, name in enumerate(sets):
             column = grid[:, 2 * index + fill]
             # With the other background the levels of both figures are candidates for what was really measured.
             theirs = published if fill else for_role(published, options.role, experiment=experiment)
@@ -94,8 +86,7 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
                     _draw_arm(axes, arm, rows[rows["arm"] == arm])
                 _draw_levels(axes, theirs[theirs["metric"] == metric])
                 shown.append(rows)
-            words = experiment.rsplit("_", 1)[-1]
-            column[0].set_title(f"{words}, {'other' if fill else 'same'} fill")
+            column[0].set_title(condition(experiment, fill))
             column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     drawn = pd.concat(shown, ignore_index=True)
     log_values(grid[1, 0])
@@ -111,6 +102,39 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
         "divergence": WORDS[options.divergence],
     }
     return Drawing(figure, stack(drawn, published), facts)
+
+
+def published_of_size(
+    references: References, experiments: tuple[str, ...], scale: DivergenceScale, size: int
+) -> pd.DataFrame:
+    """Returns the published points of one ensemble size, with a column ``experiment``, on the scale shown."""
+    parts = [published_points({name: references[name]}).assign(experiment=name)
+             for name in experiments if name in references]  # fmt: skip
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=str) for name in ("metric", "experiment")})
+    published = pd.concat(parts, ignore_index=True)
+    return scale_divergence(published[(published["ensemble_size"] == size) & published["mean"].notna()], scale)
+
+
+def fill_sets(own: pd.DataFrame, role: str, experiment: str) -> tuple[str, str]:
+    """Returns the test set of one role with the background of training, and the same with another one.
+
+    Raises:
+        DataError: one of them is missing.
+    """
+    data = primary_sets(own).get(role)
+    if data is None or data + OTHER_FILL not in set(own["data"]):
+        raise DataError(
+            f"summary table 'disjoint' of {experiment} needs a data set of role {role!r} and the same with "
+            f"another background (ending {OTHER_FILL}); found there: {', '.join(dict.fromkeys(own['data']))}."
+        )
+    return data, data + OTHER_FILL
+
+
+def condition(experiment: str, fill: int) -> str:
+    """Returns the interpolation, which is the last word of the experiment's name, and whether backgrounds agree."""
+    return f"{experiment.rsplit('_', 1)[-1]}, {'other' if fill else 'same'} fill"
 
 
 def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from emergent.config.figures import PublishedPointsTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import arm_style, published_points
+from emergent.figures.divergence_style import METRIC_WORDS, arm_style, published_points
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -23,7 +23,6 @@ from emergent.figures.drawing import (
 )
 from emergent.figures.nordenfors_law import LAW_COLUMNS, QUANTITY_COLUMNS
 
-WORDS = {"osp": "OSP", "divergence": "divergence"}
 HEAD = ("ours", "published", "difference / error", "epochs", "pool")
 
 
@@ -52,7 +51,7 @@ def tabulate(tables: Tables, references: References, entry: PublishedPointsTable
         found = name in quantities.index
         value, error = (float(quantities.at[name, column]) if found else math.nan for column in ("value", "stderr"))
         score = (value - point["mean"]) / math.hypot(error, point["uncertainty"])
-        label = (f"{point['figure']}, {style.data_name(point['data'])}, {WORDS[point['metric']]}, "
+        label = (f"{point['figure']}, {style.data_name(point['data'])}, {METRIC_WORDS[point['metric']]}, "
                  f"{arm_style(point['arm']).word}, N = {int(point['ensemble_size'])}")  # fmt: skip
         cells[label] = dict(zip(HEAD, (
             measured(value, error) if found else "–",

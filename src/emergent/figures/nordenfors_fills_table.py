@@ -1,0 +1,93 @@
+"""Training time and background under C16: which of both meets each published point, in combined standard errors.
+
+Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. arXiv:2410.01452, F5 and F6.
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from emergent.config.figures import FillTable
+from emergent.errors import DataError
+from emergent.figures import style
+from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style, scale_divergence
+from emergent.figures.drawing import (
+    References,
+    Tables,
+    Tabulation,
+    measured,
+    nearest_size,
+    require_rows,
+    require_table,
+    span,
+    stack,
+)
+from emergent.figures.nordenfors_fills import COLUMNS, condition, fill_sets, published_of_size
+
+
+def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabulation:
+    """Returns a row per published point; columns are the conditions, with the epoch that meets the point best.
+
+    Args:
+        tables: holds ``disjoint`` with a column ``experiment``.
+        references: published values by experiment; series of quantities ``osp`` and ``divergence``.
+        entry: titles and options.
+
+    Raises:
+        DataError: the table, an experiment, a test set with the other background, or published points are missing.
+    """
+    options = entry.options
+    table = require_table(tables, "disjoint", COLUMNS)
+    size = nearest_size(table, options.ensemble_size)
+    table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
+    table = table[table["epoch"] > 0]
+    published = published_of_size(references, entry.experiments, options.divergence, size)
+    if published.empty:
+        raise DataError(
+            f"table {entry.name} compares with published points of ensembles of {size} members; name files that have "
+            f"some under references, and a size that is published and evaluated as ensemble_size."
+        )
+    cells: dict[str, dict[str, str]] = {}
+    compared: list[dict[str, Any]] = []
+    for point in published.to_dict("records"):
+        label = (f"{point['figure']}, {style.data_name(point['data'])}, {METRIC_WORDS[point['metric']]}, "
+                 f"{arm_style(str(point['arm'])).word}")  # fmt: skip
+        cells[label] = {"published": measured(point["mean"], point["uncertainty"])}
+        for experiment in entry.experiments:
+            own = require_rows(table, "disjoint", experiment=experiment)
+            for fill, name in enumerate(fill_sets(own, str(point["role"]), experiment)):
+                rows = own[(own["data"] == name) & (own["metric"] == point["metric"]) & (own["arm"] == point["arm"])]
+                found = [_compared(row, point) for row in rows.sort_values("epoch").to_dict("records")]
+                cells[label][condition(experiment, fill)] = _best_and_last(found)
+                compared += found
+    drawn = pd.DataFrame(compared)
+    facts = {
+        "ensemble_size": str(size),
+        "num_ensembles": span([int(num) for num in table["num"]]),
+        "divergence": WORDS[options.divergence],
+    }
+    columns = list(dict.fromkeys(name for row in cells.values() for name in row))
+    return Tabulation(pd.DataFrame.from_dict(cells, orient="index", columns=columns), stack(drawn, published), facts)
+
+
+def _compared(row: dict[Any, Any], point: dict[Any, Any]) -> dict[str, Any]:
+    """Returns our value at one epoch with its difference from a published point in combined standard errors."""
+    stderr = row["std"] / math.sqrt(row["num"]) if row["num"] > 1 else math.nan
+    return {
+        **{name: row[name] for name in ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean")},
+        "stderr": stderr,
+        "figure": point["figure"],
+        "score": (row["mean"] - point["mean"]) / math.hypot(stderr, point["uncertainty"]),
+    }
+
+
+def _best_and_last(found: list[dict[str, Any]]) -> str:
+    """Returns the difference at the epoch at which it is smallest, and that after the last epoch."""
+    known = [row for row in found if math.isfinite(row["score"])]
+    if not known:
+        return "–"
+    words = [
+        f"{row['score']:+.1f} ({int(row['epoch'])})" for row in (min(known, key=lambda r: abs(r["score"])), known[-1])
+    ]
+    return "; ".join(dict.fromkeys(words))
