@@ -90,11 +90,16 @@ def test_shared_raw_files(registry):
 def test_stage_configs_do_not_see_each_other(tmp_path, registry):
     def change(datasets):
         datasets["mnist"]["files"][0]["urls"] = ["https://elsewhere.example/file"]
-        datasets["fashion_mnist"]["citation"] = "corrected"
+        for name in ("title", "licence", "citation", "stand_in_for", "notes"):
+            datasets["fashion_mnist"][name] = "corrected"
 
     changed = _load(tmp_path, change)
     assert canonical_json(changed.prepare_config("mnist")) == canonical_json(registry.prepare_config("mnist"))
     assert canonical_json(changed.download_config("mnist")) != canonical_json(registry.download_config("mnist"))
+    assert changed.entry("fashion_mnist").citation == "corrected"
+    assert canonical_json(changed.prepare_config("fashion_mnist")) == canonical_json(
+        registry.prepare_config("fashion_mnist")
+    )
     assert canonical_json(changed.download_config("fashion_mnist")) == canonical_json(
         registry.download_config("fashion_mnist")
     )
@@ -116,7 +121,7 @@ def test_missing_raw_file_is_named(registry, tmp_path, dataset):
 @pytest.mark.parametrize("dataset", ["digits", "gaussian_fields_8", "ising_l4_iid", "photo_patches"])
 def test_cli_prepares_embedded_sets_reproducibly(monkeypatch, tmp_path, registry, dataset):
     config = tmp_path / "prepare.json"
-    config.write_text(canonical_json(registry.entry(dataset)))
+    config.write_text(canonical_json(registry.prepare_config(dataset)))
     outputs = [tmp_path / "a.h5", tmp_path / "b.h5"]
     for output in outputs:
         flags = ["--config", config, "--dataset", dataset, "--raw", tmp_path / "none", "--output", output]
@@ -127,8 +132,7 @@ def test_cli_prepares_embedded_sets_reproducibly(monkeypatch, tmp_path, registry
         assert file.attrs["stage"] == "prepare"
         assert file.attrs["dataset"] == dataset
         assert json.loads(file.attrs["config_json"])["module"] == registry.entry(dataset).module
-        for name in ("citation", "licence", "stand_in_for", "notes"):
-            assert file.attrs[name] == (getattr(registry.entry(dataset), name) or "")
+        assert json.loads(file.attrs["classes_json"]) == list(registry.entry(dataset).classes)
 
 
 def test_wrong_split_size_is_refused(registry, tmp_path):

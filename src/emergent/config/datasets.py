@@ -1,7 +1,7 @@
 """Typed registry of the data sets: where their files come from, how they are checked, how they are prepared.
 
 Input: ``config/datasets.yaml``. Output: a ``DatasetRegistry`` and, for each stage, the part of an entry that drives
-it, so that a changed URL or citation never makes a later stage run again.
+it, so that a changed URL never makes a later stage run again, and a changed citation none at all.
 """
 
 from pathlib import Path
@@ -254,8 +254,9 @@ class DatasetRegistry(StrictModel):
         return DownloadConfig(files=self.entry(dataset).files)
 
     def prepare_config(self, dataset: str) -> AnyEntry:
-        """Returns the configuration of the stage ``prepare``: the entry without its addresses and digests."""
-        return self.entry(dataset).model_copy(update={"files": (), "raw": None})
+        """Returns the configuration of the stage ``prepare``: the entry without addresses, digests and words."""
+        words = {"title": "", "licence": "", "citation": "", "stand_in_for": None, "notes": None}
+        return self.entry(dataset).model_copy(update={"files": (), "raw": None, **words})
 
 
 def parse_entry(content: dict[str, Any], source: str) -> AnyEntry:

@@ -15,24 +15,20 @@ STAGE = "prepare"
 
 
 def write_prepared(path: Path, dataset: str, entry: AnyEntry, arrays: Mapping[str, Array]) -> None:
-    """Writes one prepared data set atomically; what a caption needs goes into the root attributes.
+    """Writes one prepared data set atomically.
+
+    Licence, citation and notes stay in the registry: whoever corrects them there must not have to train again.
 
     Args:
         path: HDF5 file.
         dataset: name in the registry.
-        entry: its entry; ``config_json`` holds it without addresses and digests.
+        entry: configuration of the stage.
         arrays: from the data set's ``prepare``.
     """
-    config = entry.model_copy(update={"files": (), "raw": None})
     attributes = {
         "dataset": dataset,
-        "title": entry.title,
-        "config_json": canonical_json(config),
+        "config_json": canonical_json(entry),
         "classes_json": json.dumps(list(entry.classes)),
-        "citation": entry.citation,
-        "licence": entry.licence,
-        "stand_in_for": entry.stand_in_for or "",
-        "notes": entry.notes or "",
     }
     write(path, stage=STAGE, attributes=attributes, arrays=arrays)
 
