@@ -68,9 +68,10 @@ def _tables(
                                                  "num": 30})  # fmt: skip
                         if metric in ("osp", "divergence"):
                             for label in (data, role) if "other" not in data else (data,):
-                                out["quantities"].append(
-                                    _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size)
-                                )
+                                out["quantities"] += [
+                                    _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size),
+                                    _quantity(f"{metric}_difference/{arm}/{label}/{size}", 0.0, 0.1 * mean / size),
+                                ]
             hard = (1.0 if role == "in" else 8.0) * (order / 4)
             for size in (s for s in sizes if s < num):
                 out["law_points"].append({**key, "epoch": epochs[-1], "ensemble_size": size,

@@ -56,8 +56,13 @@ def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> No
         assert values.value[f"gap_floor/asym/{data}"] > 5 * values.stderr[f"gap_floor/asym/{data}"]
         assert values.value[f"floor_difference/asym/{data}"] > 0
         assert values.value[f"pool_gain/sym/{data}"] > 0
+        for metric in ("osp", "divergence"):
+            own, sym = values.loc[f"{metric}/asym/{data}/5"], values.loc[f"{metric}/sym/{data}/5"]
+            found = values.loc[f"{metric}_difference/asym/{data}/5"]
+            np.testing.assert_allclose(found.value, own.value - sym.value, rtol=1e-12)
+            np.testing.assert_allclose(found.stderr, np.hypot(own.stderr, sym.stderr), rtol=1e-12)
     assert values.value["divergence/sym/in/5"] == values.value["divergence/sym/digits/5"]
-    assert "floor_difference/sym/in" not in values.index
+    assert not values.index.str.match("(floor|osp|divergence)_difference/sym/").any()
 
 
 def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[str, pd.DataFrame]) -> None:

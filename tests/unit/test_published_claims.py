@@ -22,6 +22,7 @@ REFERENCES = {name: read_reference(ROOT / f"config/references/nordenfors_{name}.
 QUANTITIES = (
     r"(osp|divergence)/(sym|asym|asym_invariant_init|cnn)/(in|ood)/\d+",
     r"(floor|slope)/\w+/(in|ood)",
+    r"(osp|divergence)_difference/\w+/(in|ood)/\d+",
     r"(gap_floor|floor_difference)/\w+/\*",
     r"pool_gain/\*/(in|ood)",
     r"pool_osp/\*/\*/0",

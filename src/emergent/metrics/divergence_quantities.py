@@ -66,7 +66,7 @@ def divergence_quantities(
 
         for arm in settings["arm_order"]:
             _add_laws(add, arm, results[arm, data, epoch], results.get(("sym", data, epoch)), settings["num_members"])
-            _add_sizes(add, arm, results[arm, data, epoch], settings)
+            _add_sizes(add, arm, results[arm, data, epoch], results.get(("sym", data, epoch)), settings)
             _add_epochs(add, arm, pool[(pool.arm == arm) & (pool.data == data)], pools[arm], data)
     return quantities.table()
 
@@ -83,13 +83,19 @@ def _add_laws(add: Any, arm: str, result: Resampled, sym: Resampled | None, num:
         add(f"floor_difference/{arm}/{{data}}", gap.ratio - sym.squared_gap.ratio, error, num, text)
 
 
-def _add_sizes(add: Any, arm: str, result: Resampled, settings: dict[str, Any]) -> None:
+def _add_sizes(add: Any, arm: str, result: Resampled, sym: Resampled | None, settings: dict[str, Any]) -> None:
     replaced = settings["num_members"] >= PUBLISHED_POOL
     for metric in TESTED:
         for size in settings["bootstrap"]["sizes"]:
             values = (result.drawn if replaced else result.disjoint)[metric, size]
+            error = result.pool_error(metric, size)
             text = f"{metric} of ensembles of {size}, {'with' if replaced else 'without'} replacement"
-            add(f"{metric}/{arm}/{{data}}/{size}", values.mean(), result.pool_error(metric, size), len(values), text)
+            add(f"{metric}/{arm}/{{data}}/{size}", values.mean(), error, len(values), text)
+            if sym is not None and arm != "sym":
+                others = (sym.drawn if replaced else sym.disjoint)[metric, size]
+                error = float(np.hypot(error, sym.pool_error(metric, size)))
+                name = f"{metric}_difference/{arm}/{{data}}/{size}"
+                add(name, values.mean() - others.mean(), error, len(values), f"{text}: minus that of sym")
 
 
 def _add_epochs(add: Any, arm: str, table: pd.DataFrame, pool: MemberPool, data: str) -> None:
