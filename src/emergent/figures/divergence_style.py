@@ -95,9 +95,9 @@ def panel_title(data: str, role: str) -> str:
 
 
 def metric_panels(
-    width: float, num_columns: int, divergence: DivergenceScale, xlabel: str, share_rows: bool = False
+    width: str, num_columns: int, divergence: DivergenceScale, xlabel: str, share_rows: bool = False
 ) -> tuple[Figure, np.ndarray]:
-    """Returns a figure and its panels [2, C], one row for each metric, with their labels."""
+    """Returns a figure, one or two columns of text wide, and its panels [2, C], a row for each metric, with labels."""
     figure = style.new_figure(width, 4.3)
     grid = figure.subplots(2, num_columns, sharex=True, sharey="row" if share_rows else False, squeeze=False)
     grid[0, 0].set_ylabel("OSP")
