@@ -31,7 +31,8 @@ def _tables(
     order = 16 if "c16" in experiment else 4
     group = f"C{order}"
     if order == 16:
-        sets = (*sets, *((f"{data}_other_fill", role) for data, role in sets))
+        endings = ("_other_fill", "_other_rotation", "_other") if "nearest" in experiment else ("_other_fill",)
+        sets = (*sets, *((data + ending, role) for ending in endings for data, role in sets))
     sizes = tuple(size for size in SIZES if size <= num)
     names = ("ensembles", "pool", "law_points", "law", "significance", "quantities", "disjoint")
     out: dict[str, list[dict]] = {name: [] for name in names}

@@ -1,8 +1,8 @@
 """Training time and background under C16: the invariance of disjoint pools at each epoch, by fill and interpolation.
 
-Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. Columns: each experiment tested with
-the background it was trained with, and with another one. arXiv:2410.01452 publishes one number per arm (F5, F6); it is
-drawn as a level, so that the epoch and background at which it is met can be read off.
+Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. Columns: each experiment tested as it
+was trained, and with another background, another interpolation, or both. arXiv:2410.01452 publishes one number per arm
+(F5, F6); it is drawn as a level, so that the epoch and conditions at which it is met can be read off.
 """
 
 from typing import Any
@@ -44,15 +44,20 @@ from emergent.figures.drawing import (
 )
 
 COLUMNS = ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
-OTHER_FILL = "_other_fill"
-"""Ending of the name of a test set that is rotated with another background than the training set was."""
+CONDITIONS = {
+    "": "as trained",
+    "_other_fill": "other fill",
+    "_other_rotation": "other rotation",
+    "_other": "both other",
+}
+"""Endings of the names of test sets, and how these differ from the training set."""
 
 LABEL_DISTANCE = 1.09
 """Ratio of two published levels from which on each gets a label of its own."""
 
 
 def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
-    """Returns both metrics (rows) for each experiment and test background (columns), bars of one standard error.
+    """Returns both metrics (rows) for each experiment and condition of testing (columns), bars of one standard error.
 
     Args:
         tables: holds ``disjoint`` with a column ``experiment``.
@@ -60,7 +65,7 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
         entry: titles and options.
 
     Raises:
-        DataError: the table, an experiment, or the test set with the other background are missing.
+        DataError: the table, an experiment, or its test sets under other conditions are missing.
     """
     options = entry.options
     table = require_table(tables, "disjoint", COLUMNS)
@@ -69,25 +74,27 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
     published = published_of_size(references, entry.experiments, options.divergence, size)
     published = for_role(published, options.role)
     arms = arms_of(table)
-    columns = 2 * len(entry.experiments)
-    figure, grid = metric_panels(entry.width, columns, options.divergence, "Epoch", share_rows=True)
+    panels = [
+        (experiment, condition, name)
+        for experiment in entry.experiments
+        for condition, name in tested_sets(table, options.role, experiment).items()
+    ]
+    figure, grid = metric_panels(entry.width, len(panels), options.divergence, "Epoch", share_rows=True)
     shown, names = [], []
-    for index, experiment in enumerate(entry.experiments):
+    for column, (experiment, condition, name) in zip(grid.T, panels, strict=True):
         own = require_rows(table, "disjoint", experiment=experiment)
-        sets = fill_sets(own, options.role, experiment)
-        names.append(sets[0])
-        for fill, name in enumerate(sets):
-            column = grid[:, 2 * index + fill]
-            # With the other background the levels of both figures are candidates for what was really measured.
-            theirs = published if fill else for_role(published, options.role, experiment=experiment)
-            for axes, metric in zip(column, METRICS, strict=True):
-                rows = require_rows(own, "disjoint", data=name, metric=metric)
-                for arm in arms:
-                    _draw_arm(axes, arm, rows[rows["arm"] == arm])
-                _draw_levels(axes, theirs[theirs["metric"] == metric])
-                shown.append(rows)
-            column[0].set_title(condition(experiment, fill))
-            column[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        trained = condition == CONDITIONS[""]
+        names += [name] if trained else []
+        # Under other conditions the levels of both figures are candidates for what was really measured.
+        theirs = for_role(published, options.role, experiment=experiment) if trained else published
+        for axes, metric in zip(column, METRICS, strict=True):
+            rows = require_rows(own, "disjoint", data=name, metric=metric)
+            for arm in arms:
+                _draw_arm(axes, arm, rows[rows["arm"] == arm])
+            _draw_levels(axes, theirs[theirs["metric"] == metric])
+            shown.append(rows)
+        column[0].set_title(f"{rotation(experiment)},\n{condition}")
+        column[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     drawn = pd.concat(shown, ignore_index=True)
     log_values(grid[1, 0])
     handles = legend_handles(arms)
@@ -117,24 +124,27 @@ def published_of_size(
     return scale_divergence(published[(published["ensemble_size"] == size) & published["mean"].notna()], scale)
 
 
-def fill_sets(own: pd.DataFrame, role: str, experiment: str) -> tuple[str, str]:
-    """Returns the test set of one role with the background of training, and the same with another one.
+def tested_sets(table: pd.DataFrame, role: str, experiment: str) -> dict[str, str]:
+    """Returns condition (a word of ``CONDITIONS``) to test set, for one experiment and role; as trained comes first.
 
     Raises:
-        DataError: one of them is missing.
+        DataError: there is no such set, or none with another condition.
     """
-    data = primary_sets(own).get(role)
-    if data is None or data + OTHER_FILL not in set(own["data"]):
+    own = require_rows(table, "disjoint", experiment=experiment)
+    found, trained = set(own["data"]), primary_sets(own).get(role)
+    sets = {word: f"{trained}{ending}" for ending, word in CONDITIONS.items() if f"{trained}{ending}" in found}
+    if len(sets) < 2:
+        endings = ", ".join(list(CONDITIONS)[1:])
         raise DataError(
-            f"summary table 'disjoint' of {experiment} needs a data set of role {role!r} and the same with "
-            f"another background (ending {OTHER_FILL}); found there: {', '.join(dict.fromkeys(own['data']))}."
+            f"summary table 'disjoint' of {experiment} needs a data set of role {role!r} and the same under another "
+            f"condition (ending in one of {endings}); found there: {', '.join(dict.fromkeys(own['data']))}."
         )
-    return data, data + OTHER_FILL
+    return sets
 
 
-def condition(experiment: str, fill: int) -> str:
-    """Returns the interpolation, which is the last word of the experiment's name, and whether backgrounds agree."""
-    return f"{experiment.rsplit('_', 1)[-1]}, {'other' if fill else 'same'} fill"
+def rotation(experiment: str) -> str:
+    """Returns the interpolation in training, which is the last word of the experiment's name."""
+    return experiment.rsplit("_", 1)[-1]
 
 
 def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame) -> None:

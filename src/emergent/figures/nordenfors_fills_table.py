@@ -1,4 +1,4 @@
-"""Training time and background under C16: which of both meets each published point, in combined standard errors.
+"""Training time and testing under C16: which of both meets each published point, in combined standard errors.
 
 Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. arXiv:2410.01452, F5 and F6.
 """
@@ -23,7 +23,7 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_fills import COLUMNS, condition, fill_sets, published_of_size
+from emergent.figures.nordenfors_fills import COLUMNS, published_of_size, rotation, tested_sets
 
 
 def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabulation:
@@ -35,7 +35,7 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
         entry: titles and options.
 
     Raises:
-        DataError: the table, an experiment, a test set with the other background, or published points are missing.
+        DataError: the table, an experiment, a test set under another condition, or published points are missing.
     """
     options = entry.options
     table = require_table(tables, "disjoint", COLUMNS)
@@ -56,10 +56,10 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
         cells[label] = {"published": measured(point["mean"], point["uncertainty"])}
         for experiment in entry.experiments:
             own = require_rows(table, "disjoint", experiment=experiment)
-            for fill, name in enumerate(fill_sets(own, str(point["role"]), experiment)):
+            for condition, name in tested_sets(table, str(point["role"]), experiment).items():
                 rows = own[(own["data"] == name) & (own["metric"] == point["metric"]) & (own["arm"] == point["arm"])]
                 found = [_compared(row, point) for row in rows.sort_values("epoch").to_dict("records")]
-                cells[label][condition(experiment, fill)] = _best_and_last(found)
+                cells[label][f"{rotation(experiment)}, {condition}"] = _best_and_last(found)
                 compared += found
     drawn = pd.DataFrame(compared)
     facts = {
@@ -68,7 +68,9 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
         "divergence": WORDS[options.divergence],
     }
     columns = list(dict.fromkeys(name for row in cells.values() for name in row))
-    return Tabulation(pd.DataFrame.from_dict(cells, orient="index", columns=columns), stack(drawn, published), facts)
+    # Not every condition is tested on every data set.
+    text = pd.DataFrame.from_dict(cells, orient="index", columns=columns).fillna("–")
+    return Tabulation(text, stack(drawn, published), facts)
 
 
 def _compared(row: dict[Any, Any], point: dict[Any, Any]) -> dict[str, Any]:
