@@ -81,6 +81,7 @@ def _tables(
             for quantity, scale in (("divergence", hard), ("squared_gap", 30 * hard)):
                 out["law"].append({**key, "epoch": epochs[-1], "quantity": quantity, "floor": scale * FLOORS[arm],
                                    "floor_stderr": 0.002 * scale, "slope": 4.2 * scale, "slope_stderr": 0.05 * scale,
+                                   "ratio": FLOORS[arm] / 4.2, "ratio_stderr": 0.0005,
                                    "curvature": 0.0, "num_members": num})  # fmt: skip
             for label in (data, role) if "other" not in data else (data,):
                 gap = FLOORS[arm] / 4.2 * (2 if "5x5" in experiment else 1)
@@ -100,7 +101,7 @@ def _tables(
                         "data": data, "role": role, "epoch": epochs[-1], "metric": metric, "ensemble_size": size,
                         "arm": arm, "other": other, "difference": difference, "t": 3.0, "p": 1e-4 if size > 50 else 0.2,
                         "pool_stderr": 0.004, "pool_z": difference / 0.004})  # fmt: skip
-    out["quantities"].append(_quantity("num_members", num, 0.0))
+    out["quantities"] += [_quantity("num_members", num, 0.0), _quantity("num_epochs", epochs[-1], 0.0)]
     return {name: pd.DataFrame(rows) for name, rows in out.items()}
 
 

@@ -1,5 +1,6 @@
 """Small synthetic evaluations for the tests of summaries: pools whose networks have given outputs."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,21 @@ DATA = {
 
 
 def make_pool(
-    folder: Path, arm: str, outputs: dict[str, np.ndarray], labels: dict[str, np.ndarray], settings: dict[str, Any]
+    folder: Path,
+    arm: str,
+    outputs: dict[str, np.ndarray],
+    labels: dict[str, np.ndarray],
+    settings: dict[str, Any],
+    num_blocks: int = 2,
 ) -> MemberPool:
-    """A pool in blocks of half its members, whose networks have the given outputs [E, M, N, G, K] on each set."""
+    """A pool in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set."""
     num = settings["num_members"]
     metrics = ("orbit_energy_std",) if settings["kind"] == "ising" else ("orbit_same_predictions",)
     if settings["kind"] == "orbit_divergence":
         metrics = ("orbit_same_predictions", "symmetric_kl")
     paths = []
-    for first, stop in ((0, num // 2), (num // 2, num)):
+    borders = [num * block // num_blocks for block in range(num_blocks + 1)]
+    for first, stop in pairwise(borders):
         arrays = {"members": Array(np.arange(first, stop), ("member",)), "epochs": Array(EPOCHS, ("epoch",))}
         for data, values in outputs.items():
             part = evaluate_set(

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from summary_cases import DATA, make_pool, settings_of, stored, summarise, values_of
 
+from emergent.metrics.divergence_summary import _block_errors
+
 
 def divergence_settings(num: int) -> dict[str, Any]:
     settings = settings_of("orbit_divergence", {"sym": "C4", "asym": "C4"}, num, [5])
@@ -68,7 +70,29 @@ def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> No
 def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[str, pd.DataFrame]) -> None:
     table = divergence_tables["significance"].set_index(["data", "metric", "ensemble_size", "arm", "other"])
     row = table.loc[("digits", "divergence", 10, "sym", "asym")]
-    assert row.difference < 0 and row.p < 0.001 and row.t < 0
+    assert row.difference < 0 and row.drawn_difference < 0 and row.p < 0.001 and row.t < 0
+    np.testing.assert_allclose(row.pool_z, row.difference / row.pool_stderr)
+    values = values_of(divergence_tables)
+    found = values.loc["divergence_difference/asym/digits/10"]
+    np.testing.assert_allclose([-row.difference, row.pool_stderr], [found.value, found.stderr])
     assert table.loc[("digits", "divergence", 10, "asym", "sym")].p > 0.999
     # One pool of 20 holds two ensembles of ten: their spread is the noise of the pool, which bootstraps do not see.
     assert np.isfinite(row.pool_z)
+
+
+def test_whole_pool_has_an_error_where_its_blocks_are_enough_to_tell(tmp_path: Path) -> None:
+    """Leaving out one of five blocks: for a linear statistic the standard error of the mean over the blocks."""
+    generator = np.random.default_rng(0)
+    settings = divergence_settings(20)
+    outputs = generator.normal(size=(3, 20, 6, 4, 3))
+    pools = {num: make_pool(tmp_path / str(num), "sym", {"digits": outputs}, {}, settings, num) for num in (2, 5)}
+    for num, pool in pools.items():
+        errors = _block_errors("digits", pool, None)
+        assert (errors == {}) == (num < 5)
+        without = list(pool.means_without_a_block("digits"))
+        size = 20 // num
+        for block, mean in enumerate(without):
+            rest = np.delete(outputs.astype(np.float32), range(block * size, (block + 1) * size), axis=1)
+            np.testing.assert_allclose(mean, rest.mean(1, dtype=np.float64), atol=1e-6)
+    assert set(errors) == {"osp", "divergence"} and all(error.shape == (3,) for error in errors.values())
+    assert (errors["divergence"] > 0).all()

@@ -89,6 +89,18 @@ def test_absent_size_of_a_partial_pool_is_not_missing():
     assert row["verdict"] == "missing"
 
 
+def test_number_of_another_training_time_is_not_judged():
+    claim = next(claim for claim in CLAIMS if claim.id == "c4_osp_in_sym_5")
+    assert claim.after_epochs == 10
+    longer, shorter = (tables(epochs=epochs)["quantities"] for epochs in ((0, 10), (0, 4)))
+    assert judge([claim], {claim.experiment: longer}, "paper").iloc[0]["verdict"] != "not tested at this scale"
+    row = judge([claim], {claim.experiment: shorter}, "paper").iloc[0]
+    assert row["verdict"] == "not tested at this scale"
+    assert row["why"] == "The claim is about 10 epochs of training; this run is judged after 4."
+    unknown = shorter[shorter["name"] != "num_epochs"]
+    assert "does not say when" in judge([claim], {claim.experiment: unknown}, "paper").iloc[0]["why"]
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_claim_names_a_known_quantity_and_source(claim):
     assert any(re.fullmatch(pattern, claim.quantity) for pattern in QUANTITIES)

@@ -11,6 +11,7 @@ from emergent.metrics.resampling import (
     ensemble_metrics,
     gap_products,
     jackknife_error,
+    jackknife_groups,
     law_design,
     resample,
     squared_gap_law,
@@ -82,25 +83,59 @@ def test_squared_gap_law_holds_for_every_size() -> None:
 
 @pytest.mark.parametrize("num", [2, 5, 10, 23])
 def test_ensembles_behind_the_fit(num: int) -> None:
-    """Every row is an ensemble without replacement that avoids its jackknife group; all sizes occur for every group."""
+    """Ensembles have no member twice, and what is left of them has none of the group that is left out."""
     design = law_design(num, np.random.default_rng(0))
-    sizes = design.sizes[design.size_index]
-    np.testing.assert_allclose(design.weights.sum(1), 1)
-    np.testing.assert_array_equal((design.weights > 0).sum(1), sizes)
-    groups = np.array_split(np.arange(num), min(10, num))
-    for number, group in enumerate(groups):
-        rows = design.left_out == number
-        assert not design.weights[rows][:, group].any()
-        assert set(design.size_index[rows]) == set(range(len(design.sizes)))
+    weights, rows = design.ensembles.weights, design.ensembles.rows
+    np.testing.assert_allclose(weights.sum(1), 1)
+    sizes = np.count_nonzero(weights, axis=1)
+    np.testing.assert_allclose(weights.max(1), 1 / sizes)
+    np.testing.assert_array_equal(sizes[rows[0]], design.sizes[design.size_index])
+    assert len(rows) == 1 + min(10, num)
+    for group, row in zip(jackknife_groups(num), rows[1:], strict=True):
+        left = row >= 0
+        assert not weights[row[left]][:, group].any()
+        whole, rest = weights[rows[0][left]] > 0, weights[row[left]] > 0
+        np.testing.assert_array_equal(whole.sum(1) - whole[:, group].sum(1), rest.sum(1))
+        assert (rest <= whole).all()
+        # Nothing is left only of ensembles that lie in the group.
+        assert not np.delete(weights[rows[0][~left]], group, axis=1).any()
+        assert set(design.size_index[left]) == set(range(len(design.sizes)))
 
 
 def test_divergence_law_recovers_coefficients() -> None:
     design = law_design(40, np.random.default_rng(0))
-    sizes = design.sizes[design.size_index]
-    law, means, errors = divergence_law(design, 0.05 + 4 / sizes + 3 / sizes**2)
+    sizes = np.count_nonzero(design.ensembles.weights, axis=1)
+    law, means, _ = divergence_law(design, 0.05 + 4 / sizes + 3 / sizes**2)
     np.testing.assert_allclose([law.floor, law.slope, law.curvature], [0.05, 4, 3], rtol=1e-8)
     np.testing.assert_allclose(means, 0.05 + 4 / design.sizes + 3 / design.sizes**2)
-    np.testing.assert_allclose([*errors, law.floor_stderr], 0, atol=1e-10)
+    # Also of the replicates, whose ensembles are smaller.
+    np.testing.assert_allclose([law.floor_stderr, law.slope_stderr], 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.3])
+def test_errors_of_the_laws_are_right_or_too_large(floor: float) -> None:
+    """Over 60 pools of 20, whose scatter is known to 9 %, also where one ensemble is the whole pool."""
+    bootstrap = {"sizes": [2, 20], "num": 2}
+    mean, results = pool(1, floor, 0.0), []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        outputs = mean + 1.5 * generator.normal(size=(20, *mean.shape[1:]))
+        results.append(resample(reader(outputs), NUM_SAMPLES, 20, None, bootstrap, generator))
+
+    def ratio(pairs: list[tuple[float, float]]) -> float:
+        values, errors = np.array(pairs).T
+        return float(np.sqrt(np.square(errors).mean()) / values.std(ddof=1))
+
+    assert 0.8 < ratio([(r.squared_gap.floor, r.squared_gap.floor_stderr) for r in results]) < 1.4
+    assert 0.8 < ratio([(r.squared_gap.ratio, r.squared_gap.ratio_stderr) for r in results]) < 1.4
+    for name in ("floor", "slope"):
+        law = [(getattr(r.divergence, name), getattr(r.divergence, f"{name}_stderr")) for r in results]
+        assert 0.8 < ratio(law) < 2.5, name
+    assert 0.8 < ratio([(r.law_points[0][1], r.law_points[0][2]) for r in results]) < 2.5
+    for metric in ("osp", "divergence"):
+        for size, highest in ((2, 1.3), (20, 3.0)):
+            found = [(float(r.disjoint[metric, size].mean()), r.pool_error(metric, size)) for r in results]
+            assert 0.75 < ratio(found) < highest, (metric, size)
 
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:
@@ -126,5 +161,3 @@ def test_floors_of_symmetric_and_asymmetric_pools() -> None:
     drawn, separate = (getattr(results[0.0], name)["divergence", 20].mean() for name in ("drawn", "disjoint"))
     assert 1.2 < drawn / separate < 1.8
     assert abs(results[0.0].squared_gap.floor) < 3 * results[0.0].squared_gap.floor_stderr
-    assert np.isnan(resample(reader(pool(5, 0, 1.0)), 4, 5, None, {"sizes": [5], "num": 2}, np.random.default_rng(0))
-                    .pool_error("osp", 5))  # fmt: skip

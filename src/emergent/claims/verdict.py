@@ -24,6 +24,9 @@ STANDARD_ERRORS = 2.0
 POOL_SIZE = "num_members"
 """Quantity with the number of members of the run, which may be a part of the published pool."""
 
+TRAINING_TIME = "num_epochs"
+"""Quantity with the epoch to which the quantities of ensembles belong."""
+
 COARSE = 0.5
 """An error bar wider than this part of the published value can tell nothing about it."""
 
@@ -156,16 +159,20 @@ def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: st
 
 
 def _untested(claim: Claim, table: pd.DataFrame, scale: str) -> str:
-    """Returns why this run does not test a claim: its scale or its pool is too small; empty if it does test it."""
+    """Returns why this run does not test a claim, its scale, pool or training time; empty if it does test it."""
     if scale not in claim.scales:
         return claim.otherwise
-    if claim.min_members == 1:
-        return ""
-    found = int(table.at[POOL_SIZE, "value"]) if POOL_SIZE in table.index else 0
-    if found >= claim.min_members:
-        return ""
-    pool = f"has {found}" if found else "does not say how many it has"
-    return f"The claim needs a pool of {claim.min_members} members; this run {pool}."
+
+    def known(name: str) -> int:
+        return int(table.at[name, "value"]) if name in table.index else 0
+
+    if claim.min_members > 1 and known(POOL_SIZE) < claim.min_members:
+        pool = f"has {known(POOL_SIZE)}" if known(POOL_SIZE) else "does not say how many it has"
+        return f"The claim needs a pool of {claim.min_members} members; this run {pool}."
+    if claim.after_epochs is not None and known(TRAINING_TIME) != claim.after_epochs:
+        time = f"is judged after {known(TRAINING_TIME)}" if known(TRAINING_TIME) else "does not say when it is judged"
+        return f"The claim is about {claim.after_epochs} epochs of training; this run {time}."
+    return ""
 
 
 def _row(claim: Claim, scale: str, name: str, outcome: Outcome, value: float = math.nan, stderr: float = math.nan,

@@ -33,6 +33,9 @@ class _Claim(StrictModel):
     scales: Many[Scale] = Field(default=("smoke", "laptop", "paper"), min_length=1, description="scales that test it")
     otherwise: str = Field(default="", description="why it is not tested at the other scales")
     min_members: PositiveInt = Field(default=1, description="pools with fewer members do not test it")
+    after_epochs: PositiveInt | None = Field(
+        default=None, description="training time of the published number; runs that end at another one do not test it"
+    )
 
     @model_validator(mode="after")
     def _check_scales(self) -> "_Claim":

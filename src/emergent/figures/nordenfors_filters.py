@@ -97,4 +97,6 @@ def _gaps(table: pd.DataFrame) -> pd.DataFrame:
     second = table[table["other"] == REFERENCE]
     parts = [first.assign(arm=first["other"], other=REFERENCE),
              second.assign(difference=-second["difference"], pool_z=-second["pool_z"])]  # fmt: skip
-    return pd.concat(parts, ignore_index=True).assign(difference=lambda t: t["difference"].astype(np.float64))
+    turned = pd.concat(parts, ignore_index=True)
+    turned = turned.drop_duplicates(["experiment", "arm", "data", "epoch", "metric", "ensemble_size"])
+    return turned.assign(difference=lambda t: t["difference"].astype(np.float64))

@@ -40,8 +40,8 @@ from emergent.figures.drawing import (
 )
 
 POINT_COLUMNS = ("arm", "data", "epoch", "ensemble_size", "mean", "stderr")
-LAW_COLUMNS = ("arm", "data", "epoch", "quantity", "floor", "floor_stderr", "slope", "slope_stderr", "curvature",
-               "num_members")  # fmt: skip
+LAW_COLUMNS = ("arm", "data", "epoch", "quantity", "floor", "floor_stderr", "slope", "slope_stderr", "ratio",
+               "ratio_stderr", "curvature", "num_members")  # fmt: skip
 QUANTITY_COLUMNS = ("name", "value", "stderr")
 
 
@@ -157,7 +157,7 @@ def _draw_floors(axes: Axes, place: int, arm: str, data: str, rows: pd.DataFrame
     found: list[dict[str, object]] = []
     color = arm_style(arm).color
     for law in rows[rows["quantity"] == "divergence"].to_dict("records"):
-        value, error = _ratio(law)
+        value, error = law["ratio"], law["ratio_stderr"]
         axes.errorbar([place - 0.2], [value], yerr=[error], color=color, marker="o", markersize=4)
         found.append({"arm": arm, "data": data, "quantity": "divergence_floor_ratio", "mean": value, "stderr": error})
     name = f"gap_floor/{arm}/{data}"
@@ -175,7 +175,7 @@ def _draw_floors(axes: Axes, place: int, arm: str, data: str, rows: pd.DataFrame
 
 
 def _ratio(law: dict[str, float]) -> tuple[float, float]:
-    """Returns floor / slope and its standard error, floor and slope taken as independent."""
+    """Returns floor / slope of a published law and its standard error, both taken as independent."""
     value = law["floor"] / law["slope"]
     return value, math.hypot(law["floor_stderr"], value * law["slope_stderr"]) / abs(law["slope"])
 

@@ -23,13 +23,14 @@ Results = dict[tuple[str, str, int], Resampled]
 
 
 def significance(settings: dict[str, Any], results: Results) -> pd.DataFrame:
-    """Returns Welch's one-sided test over bootstraps, as published, and z-scores with the noise of the pool.
+    """Returns Welch's one-sided test over bootstraps, as published, and differences with the noise of the pool.
 
     Bootstraps of one pool are not repetitions of the experiment: the p-values ignore that another pool would differ,
-    which the z-scores, from disjoint ensembles, do not.
+    which ``pool_stderr`` and ``pool_z`` do not. These belong to ``difference``; ``t`` and ``p``, as published, to
+    ``drawn_difference``.
     """
     rows = []
-    bootstrap = settings["bootstrap"]
+    bootstrap, replaced = settings["bootstrap"], _with_replacement(settings)
     for data in settings["data_order"]:
         for epoch in bootstrap["epochs"]:
             for key in ((metric, size) for metric in TESTED for size in bootstrap["sizes"]):
@@ -37,16 +38,32 @@ def significance(settings: dict[str, Any], results: Results) -> pd.DataFrame:
                     ours, theirs = results[arm, data, epoch], results[other, data, epoch]
                     side = "greater" if key[0] == "osp" else "less"
                     test = stats.ttest_ind(ours.drawn[key], theirs.drawn[key], equal_var=False, alternative=side)
-                    error = float(np.hypot(ours.pool_error(*key), theirs.pool_error(*key)))
-                    difference = float(ours.disjoint[key].mean() - theirs.disjoint[key].mean())
+                    value = _value(ours, key, replaced) - _value(theirs, key, replaced)
+                    error = float(np.hypot(_error(ours, key, replaced), _error(theirs, key, replaced)))
                     rows.append(
                         {"data": data, "epoch": epoch, "metric": key[0], "ensemble_size": key[1]}
-                        | {"arm": arm, "other": other}
-                        | {"difference": float(ours.drawn[key].mean() - theirs.drawn[key].mean())}
-                        | {"t": float(test.statistic), "p": float(test.pvalue), "pool_stderr": error}
-                        | {"pool_z": difference / error if error > 0 else float("nan")}
+                        | {"arm": arm, "other": other, "difference": value, "pool_stderr": error}
+                        | {"pool_z": value / error if error > 0 else float("nan")}
+                        | {"drawn_difference": float(ours.drawn[key].mean() - theirs.drawn[key].mean())}
+                        | {"t": float(test.statistic), "p": float(test.pvalue)}
                     )
     return pd.DataFrame(rows)
+
+
+def _with_replacement(settings: dict[str, Any]) -> bool:
+    return settings["num_members"] >= PUBLISHED_POOL
+
+
+def _value(result: Resampled, key: tuple[str, int], replaced: bool) -> float:
+    """Returns the mean of a metric over ensembles of one size, drawn with replacement or disjoint."""
+    return float((result.drawn if replaced else result.disjoint)[key].mean())
+
+
+def _error(result: Resampled, key: tuple[str, int], replaced: bool) -> float:
+    """Returns its standard error: the noise of the pool and, of ensembles that are drawn, that of the draws."""
+    drawn = result.drawn[key]
+    draws = drawn.std(ddof=1) / np.sqrt(len(drawn)) if replaced else 0.0
+    return float(np.hypot(result.pool_error(*key), draws))
 
 
 def divergence_quantities(
@@ -56,6 +73,7 @@ def divergence_quantities(
     quantities = Quantities()
     quantities.add("num_members", settings["num_members"], 0.0, 1, "members in the pool of every arm")
     epoch = max(settings["bootstrap"]["epochs"])
+    quantities.add("num_epochs", epoch, 0.0, 1, "epoch to which the quantities of ensembles belong")
     for data in settings["data_order"]:
         names = aliases(settings, data)
 
@@ -84,33 +102,36 @@ def _add_laws(add: Any, arm: str, result: Resampled, sym: Resampled | None, num:
 
 
 def _add_sizes(add: Any, arm: str, result: Resampled, sym: Resampled | None, settings: dict[str, Any]) -> None:
-    replaced = settings["num_members"] >= PUBLISHED_POOL
-    for metric in TESTED:
-        for size in settings["bootstrap"]["sizes"]:
-            values = (result.drawn if replaced else result.disjoint)[metric, size]
-            error = result.pool_error(metric, size)
-            text = f"{metric} of ensembles of {size}, {'with' if replaced else 'without'} replacement"
-            add(f"{metric}/{arm}/{{data}}/{size}", values.mean(), error, len(values), text)
-            if sym is not None and arm != "sym":
-                others = (sym.drawn if replaced else sym.disjoint)[metric, size]
-                error = float(np.hypot(error, sym.pool_error(metric, size)))
-                name = f"{metric}_difference/{arm}/{{data}}/{size}"
-                add(name, values.mean() - others.mean(), error, len(values), f"{text}: minus that of sym")
+    replaced = _with_replacement(settings)
+    for key in ((metric, size) for metric in TESTED for size in settings["bootstrap"]["sizes"]):
+        metric, size = key
+        num = len((result.drawn if replaced else result.disjoint)[key])
+        value, error = _value(result, key, replaced), _error(result, key, replaced)
+        text = f"{metric} of ensembles of {size}, {'with' if replaced else 'without'} replacement"
+        add(f"{metric}/{arm}/{{data}}/{size}", value, error, num, text)
+        if sym is not None and arm != "sym":
+            error = float(np.hypot(error, _error(sym, key, replaced)))
+            name = f"{metric}_difference/{arm}/{{data}}/{size}"
+            add(name, value - _value(sym, key, replaced), error, num, f"{text}: minus that of sym")
 
 
 def _add_epochs(add: Any, arm: str, table: pd.DataFrame, pool: MemberPool, data: str) -> None:
     members = pool.metric(data, "orbit_same_predictions").mean(2, dtype=np.float64)
     gains: dict[int, tuple[float, float]] = {}
     for row in table.itertuples():
-        metric, error = str(row.metric), float(row.std) / np.sqrt(row.num)
+        metric, error = str(row.metric), float(row.stderr)
         if row.predictor == "members":
             add(f"members_{metric}/{arm}/{{data}}/{row.epoch}", row.mean, error, row.num, f"mean {metric} of members")
         else:
-            # One ensemble of all members has no repetition to estimate an error from.
-            add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", row.mean, np.nan, 1, f"{metric} of all members together")
+            text = f"{metric} of all members together; error by leaving out blocks, where there are enough"
+            add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", row.mean, error, 1, text)
             if metric == "osp" and row.epoch >= 1:
                 own = members[:, list(pool.epochs).index(row.epoch)]
-                gains[int(row.epoch)] = float(row.mean - own.mean()), float(own.std(ddof=1) / np.sqrt(len(own)))
+                noise = np.hypot(own.std(ddof=1) / np.sqrt(len(own)), error if np.isfinite(error) else 0.0)
+                gains[int(row.epoch)] = float(row.mean - own.mean()), float(noise)
     value, error = min(gains.values())
-    text = "OSP of all members together minus their own mean, smallest over epochs >= 1; error: spread of members"
+    text = (
+        "OSP of all members together minus their own mean, smallest over epochs >= 1; error: spread of members, "
+        "and that of the ensemble where it is known"
+    )
     add(f"pool_gain/{arm}/{{data}}", value, error, pool.num_members, text)

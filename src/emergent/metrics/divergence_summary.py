@@ -15,7 +15,7 @@ from emergent.groups.finite import group_from_name
 from emergent.metrics.divergence_quantities import divergence_quantities, significance
 from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
 from emergent.metrics.pool import MemberPool
-from emergent.metrics.resampling import Resampled, resample
+from emergent.metrics.resampling import FEWEST_REPETITIONS, Resampled, jackknife_error, resample
 
 MEMBER_METRIC = {
     "osp": "orbit_same_predictions",
@@ -90,6 +90,7 @@ def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None)
     """Returns members (mean and 95 % range) and the ensemble of all of them, at every checkpoint."""
     rows: Rows = []
     whole = _mean_metrics(pool.mean(key["data"]), labels)
+    errors = _block_errors(key["data"], pool, labels)
     for metric, stored in MEMBER_METRIC.items():
         if metric in LABELLED and labels is None:
             continue
@@ -98,10 +99,19 @@ def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None)
             low, high = np.quantile(members[:, index], [0.025, 0.975])
             head = key | {"epoch": int(epoch), "metric": metric, "num": pool.num_members}
             row = {"mean": members[:, index].mean(), "std": members[:, index].std(ddof=1), "low": low, "high": high}
-            rows.append(head | {"predictor": "members"} | row)
+            rows.append(head | {"predictor": "members"} | row | {"stderr": row["std"] / np.sqrt(pool.num_members)})
             none = {"std": np.nan, "low": np.nan, "high": np.nan}
-            rows.append(head | {"predictor": "pool", "mean": whole[metric][index]} | none)
+            found = {"mean": whole[metric][index], "stderr": errors[metric][index] if errors else np.nan}
+            rows.append(head | {"predictor": "pool"} | found | none)
     return rows
+
+
+def _block_errors(data: str, pool: MemberPool, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Returns the errors [E] of the metrics of all members together, by leaving out a block; none from few blocks."""
+    if pool.num_blocks < FEWEST_REPETITIONS:
+        return {}
+    replicates = [_mean_metrics(mean, labels) for mean in pool.means_without_a_block(data)]
+    return {metric: jackknife_error(np.stack([part[metric] for part in replicates])) for metric in replicates[0]}
 
 
 def _disjoint_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: dict[str, Any]) -> Rows:

@@ -77,13 +77,25 @@ class MemberPool:
 
     def mean(self, data: str) -> Float[np.ndarray, "E N G K"]:
         """Returns the mean outputs of all members, in float64, where the sums of whole blocks were stored."""
-        sums: dict[tuple[int, int], np.ndarray] = {}
+        return ensemble_mean((0, self.num_members), dict(self._block_sums(data)), self._borders)
+
+    def means_without_a_block(self, data: str) -> Iterator[Float[np.ndarray, "E N G K"]]:
+        """Yields the mean outputs of all members but those of one block, for each block in turn."""
+        total = self.mean(data) * self.num_members
+        for (first, stop), block in self._block_sums(data):
+            yield (total - block) / (self.num_members - (stop - first))
+
+    @property
+    def num_blocks(self) -> int:
+        """Returns the number of blocks."""
+        return len(self._paths)
+
+    def _block_sums(self, data: str) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
         for path, first, stop in zip(self._paths, self._borders[:-1], self._borders[1:], strict=True):
             with storage.open_file(path) as file:
                 runs = [(int(start), int(end)) for start, end in storage.read_array(file, f"{data}/runs")]
                 if (first, stop) in runs:
-                    sums[first, stop] = file[f"{data}/sums"][runs.index((first, stop))]
-        return ensemble_mean((0, self.num_members), sums, self._borders)
+                    yield (first, stop), file[f"{data}/sums"][runs.index((first, stop))]
 
     def reader(self, data: str, epoch: int) -> tuple[Callable[[int, int], np.ndarray], int]:
         """Returns a function from first and last sample (excluded) to outputs [M, n, G, K], and the number of samples.

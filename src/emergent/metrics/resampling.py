@@ -8,7 +8,7 @@ References:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,11 @@ from emergent.metrics.orbit import correct, cross_entropy, orbit_same_prediction
 CHUNK_FLOATS = 2**25
 JACKKNIFE_GROUPS = 10
 LAW_SIZES = 6
-LAW_PARTITIONS = 6
 SMALLEST_LAW_SIZE = 5
+# Random partitions behind a law: enough that the choice of partitions adds little to the noise of the pool.
+LAW_PARTITIONS, LAW_MEMBERS = (3, 24), 600
+# Fewer independent repetitions than this do not tell their spread.
+FEWEST_REPETITIONS = 5
 
 
 Reader = Callable[[int, int], Float[np.ndarray, "M n G K"]]
@@ -117,7 +120,8 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     """Returns the law of the squared invariance gap of the mean outputs, exact for every N.
 
     For independent members E[gap(N)] = floor + slope / N with floor = E[P_ij], i != j, and slope = E[P_ii] - floor.
-    Both are estimated without bias from a pool of any size (U-statistics); errors by deleting one member at a time.
+    Both are estimated without bias from a pool of any size (U-statistics). Errors by deleting one member at a time; the
+    jackknife counts the part of the floor's variance that belongs to pairs twice, and so one time is taken off.
     """
     num = len(products)
     total, diagonal, rows = products.sum(), np.diag(products), products.sum(1)
@@ -128,71 +132,120 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
 
     estimate = coefficients(num, total, diagonal.sum())
     replicates = coefficients(num - 1, total - 2 * rows + diagonal, diagonal.sum() - diagonal)
-    return _law(estimate, replicates)
+    law = _law(estimate, replicates)
+    if num < 4:
+        return law
+    own = (rows - diagonal - (num - 1) * estimate[0]) / (num - 2)
+    pairs = products - estimate[0] - own[:, None] - own[None, :]
+    square = (np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3))
+    twice = 2 * square / (num * (num - 1))
+
+    def corrected(error: float, part: float) -> float:
+        # What belongs to pairs alone is also the least that the variance can be.
+        return float(np.sqrt(max(error**2 - part, part)))
+
+    ratio_stderr = corrected(law.ratio_stderr, twice / estimate[1] ** 2)
+    return replace(law, floor_stderr=corrected(law.floor_stderr, twice), ratio_stderr=ratio_stderr)
+
+
+def jackknife_groups(num_members: int) -> list[np.ndarray]:
+    """Returns the groups of members that are left out in turn."""
+    return np.array_split(np.arange(num_members), min(JACKKNIFE_GROUPS, num_members))
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """Ensembles, and what is left of each when a group of members is left out.
+
+    The replicates of a jackknife are made of the same ensembles as the estimate, so that they differ from it by the
+    members left out and not by another choice of ensembles.
+
+    Attributes:
+        weights: different ensembles [B, M]: first those of the estimate, then what is left of some.
+        rows: [1 + J, A] row of each of the A ensembles of the estimate, then of what is left of it without group j (the
+            ensemble itself, where it has no member in there); -1 where nothing is left.
+    """
+
+    weights: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, weights: Float[np.ndarray, "A M"]) -> "LeaveOut":
+        """Returns the ensembles with all that is left of them; equal weights become equal weights."""
+        kept, rows = list(weights), [np.arange(len(weights))]
+        for group in jackknife_groups(weights.shape[1]):
+            row = rows[0].copy()
+            for index in np.flatnonzero(weights[:, group].any(1)):
+                left = weights[index].copy()
+                left[group] = 0.0
+                row[index] = len(kept) if left.any() else -1
+                if left.any():
+                    kept.append(left / left.sum())
+            rows.append(row)
+        return cls(np.stack(kept), np.stack(rows))
+
+    def replicates(self, values: Float[np.ndarray, " B"]) -> Float[np.ndarray, "J A"]:
+        """Returns the values of what is left, NaN where nothing is."""
+        return np.where(self.rows[1:] < 0, np.nan, values[self.rows[1:]])
 
 
 @dataclass(frozen=True)
 class LawDesign:
-    """Ensembles without replacement behind one fit: the whole pool, and the pool without each jackknife group.
+    """Ensembles without replacement behind one fit.
 
     Attributes:
         sizes: ensemble sizes N.
-        weights: all ensembles [B, M].
-        size_index: [B] position of each ensemble in ``sizes``.
-        left_out: [B] jackknife group that the ensemble avoids by construction, -1 for the whole pool.
+        size_index: [A] position of each ensemble in ``sizes``.
+        ensembles: A ensembles, and what is left of them in the jackknife.
     """
 
     sizes: np.ndarray
-    weights: np.ndarray
     size_index: np.ndarray
-    left_out: np.ndarray
+    ensembles: LeaveOut
 
 
 def law_design(num_members: int, generator: np.random.Generator) -> LawDesign:
-    """Returns random partitions of a pool into disjoint ensembles, for the whole pool and for each jackknife replicate.
+    """Returns random partitions of a pool into disjoint ensembles of several sizes.
 
     Sizes start where the expansion in 1 / N is known to hold within its quadratic term, N = 5, or lower for tiny pools.
     """
-    groups = np.array_split(np.arange(num_members), min(JACKKNIFE_GROUPS, num_members))
-    largest = num_members - max(len(group) for group in groups)
+    largest = num_members - max(len(group) for group in jackknife_groups(num_members))
     smallest = max(1, min(SMALLEST_LAW_SIZE, largest // 2))
     sizes = np.unique(np.rint(np.geomspace(smallest, largest, LAW_SIZES)).astype(int))
-    weights, size_index, left_out = [], [], []
-    for number, group in [(-1, np.zeros(0, int)), *enumerate(groups)]:
-        pool = np.setdiff1d(np.arange(num_members), group)
-        for _ in range(LAW_PARTITIONS):
-            order = generator.permutation(pool)
-            for index, size in enumerate(sizes):
-                for k in range(len(pool) // size):
-                    row = np.zeros(num_members)
-                    row[order[k * size : (k + 1) * size]] = 1 / size
-                    weights.append(row)
-                    size_index.append(index)
-                    left_out.append(number)
-    return LawDesign(sizes, np.stack(weights), np.array(size_index), np.array(left_out))
+    fewest, most = LAW_PARTITIONS
+    weights, size_index = [], []
+    for _ in range(min(most, max(fewest, LAW_MEMBERS // num_members))):
+        order = generator.permutation(num_members)
+        for index, size in enumerate(sizes):
+            for k in range(num_members // size):
+                row = np.zeros(num_members)
+                row[order[k * size : (k + 1) * size]] = 1 / size
+                weights.append(row)
+                size_index.append(index)
+    return LawDesign(sizes, np.array(size_index), LeaveOut.of(np.stack(weights)))
 
 
 def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[Law, np.ndarray, np.ndarray]:
     """Returns the fitted law, the means [S] by size and their jackknife errors [S].
 
-    Least squares with errors proportional to the values; the quadratic term needs at least four sizes.
+    Least squares with errors proportional to the values; the quadratic term needs at least four sizes. What is left of
+    an ensemble is smaller, and enters the fit with the size that it has.
     """
-    numbers = [-1, *sorted(set(design.left_out.tolist()) - {-1})]
-    means = np.stack(
-        [
-            [values[(design.left_out == number) & (design.size_index == i)].mean() for i in range(len(design.sizes))]
-            for number in numbers
-        ]
-    )
     degree = 2 if len(design.sizes) > 3 else 1
-    fits = np.stack([_fit(design.sizes, row, degree) for row in means])
-    return _law(fits[0], fits[1:]), means[0], jackknife_error(means[1:])
+    inverse = 1.0 / np.count_nonzero(design.ensembles.weights, axis=1)
+    means, fits = [], []
+    for row in design.ensembles.rows:
+        chosen = [row[(design.size_index == index) & (row >= 0)] for index in range(len(design.sizes))]
+        powers = [np.array([np.mean(inverse[rows] ** power) for rows in chosen]) for power in range(degree + 1)]
+        means.append(np.array([values[rows].mean() for rows in chosen]))
+        fits.append(_fit(np.stack(powers, 1), means[-1]))
+    # Without a group, ensembles are smaller by its share, which moves all replicates alike.
+    return _law(fits[0], np.stack(fits[1:])), means[0], jackknife_error(np.stack(means[1:]))
 
 
-def _fit(sizes: np.ndarray, values: np.ndarray, degree: int) -> np.ndarray:
+def _fit(powers: Float[np.ndarray, "S D"], values: Float[np.ndarray, " S"]) -> np.ndarray:
     scale = np.maximum(values, np.finfo(float).tiny)
-    basis = np.stack([(1.0 / sizes) ** power for power in range(degree + 1)], 1) / scale[:, None]
-    return np.linalg.lstsq(basis, values / scale, rcond=None)[0]
+    return np.linalg.lstsq(powers / scale[:, None], values / scale, rcond=None)[0]
 
 
 @dataclass(frozen=True)
@@ -203,6 +256,7 @@ class Resampled:
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
+        jackknife: (metric, size) to the error of their mean, where they are too few to tell their spread.
         law_points: size, mean divergence without replacement, jackknife error.
         divergence: law fitted to these.
         squared_gap: exact law of the squared gap.
@@ -210,14 +264,21 @@ class Resampled:
 
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
+    jackknife: dict[tuple[str, int], float]
     law_points: list[tuple[int, float, float]]
     divergence: Law
     squared_gap: Law
 
     def pool_error(self, metric: str, size: int) -> float:
-        """Returns the standard error of the mean over disjoint ensembles; NaN where the pool holds only one."""
+        """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool.
+
+        From their spread where they are enough to tell it, and else, down to the one ensemble of the whole pool, by
+        leaving out a tenth of the members at a time, which errs on the safe side.
+        """
         values = self.disjoint[metric, size]
-        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+        if len(values) >= FEWEST_REPETITIONS:
+            return float(values.std(ddof=1) / np.sqrt(len(values)))
+        return self.jackknife[metric, size]
 
 
 def resample(
@@ -241,19 +302,27 @@ def resample(
     sizes, num = bootstrap["sizes"], bootstrap["num"]
     drawn = [bootstrap_counts(num, size, num_members, generator) / size for size in sizes]
     disjoint = [np.kron(np.eye(num_members // size), np.full((1, size), 1 / size)) for size in sizes]
-    disjoint = [np.pad(rows, ((0, 0), (0, num_members - rows.shape[1]))) for rows in disjoint]
+    disjoint = [LeaveOut.of(np.pad(rows, ((0, 0), (0, num_members - rows.shape[1])))) for rows in disjoint]
+    few = [len(part.rows[0]) < FEWEST_REPETITIONS for part in disjoint]
     design = law_design(num_members, generator)
-    parts = [*drawn, *disjoint, design.weights]
+    rows = [part.weights if some else part.weights[part.rows[0]] for part, some in zip(disjoint, few, strict=True)]
+    parts = [*drawn, *rows, design.ensembles.weights]
     values = ensemble_metrics(np.concatenate(parts), read_outputs, num_samples, labels)
     bounds = np.cumsum([len(part) for part in parts])[:-1]
     split = {metric: np.split(column, bounds) for metric, column in values.items()}
     law, means, errors = divergence_law(design, split["divergence"][-1])
-    return Resampled(
+    result = Resampled(
         drawn={(metric, size): column[i] for metric, column in split.items() for i, size in enumerate(sizes)},
-        disjoint={
-            (metric, size): column[len(sizes) + i] for metric, column in split.items() for i, size in enumerate(sizes)
-        },
+        disjoint={},
+        jackknife={},
         law_points=[(int(n), float(m), float(e)) for n, m, e in zip(design.sizes, means, errors, strict=True)],
         divergence=law,
         squared_gap=squared_gap_law(gap_products(read_outputs, num_samples)),
     )
+    for metric, column in split.items():
+        for size, part, some, found in zip(sizes, disjoint, few, column[len(sizes) : -1], strict=True):
+            result.disjoint[metric, size] = found[: len(part.rows[0])]
+            if some:
+                replicates = np.nanmean(part.replicates(found), axis=1)
+                result.jackknife[metric, size] = float(jackknife_error(replicates))
+    return result
