@@ -34,7 +34,10 @@ def training(num_epochs: int, checkpoints: tuple[int, ...] | None = None, **opti
     return Training(num_epochs=num_epochs, checkpoints=checkpoints, **settings | options)
 
 
-def task(settings: Training, members: tuple[int, ...] = (3, 4, 5)) -> BlockTask:
+MEMBERS = (3, 4, 5)
+
+
+def task(settings: Training, members: tuple[int, ...] = MEMBERS) -> BlockTask:
     model = MlpModel(family="mlp", width=6, num_outputs=3)
     return BlockTask(7, "tiny", "mlp", "mlp", members, model, "random", settings)
 
@@ -118,7 +121,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_stored_block_goes_on(stored: Path) -> None:
-    start = earlier_epochs(stored, attributes(LONG), LONG)
+    start = earlier_epochs(stored, attributes(LONG), LONG, MEMBERS)
     assert start is not None and start.epochs == (0, 1, 2) and start.losses.shape == (2, 3)
     whole = trained(LONG)
     continued = train_block(task(LONG), DATA, "members", start=start)
@@ -140,21 +143,27 @@ OTHER_DATA = DATA._replace(targets=DATA.targets[::-1])
     ],
 )
 def test_a_block_made_otherwise_is_trained_anew(changed: dict[str, str], stored: Path) -> None:
-    assert earlier_epochs(stored, changed, LONG) is None
+    assert earlier_epochs(stored, changed, LONG, MEMBERS) is None
+
+
+def test_a_block_of_other_members_is_trained_anew(stored: Path) -> None:
+    """Also one that has as many, whose numbers would pass for those asked for."""
+    assert earlier_epochs(stored, attributes(LONG), LONG, (5, 6, 7)) is None
+    assert earlier_epochs(stored, attributes(LONG), LONG, MEMBERS[:2]) is None
 
 
 def test_a_finished_block_is_trained_anew(stored: Path) -> None:
     """Asked to run again as it is (``--forcerun``), a job does not copy what it finds."""
-    assert earlier_epochs(stored, attributes(SHORT), SHORT) is None
+    assert earlier_epochs(stored, attributes(SHORT), SHORT, MEMBERS) is None
 
 
 def test_missing_and_broken_blocks_are_trained_anew(stored: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.h5"
     broken.write_bytes(stored.read_bytes()[:1000])
-    assert earlier_epochs(broken, attributes(LONG), LONG) is None
-    assert earlier_epochs(tmp_path / "none.h5", attributes(LONG), LONG) is None
+    assert earlier_epochs(broken, attributes(LONG), LONG, MEMBERS) is None
+    assert earlier_epochs(tmp_path / "none.h5", attributes(LONG), LONG, MEMBERS) is None
     older = tmp_path / "older.h5"
     arrays = result_arrays(task(SHORT), trained(SHORT))
     without = {key: value for key, value in attributes(SHORT).items() if key != "data_digest"}
     storage.write(older, stage="train", attributes=without, arrays=arrays)
-    assert earlier_epochs(older, attributes(LONG), LONG) is None
+    assert earlier_epochs(older, attributes(LONG), LONG, MEMBERS) is None

@@ -48,6 +48,28 @@ def test_members_in_flight_fill_the_memory_and_no_more() -> None:
     assert counts[0] == 1 and counts[-1] == 7 and counts == sorted(counts) and len(set(counts)) > 2
 
 
+@pytest.mark.parametrize(
+    ("num", "devices", "in_flight", "expected"),
+    [
+        (7, 1, 7, [7]),
+        (7, 1, 3, [3, 3, 1]),
+        (8, 4, 9, [8]),
+        (10, 4, 3, [8, 2]),
+        (13, 4, 2, [8, 4, 1]),
+        (15, 4, 2, [8, 4, 2, 1]),
+        (3, 4, 1, [1, 1, 1]),
+    ],
+)
+def test_groups_share_devices_evenly_and_fit_into_each(
+    num: int, devices: int, in_flight: int, expected: list[int]
+) -> None:
+    sizes = engine.group_sizes(num, devices, in_flight)
+    assert sizes == expected and sum(sizes) == num
+    for size in sizes:
+        # What devices do not share evenly lies on one of them.
+        assert size <= devices * in_flight if size % devices == 0 else size <= in_flight
+
+
 def test_small_memory_changes_no_member(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that trains in several parts holds the same members."""
     some = mlp_task(*range(5))

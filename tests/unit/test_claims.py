@@ -132,6 +132,7 @@ def test_experiments_that_did_not_run_are_one_line_of_the_table():
     assert "with the number of their claims: absent (2), off (1)." in text
     assert text.count("\n| ") == 3, "head, rule and one row"
     assert "not part of this run" not in to_markdown(verdicts.iloc[:1])
+    assert "\n\nOther pictures.\n\n| claim" in to_markdown(verdicts.iloc[:1], ["Other pictures."])
 
 
 def test_pattern_gives_one_row_per_match_and_leaves_aliases_out():

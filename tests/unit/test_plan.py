@@ -168,3 +168,27 @@ def test_samples_shown_are_the_generated_ones() -> None:
     plan = Plan(BASE, CONFIG)
     assert plan.sample_paths("laptop", "cnn_gcnn") == ["results/datasets/gaussian_fields_28/prepared.h5"]
     assert plan.sample_paths("laptop", "fashion_mnist") == []
+
+
+def test_substitute_must_be_used_and_is_named_in_captions() -> None:
+    run = BASE | {"scale": "paper", "experiments": ["nordenfors_c4"]}
+
+    def notes(**substitute: str) -> list[str]:
+        return Plan(run | {"substitute": substitute}, CONFIG).stand_in_notes("paper", ("nordenfors_c4",))
+
+    with pytest.raises(ConfigError, match=r"'cifar10_gray28' is used by none .*; did you mean 'cifar10_grey28'\?"):
+        notes(cifar10_gray28="cifar10_jpeg_grey28")
+    with pytest.raises(ConfigError, match="no data set 'cifar'"):
+        notes(cifar10_grey28="cifar")
+    assert notes() == []
+    assert any("in place of CIFAR-10" in note for note in notes(cifar10_grey28="cifar10_jpeg_grey28"))
+    assert any("Fashion-MNIST in place of CIFAR-10" in note for note in notes(cifar10_grey28="fashion_mnist"))
+
+
+def test_evaluation_asks_for_the_memory_of_its_outputs() -> None:
+    """At paper scale 100 members and 21 sums at 8 checkpoints of 30 000 images on 16 elements: over 5 GB of logits."""
+    plan = Plan(BASE | {"scale": "paper", "experiments": ["nordenfors_c16_nearest", "nordenfors_modelnet"]}, CONFIG)
+    logits = 4 * (21 * 8 + 100) * 30_000 * 16 * 10 / 1e6
+    assert 3 * logits < plan.evaluation_mb("paper", "nordenfors_c16_nearest", "sym") < 5 * logits
+    assert plan.evaluation_mb("smoke", "nordenfors_c16_nearest", "sym") == 4000
+    assert plan.evaluation_mb("paper", "nordenfors_modelnet", "intended") == 4000

@@ -25,12 +25,17 @@ rule claims:
         summaries=lambda wildcards: [
             f"--summary {name}={path}" for name, path in summaries(wildcards).items()
         ],
+        notes=lambda wildcards: [
+            f"--note {shlex.quote(note)}"
+            for note in PLAN.stand_in_notes(wildcards.scale, PLAN.run.experiments)
+        ],
         code=CODE["claims"],
     shell:
         "python -m emergent.cli.claims"
         " --claims {input.claims}"
         " --scale {wildcards.scale}"
         " {params.summaries}"
+        " {params.notes}"
         " --output-stem figures/{wildcards.scale}/claims"
         " 2>&1 | tee {log}"
 

@@ -16,7 +16,9 @@ rule evaluate:
         "results/{scale}/{experiment}/benchmarks/evaluate_{arm}_{block}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards: PLAN.evaluation_mb(
+            wildcards.scale, wildcards.experiment, wildcards.arm
+        ),
     params:
         verb=lambda wildcards: verb(wildcards, "evaluate"),
         datasets=lambda wildcards: dataset_flags(wildcards, "evaluate"),

@@ -1,6 +1,7 @@
 """The verdict table as CSV and Markdown, and its summary in numbers."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -39,14 +40,14 @@ def to_csv(verdicts: pd.DataFrame) -> str:
     return verdicts.to_csv(index=False, float_format="%.8g", lineterminator="\n")
 
 
-def to_markdown(verdicts: pd.DataFrame) -> str:
-    """Returns the columns that a reader wants as a Markdown table, after the counts and what did not run."""
+def to_markdown(verdicts: pd.DataFrame, notes: Sequence[str] = ()) -> str:
+    """Returns the columns that a reader wants as a Markdown table, after the counts, what did not run, and notes."""
     ran, absent = split_run(verdicts)
     counts = ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(verdicts).items())
     lines = [
         f"Scale {verdicts['scale'].iloc[0]}: {counts}.",
         "",
-        *([absent, ""] if absent else []),
+        *(line for sentence in (absent, *notes) if sentence for line in (sentence, "")),
         "| claim | quantity | ours | published | verdict | why |",
         "| --- | --- | --- | --- | --- | --- |",
     ]

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--claims", type=Path, required=True, help="config/claims.yaml")
     parser.add_argument("--scale", required=True, choices=("smoke", "laptop", "paper"))
     parser.add_argument("--summary", action="append", required=True, metavar="EXPERIMENT=PATH", help="repeatable")
+    parser.add_argument("--note", action="append", default=[], help="sentence on the data; repeatable")
     parser.add_argument("--output-stem", type=Path, required=True, help="output path without suffix")
     arguments = parser.parse_args()
     summaries = parse_pairs(arguments.summary, "--summary")
@@ -28,8 +29,8 @@ def main() -> None:
     counts = table.count_verdicts(verdicts)
     texts = {
         "csv": table.to_csv(verdicts),
-        "md": table.to_markdown(verdicts),
-        "html": claims_page(ran, ours, counts, arguments.scale, absent),
+        "md": table.to_markdown(verdicts, arguments.note),
+        "html": claims_page(ran, ours, counts, arguments.scale, (absent, *arguments.note)),
     }
     for suffix, text in texts.items():
         with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:

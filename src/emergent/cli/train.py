@@ -33,7 +33,9 @@ def main() -> None:
     targets = samples.labels if samples.labels is not None else samples.targets
     data = TrainingData(jnp.asarray(samples.inputs), jnp.asarray(targets), augmentation_action(config, scaling))
     attributes = file_attributes(config, arguments.fingerprint) | {"data_digest": data_digest(data)}
-    start = earlier_epochs(arguments.resume, attributes, task.training) if arguments.resume else None
+    start = None
+    if arguments.resume:
+        start = earlier_epochs(arguments.resume, attributes, task.training, task.members)
     done = start.epochs[-1] if start else 0
     if start:
         print(f"{arguments.resume}: trained for {done} epochs already; going on from there.", file=sys.stderr)

@@ -7,6 +7,7 @@ are stated at their place.
 
 import math
 import os
+from collections.abc import Mapping
 
 from emergent.config.experiment import Experiment
 from emergent.config.network_size import FLOAT_BYTES, bytes_in_flight, network_size
@@ -17,6 +18,8 @@ from emergent.errors import ResourceError
 UNKNOWN_NUM_SAMPLES = 60000
 # Runtime, compiled programs and Python itself.
 BASE_BYTES = 600 * 2**20
+# Arrays exist again, and once more in the file's image, while they are written.
+WRITING_COPIES = 3.2
 
 
 def block_bytes(experiment: Experiment, arm: str, block: int, members_in_flight: int) -> int:
@@ -31,6 +34,27 @@ def block_bytes(experiment: Experiment, arm: str, block: int, members_in_flight:
     checkpoints = len(experiment.train.checkpoint_epochs()) * block * size.num_parameters
     data = (experiment.data.train.num or UNKNOWN_NUM_SAMPLES) * math.prod(experiment.data.shape)
     return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + data)
+
+
+def evaluation_bytes(experiment: Experiment, arm: str, num_samples: Mapping[str, int]) -> int:
+    """Returns the estimated peak memory, in bytes, of evaluating one block of an arm.
+
+    Args:
+        experiment: the experiment.
+        arm: name of the arm.
+        num_samples: size of each evaluation set.
+    """
+    config, evaluate, block = experiment.arms[arm], experiment.evaluate, experiment.members.block
+    # Sums over the members of each ensemble in the block, cut at its borders, and over the whole block.
+    runs = 1 + sum(min(evaluate.max_ensembles, math.ceil(block / size) + 1) for size in evaluate.ensemble_sizes)
+    epochs = len(experiment.train.checkpoint_epochs())
+    kept = block * len(evaluate.bootstrap.epochs) if evaluate.bootstrap else 0
+    group = config.orbit_group or config.augmentation.group
+    order = int(group[1:]) * (2 if group[0] == "D" else 1)
+    inputs = sum(num_samples.values()) * order
+    outputs = (runs * epochs + kept) * inputs * config.model.num_outputs
+    data = 2 * inputs * math.prod(experiment.data.shape)
+    return BASE_BYTES + round(FLOAT_BYTES * (WRITING_COPIES * outputs + data))
 
 
 def physical_memory_bytes() -> int:

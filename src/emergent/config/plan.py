@@ -4,6 +4,7 @@ The Snakefile asks this object and computes nothing itself. All configuration fi
 that any mistake in them is reported before the first job.
 """
 
+import math
 import os
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.experiment import Experiment
 from emergent.config.figures import Entry, read_catalogue
-from emergent.config.memory import physical_memory_bytes
+from emergent.config.memory import evaluation_bytes, physical_memory_bytes
 from emergent.config.overrides import Overrides
 from emergent.config.references import read_reference
 from emergent.config.studies import (
@@ -34,6 +35,7 @@ from emergent.config.study import SCALES, Scale, StudyBase
 from emergent.errors import ConfigError
 
 STAGES = ("train", "evaluate")
+LEAST_MB = 4000
 
 
 class RunConfig(StrictModel):
@@ -101,6 +103,7 @@ class Plan:
                 )
             for scale in SCALES:
                 self.experiment(scale, name)
+        self._check_substitutes()
         self.selected_figures()
         read_claims(folder / "claims.yaml")
         for path in sorted((folder / "references").glob("*.json")):
@@ -130,6 +133,23 @@ class Plan:
                     f"{hint(split, list(splits))}. Its splits: {', '.join(splits)}."
                 )
         return study
+
+    def _check_substitutes(self) -> None:
+        """Checks that every data set to be replaced is one that this run would use.
+
+        Raises:
+            ConfigError: it is not; the message suggests the nearest name.
+        """
+        if not self.run.substitute:
+            return
+        studies = [load_experiment(self.folder / "experiments", name, self.run.scale) for name in self.run.experiments]
+        used = sorted({data for study in studies for stage in STAGES for data in dataset_names(study, stage)})
+        for name in self.run.substitute:
+            if name not in used:
+                raise ConfigError(
+                    f"config/config.yaml: substitute: {name!r} is used by none of the experiments of this run"
+                    f"{hint(name, used) or '.'} They use: {', '.join(used)}."
+                )
 
     def _datasets_of_kernel(self, study: StudyBase) -> list[str]:
         return dataset_names(study, "kernel") if has_kernel(study) else []
@@ -170,6 +190,17 @@ class Plan:
         """Returns the command-line verbs of all kinds of experiments, sorted."""
         return sorted(all_verbs())
 
+    def evaluation_mb(self, scale: str, name: str, arm: str) -> int:
+        """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
+        study = self.experiment(scale, name)
+        if not isinstance(study, Experiment):
+            return LEAST_MB
+        sets = {
+            key: entry.num or self.registry.entry(entry.dataset).splits[entry.split]
+            for key, entry in study.data.evaluate.items()
+        }
+        return max(LEAST_MB, math.ceil(evaluation_bytes(study, arm, sets) / 1e6))
+
     def has_kernel(self, scale: str, name: str) -> bool:
         """Returns whether an experiment compares with the infinite-width prediction."""
         return has_kernel(self.experiment(scale, name))
@@ -194,8 +225,11 @@ class Plan:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
         names = sorted({data for name in experiments for stage in STAGES for data in self.datasets(scale, name, stage)})
         notes = []
-        for entry in (self.registry.entry(name) for name in names):
-            if entry.stand_in_for:
+        replaced = {new: old for old, new in self.run.substitute.items()} if scale == self.run.scale else {}
+        for name, entry in ((name, self.registry.entry(name)) for name in names):
+            if name in replaced and not entry.stand_in_for:
+                notes.append(f"{entry.title} in place of {self.registry.entry(replaced[name]).title}, as asked for.")
+            elif entry.stand_in_for:
                 notes.append(f"Stand-in: {entry.title} in place of {entry.stand_in_for}.")
             elif entry.module == "cifar10_jpeg":
                 notes.append(f"{entry.title}: {entry.notes}")

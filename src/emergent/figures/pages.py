@@ -38,7 +38,7 @@ _CLAIMS = """{% extends "layout" %}{% block body %}
 class="{{ classes[verdict] }}">{{ number }} {{ verdict }}</span>{{ "" if loop.last else ", " }}{% endfor %}.
 Errors of ours are standard errors; a difference counts
 from two combined standard errors on. Published numbers belong to the scale of the paper.</p>
-{% if absent %}<p>{{ absent }}</p>{% endif %}
+{% for sentence in notes %}{% if sentence %}<p>{{ sentence }}</p>{% endif %}{% endfor %}
 {% for experiment, rows in groups %}
 <h2>{{ experiment }}</h2>
 <table>
@@ -101,7 +101,7 @@ _CLASSES = {"agrees": "agrees", "differs": "differs", "inconclusive": "inconclus
 
 
 def claims_page(
-    verdicts: pd.DataFrame, ours: Sequence[str], counts: Mapping[str, int], scale: str, absent: str = ""
+    verdicts: pd.DataFrame, ours: Sequence[str], counts: Mapping[str, int], scale: str, notes: Sequence[str] = ()
 ) -> str:
     """Returns the verdict table as a page, one section per experiment.
 
@@ -110,12 +110,12 @@ def claims_page(
         ours: our value and error as text, one per row.
         counts: verdict to number of rows.
         scale: smoke, laptop or paper.
-        absent: a sentence on experiments that did not run.
+        notes: sentences on experiments that did not run and on the data.
     """
     table = verdicts.assign(ours_text=list(ours))
     groups = [(name, rows.to_dict("records")) for name, rows in table.groupby("experiment", sort=False)]
     return _ENVIRONMENT.get_template("claims").render(
-        title="Claims and verdicts", scale=scale, counts=counts, absent=absent, groups=groups, classes=_CLASSES
+        title="Claims and verdicts", scale=scale, counts=counts, notes=notes, groups=groups, classes=_CLASSES
     )
 
 

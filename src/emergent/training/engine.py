@@ -69,6 +69,24 @@ def device_memory() -> int | None:
     return statistics.get("bytes_limit")
 
 
+def group_sizes(num_members: int, num_devices: int, in_flight: int) -> list[int]:
+    """Returns how many members train at a time, group after group: as few groups as devices and their memory allow.
+
+    Each is a multiple of the number of devices, which share it evenly, but for a remainder that is smaller than that
+    number: its members train on one device, in groups that fit there.
+
+    Args:
+        num_members: of the block.
+        num_devices: that share a group.
+        in_flight: members that fit into the memory of one device.
+    """
+    whole = num_members - num_members % num_devices
+    most = num_devices * in_flight
+    shared = [min(most, whole - start) for start in range(0, whole, most)]
+    rest = num_members - whole
+    return shared + [min(in_flight, rest - start) for start in range(0, rest, in_flight)]
+
+
 def _split_over_devices(tree: Any, num_members: int) -> Any:
     """Returns arrays with a leading member axis laid out over all devices, if these divide the members evenly."""
     devices = jax.devices()
@@ -105,11 +123,11 @@ def train_block(
     """
     strategy = strategy or default_strategy()
     program = Program(task, data.inputs.shape[0], vectorised=strategy == "block")
-    together = 1
+    sizes = [1] * len(task.members)
     if strategy == "block":
-        together = min(len(jax.devices()) * members_in_flight(task, data, device_memory()), len(task.members))
-    starts = range(0, len(task.members), together)
-    groups = [task.members[start : start + together] for start in starts]
+        sizes = group_sizes(len(task.members), len(jax.devices()), members_in_flight(task, data, device_memory()))
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    groups = [task.members[start : start + size] for start, size in zip(starts, sizes, strict=True)]
     # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
     with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
         parts = [

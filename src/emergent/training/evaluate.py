@@ -24,6 +24,9 @@ SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
 OUTPUT_DIMS = ("member", "output_epoch", "sample", "element", "output")
 Forward = Callable[[Any, jax.Array], jax.Array]
+# Float32, where the default of recent accelerators is less: metrics look at small differences, and blocks evaluated on
+# different machines belong to one pool.
+MATMUL_PRECISION = "highest"
 # Inputs per forward pass where none is configured: small batches stay in a processor's caches, accelerators want work.
 CPU_BATCH, ACCELERATOR_BATCH = 128, 8192
 
@@ -66,7 +69,8 @@ class OrbitPredictor:
 
     def __call__(self, parameters: Any) -> np.ndarray:
         """Returns the outputs [N, G, K] of one member."""
-        outputs = [self._apply(parameters, batch) for batch in self._batches]
+        with jax.default_matmul_precision(MATMUL_PRECISION):
+            outputs = [self._apply(parameters, batch) for batch in self._batches]
         return np.concatenate([np.asarray(part) for part in outputs])[: self._num].reshape(*self._shape, -1)
 
 

@@ -99,22 +99,25 @@ def _determining(attributes: Mapping[str, str]) -> dict[str, Any]:
     return others | {"config": config | {"train": train}}
 
 
-def earlier_epochs(path: Path, attributes: Mapping[str, str], training: Training) -> BlockResult | None:
+def earlier_epochs(
+    path: Path, attributes: Mapping[str, str], training: Training, members: tuple[int, ...]
+) -> BlockResult | None:
     """Returns an older block, if the training of a new one can go on from it.
 
-    That is the case if it was trained for fewer epochs and equals the new one in all else that determines it:
-    configuration, code, versions of packages and data.
+    That is the case if it holds the same members, was trained for fewer epochs and equals the new one in all else that
+    determines it: configuration, code, versions of packages and data.
 
     Args:
         path: of the older block, which need not exist.
         attributes: root attributes of the new block.
         training: of the new block.
+        members: of the new block.
     """
     try:
         if _determining(storage.read_attributes(path)) != _determining(attributes):
             return None
-        parameters, _, epochs = read_block(path)
+        parameters, found, epochs = read_block(path)
         losses = storage.read_arrays(path, ["loss"], "train")["loss"]
     except DataError:
         return None
-    return BlockResult(parameters, epochs, losses) if extends(training, epochs) else None
+    return BlockResult(parameters, epochs, losses) if found == members and extends(training, epochs) else None
