@@ -7,7 +7,7 @@ References:
     arXiv 2410.01452: ensembles of N members drawn with replacement, orbit same prediction, divergence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from jaxtyping import Float
 from emergent.metrics.ensembles import bootstrap_counts
 from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
 
-# Floats of ensemble outputs that exist at a time.
-CHUNK_FLOATS = 2**25
+# Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
+# caches, and for memory to be used again instead of asked for anew, which takes longer than the arithmetic.
+READ_FLOATS, CHUNK_FLOATS = 2**25, 2**20
 JACKKNIFE_GROUPS = 10
 LAW_SIZES = 6
 SMALLEST_LAW_SIZE = 5
@@ -48,18 +49,27 @@ def ensemble_metrics(
     """
     totals: dict[str, np.ndarray] = {}
     per_sample = read_outputs(0, 1)[0].size
-    step = max(1, CHUNK_FLOATS // (per_sample * (len(weights) + weights.shape[1])))
-    for start in range(0, num_samples, step):
-        stop = min(start + step, num_samples)
-        outputs = read_outputs(start, stop)
-        mixed = (weights.astype(np.float32) @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
-        part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
-        if labels is not None:
-            part["accuracy"] = correct(mixed, labels[start:stop]).sum(-1)
-            part["loss"] = cross_entropy(mixed, labels[start:stop]).sum(-1)
-        for name, values in part.items():
-            totals[name] = totals.get(name, 0.0) + values.astype(np.float64)
+    weights = weights.astype(np.float32)
+    step = max(1, CHUNK_FLOATS // (per_sample * len(weights)))
+    for first, read in _pieces(read_outputs, num_samples):
+        for start in range(0, read.shape[1], step):
+            outputs = np.ascontiguousarray(read[:, start : start + step])
+            mixed = (weights @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
+            part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
+            if labels is not None:
+                own = labels[first + start : first + start + step]
+                part["accuracy"] = correct(mixed, own).sum(-1)
+                part["loss"] = cross_entropy(mixed, own).sum(-1)
+            for name, values in part.items():
+                totals[name] = totals.get(name, 0.0) + values.astype(np.float64)
     return {name: values / num_samples for name, values in totals.items()}
+
+
+def _pieces(read_outputs: Reader, num_samples: int) -> Iterator[tuple[int, Float[np.ndarray, "M n G K"]]]:
+    """Yields the first sample and the outputs of the pool, a number of samples at a time."""
+    step = max(1, READ_FLOATS // read_outputs(0, 1).size)
+    for start in range(0, num_samples, step):
+        yield start, read_outputs(start, min(start + step, num_samples))
 
 
 def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M M"]:
@@ -68,14 +78,14 @@ def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M
     The squared gap of any ensemble with weights w is the quadratic form ``w^T P w``.
     """
     total, count = np.zeros(0), 0
-    per_sample = read_outputs(0, 1)[:, 0].size
-    step = max(1, CHUNK_FLOATS // per_sample)
-    for start in range(0, num_samples, step):
-        outputs = read_outputs(start, min(start + step, num_samples)).astype(np.float64)
-        moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
-        count += moved.shape[1]
-        product = moved @ moved.T
-        total = product if total.size == 0 else total + product
+    step = max(1, CHUNK_FLOATS // read_outputs(0, 1).size)
+    for _, read in _pieces(read_outputs, num_samples):
+        for start in range(0, read.shape[1], step):
+            outputs = read[:, start : start + step].astype(np.float64)
+            moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
+            count += moved.shape[1]
+            product = moved @ moved.T
+            total = product if total.size == 0 else total + product
     return total / count
 
 
