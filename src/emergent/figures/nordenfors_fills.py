@@ -94,7 +94,7 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
             _draw_levels(axes, theirs[theirs["metric"] == metric])
             shown.append(rows)
         column[0].set_title(f"{rotation(experiment)},\n{condition}")
-        column[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        column[1].xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
     drawn = pd.concat(shown, ignore_index=True)
     log_values(grid[1, 0])
     handles = legend_handles(arms)
@@ -172,6 +172,8 @@ def _draw_levels(axes: Axes, published: pd.DataFrame) -> None:
         for figure in dict.fromkeys(row["figure"] for row in group):
             arms = [arm_style(str(row["arm"])).short for row in group if row["figure"] == figure]
             words.append(f"{figure} {', '.join(arms)}")
-        axes.text(0.99, group[-1]["mean"], "; ".join(words), color="#333333", fontsize=5.5, ha="right", va="bottom",
-                  transform=axes.get_yaxis_transform(), zorder=5,
-                  bbox={"facecolor": "white", "alpha": 0.65, "pad": 0.3, "linewidth": 0})  # fmt: skip
+        box = {"facecolor": "white", "alpha": 0.65, "pad": 0.3, "linewidth": 0}
+        text = axes.text(0.99, group[-1]["mean"], "\n".join(words), color="#333333", fontsize=5.5, ha="right", bbox=box,
+                         va="bottom", transform=axes.get_yaxis_transform(), zorder=5, linespacing=1.0)  # fmt: skip
+        # Panels do not make room for it.
+        text.set_in_layout(False)
