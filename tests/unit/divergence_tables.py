@@ -70,7 +70,8 @@ def _tables(
                         if metric in ("osp", "divergence"):
                             for label in (data, role) if "other" not in data else (data,):
                                 out["quantities"] += [
-                                    _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size),
+                                    _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size)
+                                    | {"description": f"{'with' if num >= 1000 else 'without'} replacement"},
                                     _quantity(f"{metric}_difference/{arm}/{label}/{size}", 0.0, 0.1 * mean / size),
                                 ]
             hard = (1.0 if role == "in" else 8.0) * (order / 4)

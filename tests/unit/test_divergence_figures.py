@@ -80,6 +80,22 @@ def test_half_scale_halves_ours_and_published_divergence_only():
     np.testing.assert_allclose(half.loc[key, ["mean", "spread"]].astype(float), [0.4912, 0.04], rtol=1e-9)
 
 
+def test_ensembles_of_small_pools_are_disjoint_as_in_the_table():
+    name = "nordenfors_c4_sizes"
+    for num, words in (
+        (50, "disjoint, because"),
+        (1000, "drawn with replacement, with bars of one standard deviation"),
+    ):
+        given = inputs(name, num=num)
+        quantities = given["quantities"]
+        quantities.loc[quantities["name"] == "osp/sym/mnist/10", ["value", "stderr"]] = 3.5, 0.125
+        made = draw(CATALOGUE[name], given, references(name))
+        rows = made.data.query("source == 'ours' and metric == 'osp' and arm == 'sym' and data == 'mnist'")
+        row = rows[rows["ensemble_size"] == 10].iloc[0]
+        assert ((row["mean"], row["std"]) == (3.5, 0.125)) == (num == 50)
+        assert made.facts["ensembles"].startswith(words)
+
+
 def test_law_shows_floors_over_slopes():
     data = draw(CATALOGUE["nordenfors_c4_law"], inputs("nordenfors_c4_law"), references("nordenfors_c4_law")).data
     ratios = data[data["quantity"] == "divergence_floor_ratio"].set_index(["arm", "data"])["mean"]

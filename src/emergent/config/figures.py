@@ -34,6 +34,7 @@ PLACEHOLDERS = frozenset(
         "num_ensembles",
         "ensemble_size",
         "ensemble_sizes",
+        "ensembles",
         "groups",
         "widths",
         "epoch",

@@ -1,8 +1,9 @@
 """F3 to F6: orbit same prediction and orbit divergence against ensemble size, beside the published points.
 
-Input: summary tables ``ensembles`` and ``pool``. arXiv:2410.01452, image experiments under C4 and C16.
+Input: summary tables ``ensembles``, ``pool`` and ``quantities``. arXiv:2410.01452, image experiments under C4 and C16.
 """
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -36,12 +37,22 @@ from emergent.figures.drawing import (
     stack,
 )
 
+QUANTITY_COLUMNS = ("name", "value", "stderr", "description")
+DRAWN = "drawn with replacement, with bars of one standard deviation, without the noise of the pool itself,"
+DISJOINT = (
+    "disjoint because members drawn twice would count in a pool smaller than the published one, with bars of one "
+    "standard error"
+)
+
 
 def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Drawing:
-    """Returns both metrics (rows) in and out of distribution (columns), bars of one std over bootstraps.
+    """Returns both metrics (rows) in and out of distribution (columns).
+
+    Ensembles are drawn with replacement and have bars of one standard deviation, as published; those of a pool that is
+    too small for that are disjoint and have bars of one standard error.
 
     Args:
-        tables: holds ``ensembles`` and ``pool``.
+        tables: holds ``ensembles``, ``pool`` and ``quantities``.
         references: published values; series of quantities ``osp`` and ``divergence``.
         entry: titles and options.
 
@@ -51,7 +62,10 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
     table = require_table(tables, "ensembles", ENSEMBLE_COLUMNS)
     pool = require_rows(require_table(tables, "pool", POOL_COLUMNS), "pool", predictor="members")
     epoch = nearest_epoch(table, "last")
-    chosen = scale_divergence(require_rows(table, "ensembles", epoch=epoch), entry.options.divergence)
+    chosen, small = _without_replacement(
+        require_rows(table, "ensembles", epoch=epoch), require_table(tables, "quantities", QUANTITY_COLUMNS)
+    )
+    chosen = scale_divergence(chosen, entry.options.divergence)
     published = scale_divergence(published_points(references), entry.options.divergence)
     sets, arms = primary_sets(chosen), arms_of(chosen)
     figure, grid = metric_panels(entry.width, len(sets), entry.options.divergence, "Ensemble members")
@@ -73,11 +87,26 @@ def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Dra
         "data": listed([style.data_name(data) for data in sets.values()]),
         "groups": listed(list(dict.fromkeys(chosen["group"]))),
         "num_members": span([int(num) for num in pool["num"]]),
-        "num_ensembles": span([int(num) for num in chosen["num"]]),
+        "ensembles": DISJOINT if small else f"{DRAWN} over {span([int(num) for num in chosen['num']])} draws",
         "divergence": WORDS[entry.options.divergence],
     }
     ours = chosen[chosen["data"].isin(list(sets.values())) & chosen["metric"].isin(METRICS)]
     return Drawing(figure, stack(ours, published), facts)
+
+
+def _without_replacement(rows: pd.DataFrame, quantities: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """Returns the rows with means and errors of disjoint ensembles, where claims use these, and whether they do.
+
+    Members drawn twice make ensembles of a small pool less invariant than the published ones are.
+    """
+    known = quantities.set_index("name")
+    names = [f"{row.metric}/{row.arm}/{row.data}/{row.ensemble_size}" for row in rows.itertuples()]
+    found = known.reindex(names)
+    small = found["description"].fillna("").str.endswith("without replacement").to_numpy()
+    means, errors = (found[name].to_numpy(float) for name in ("value", "stderr"))
+    return rows.assign(
+        mean=np.where(small, means, rows["mean"]), std=np.where(small, np.nan_to_num(errors), rows["std"])
+    ), bool(small.any())
 
 
 def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame, published: pd.DataFrame) -> None:
