@@ -83,7 +83,7 @@ def test_half_scale_halves_ours_and_published_divergence_only():
 def test_ensembles_of_small_pools_are_disjoint_as_in_the_table():
     name = "nordenfors_c4_sizes"
     for num, words in (
-        (50, "disjoint, because"),
+        (50, "disjoint because"),
         (1000, "drawn with replacement, with bars of one standard deviation"),
     ):
         given = inputs(name, num=num)
