@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 
+from emergent.metrics.laws import divergence_law, jackknife_error, jackknife_groups, law_design, squared_gap_law
 from emergent.metrics.orbit import squared_gap, symmetric_kl
-from emergent.metrics.resampling import (
-    CHUNK_FLOATS,
-    Reader,
-    divergence_law,
-    ensemble_metrics,
-    gap_products,
-    jackknife_error,
-    jackknife_groups,
-    law_design,
-    resample,
-    squared_gap_law,
-)
+from emergent.metrics.resampling import CHUNK_FLOATS, Reader, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
 

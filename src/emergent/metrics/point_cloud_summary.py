@@ -21,9 +21,9 @@ from scipy.stats import ttest_ind_from_stats
 from emergent import storage
 from emergent.errors import DataError
 from emergent.metrics.ensembles import bootstrap_counts
+from emergent.metrics.laws import jackknife_error
 from emergent.metrics.orbit import correct, orbit_same_predictions, symmetric_kl
 from emergent.metrics.quantities import Quantities, aliases
-from emergent.metrics.resampling import jackknife_error
 
 METRICS = ("osp", "divergence", "accuracy")
 # Logits held at a time, in bytes; predictors whose metrics are computed at a time.
