@@ -142,6 +142,8 @@ def test_fill_table_names_the_epoch_that_meets_a_point_and_the_last():
     assert made.cells.columns[0] == "published" and made.cells.at["F5, MNIST, OSP, sym", "published"] == "11.06 ± 0.18"
     # Halved like ours: F6 shows half the sum of both directions.
     assert made.cells.at["F6, MNIST, divergence, cnn", "published"] == "2.51 ± 0.20"
+    given["disjoint"] = rows[rows["arm"] != "asym"]
+    assert len(draw(CATALOGUE[name], given, references(name)).cells) < len(made.cells)
     with pytest.raises(DataError, match="compares with published points"):
         draw(CATALOGUE[name], given, {})
 

@@ -43,6 +43,8 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
     table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
     table = table[table["epoch"] > 0]
     published = published_of_size(references, entry.experiments, options.divergence, size)
+    # A scale may leave out arms.
+    published = published[published["arm"].isin(table["arm"])] if len(published) else published
     if published.empty:
         raise DataError(
             f"table {entry.name} compares with published points of ensembles of {size} members; name files that have "
