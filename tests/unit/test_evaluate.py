@@ -111,3 +111,15 @@ def test_sets_with_their_own_action_and_outputs_of_every_member() -> None:
     assert values["turned/output_epochs"].tolist() == [0, 9]
     whole = values["turned/runs"].tolist().index([2, 4])
     np.testing.assert_allclose(values["turned/sums"][whole], outputs.sum(0), rtol=1e-4, atol=1e-5)
+
+
+def test_forward_passes_ask_for_full_precision() -> None:
+    """Accelerators whose default is less than float32 would blur what metrics compare."""
+    asked = []
+
+    def apply(parameters: Any, batch: jax.Array) -> jax.Array:
+        asked.append(jax.config.jax_default_matmul_precision)
+        return batch.reshape(len(batch), -1)
+
+    OrbitPredictor(apply, orbit_inputs(Samples(IMAGES), ACTION), 14)(None)
+    assert asked == ["highest", "highest"]

@@ -22,6 +22,11 @@ BASE_BYTES = 600 * 2**20
 WRITING_COPIES = 3.2
 
 
+def _order(group: str) -> int:
+    """Returns the number of elements of C_n or D_n."""
+    return int(group[1:]) * (2 if group[0] == "D" else 1)
+
+
 def block_bytes(experiment: Experiment, arm: str, block: int, members_in_flight: int) -> int:
     """Returns the estimated peak memory, in bytes, of training one block of an arm."""
     config = experiment.arms[arm]
@@ -29,7 +34,7 @@ def block_bytes(experiment: Experiment, arm: str, block: int, members_in_flight:
     copies = STATE_COPIES[experiment.train.optimiser]
     samples = experiment.train.batch_size or experiment.data.train.num or UNKNOWN_NUM_SAMPLES
     if config.augmentation.mode == "full":
-        samples *= int(config.augmentation.group[1:]) * (2 if config.augmentation.group[0] == "D" else 1)
+        samples *= _order(config.augmentation.group)
     step = members_in_flight * bytes_in_flight(size, samples, copies)
     checkpoints = len(experiment.train.checkpoint_epochs()) * block * size.num_parameters
     data = (experiment.data.train.num or UNKNOWN_NUM_SAMPLES) * math.prod(experiment.data.shape)
@@ -49,9 +54,7 @@ def evaluation_bytes(experiment: Experiment, arm: str, num_samples: Mapping[str,
     runs = 1 + sum(min(evaluate.max_ensembles, math.ceil(block / size) + 1) for size in evaluate.ensemble_sizes)
     epochs = len(experiment.train.checkpoint_epochs())
     kept = block * len(evaluate.bootstrap.epochs) if evaluate.bootstrap else 0
-    group = config.orbit_group or config.augmentation.group
-    order = int(group[1:]) * (2 if group[0] == "D" else 1)
-    inputs = sum(num_samples.values()) * order
+    inputs = sum(num_samples.values()) * _order(config.orbit_group or config.augmentation.group)
     outputs = (runs * epochs + kept) * inputs * config.model.num_outputs
     data = 2 * inputs * math.prod(experiment.data.shape)
     return BASE_BYTES + round(FLOAT_BYTES * (WRITING_COPIES * outputs + data))

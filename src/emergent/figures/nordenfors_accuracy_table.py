@@ -11,6 +11,7 @@ from emergent.config.figures import DivergenceTable
 from emergent.figures import style
 from emergent.figures.divergence_style import (
     ENSEMBLE_COLUMNS,
+    METRIC_WORDS,
     POOL_COLUMNS,
     WORDS,
     arm_style,
@@ -30,7 +31,7 @@ from emergent.figures.drawing import (
     stack,
 )
 
-METRICS = {"accuracy": "accuracy", "osp": "OSP", "divergence": "divergence"}
+METRICS = {"accuracy": "accuracy", **METRIC_WORDS}
 
 
 def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> Tabulation:

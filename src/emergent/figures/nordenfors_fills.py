@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from emergent.config.figure_options import DivergenceScale
+from emergent.config.figure_options import DivergenceScale, FillTableOptions
 from emergent.config.figures import FillFigure
 from emergent.errors import DataError
 from emergent.figures import style
@@ -68,9 +68,7 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
         DataError: the table, an experiment, or its test sets under other conditions are missing.
     """
     options = entry.options
-    table = require_table(tables, "disjoint", COLUMNS)
-    size = nearest_size(table, options.ensemble_size)
-    table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
+    table, size = disjoint_of_size(tables, options)
     published = published_of_size(references, entry.experiments, options.divergence, size)
     published = for_role(published, options.role)
     arms = arms_of(table)
@@ -109,6 +107,13 @@ def draw(tables: Tables, references: References, entry: FillFigure) -> Drawing:
         "divergence": WORDS[options.divergence],
     }
     return Drawing(figure, stack(drawn, published), facts)
+
+
+def disjoint_of_size(tables: Tables, options: FillTableOptions) -> tuple[pd.DataFrame, int]:
+    """Returns the disjoint ensembles of the size asked for, or the nearest smaller one, on the scale shown; and it."""
+    table = require_table(tables, "disjoint", COLUMNS)
+    size = nearest_size(table, options.ensemble_size)
+    return scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence), size
 
 
 def published_of_size(

@@ -11,19 +11,17 @@ import pandas as pd
 from emergent.config.figures import FillTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style, scale_divergence
+from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style
 from emergent.figures.drawing import (
     References,
     Tables,
     Tabulation,
     measured,
-    nearest_size,
     require_rows,
-    require_table,
     span,
     stack,
 )
-from emergent.figures.nordenfors_fills import COLUMNS, published_of_size, rotation, tested_sets
+from emergent.figures.nordenfors_fills import disjoint_of_size, published_of_size, rotation, tested_sets
 
 
 def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabulation:
@@ -38,9 +36,7 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
         DataError: the table, an experiment, a test set under another condition, or published points are missing.
     """
     options = entry.options
-    table = require_table(tables, "disjoint", COLUMNS)
-    size = nearest_size(table, options.ensemble_size)
-    table = scale_divergence(require_rows(table, "disjoint", ensemble_size=size), options.divergence)
+    table, size = disjoint_of_size(tables, options)
     table = table[table["epoch"] > 0]
     published = published_of_size(references, entry.experiments, options.divergence, size)
     # A scale may leave out arms.

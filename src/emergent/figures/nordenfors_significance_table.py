@@ -10,7 +10,7 @@ import pandas as pd
 
 from emergent.config.figures import DivergenceTable
 from emergent.figures import style
-from emergent.figures.divergence_style import WORDS, arm_style, primary_sets, scale_divergence
+from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style, primary_sets, scale_divergence
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -23,7 +23,6 @@ from emergent.figures.drawing import (
 )
 
 COLUMNS = ("data", "epoch", "metric", "ensemble_size", "arm", "other", "difference", "p", "pool_stderr", "pool_z")
-METRICS = {"osp": "OSP", "divergence": "divergence"}
 PUBLISHED_LEVEL = 0.001
 
 
@@ -43,11 +42,11 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
     epoch = nearest_epoch(table, "last")
     table = scale_divergence(require_rows(table, "significance", epoch=epoch), entry.options.divergence)
     sets = primary_sets(table)
-    table = table[table["data"].isin(list(sets.values())) & table["metric"].isin(list(METRICS))]
+    table = table[table["data"].isin(list(sets.values())) & table["metric"].isin(list(METRIC_WORDS))]
     columns = [f"N = {size}" for size in sorted({int(size) for size in table["ensemble_size"]})]
     cells: dict[str, dict[str, str]] = {}
     for data in sets.values():
-        for metric, word in METRICS.items():
+        for metric, word in METRIC_WORDS.items():
             rows = table[(table["data"] == data) & (table["metric"] == metric)]
             for (arm, other), pair in rows.groupby(["arm", "other"], sort=False):
                 label = (

@@ -14,6 +14,7 @@ Member i is the same network in both, whatever the block, because its keys depen
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import jax
@@ -126,13 +127,12 @@ def train_block(
     sizes = [1] * len(task.members)
     if strategy == "block":
         sizes = group_sizes(len(task.members), len(jax.devices()), members_in_flight(task, data, device_memory()))
-    starts = [sum(sizes[:index]) for index in range(len(sizes))]
-    groups = [task.members[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    groups = list(pairwise(accumulate(sizes, initial=0)))
     # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
     with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
         parts = [
-            _train(program, members, data, on_progress, start and _members_of(start, first, first + len(members)))
-            for first, members in zip(starts, groups, strict=True)
+            _train(program, task.members[first:stop], data, on_progress, start and _members_of(start, first, stop))
+            for first, stop in groups
         ]
     return BlockResult(
         parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},
