@@ -76,7 +76,7 @@ def schedule(steps: int, member: int) -> tuple[np.ndarray, np.ndarray, dict[str,
     import jax.numpy as jnp
 
     from emergent.models.registry import build
-    from emergent.training.prng import member_key
+    from emergent.prng import member_key
 
     task, data = _task(steps, member)
     with jax.threefry_partitionable(True):

@@ -20,10 +20,10 @@ import numpy as np
 
 from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.kernels.architectures import mlp_kernel
-from emergent.kernels.gradient_flow import Schedule, covariance, diagonalise, mean
 from emergent.kernels.gram import cross_gram, gram
 from emergent.kernels.neural_tangents import gradient_descent_mse_ensemble, stax
-from emergent.kernels.prediction import EnsemblePrediction, fit_infinite_ensemble
+from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, mean
+from emergent.prediction.regression import EnsemblePrediction, fit_infinite_ensemble
 
 Result = TypeVar("Result")
 NUM_TEST, NUM_OUTPUTS, NUM_PARTS, TILE = 64, 10, 32, 128

@@ -19,14 +19,14 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.departure_training import MODES, DepartureTask, OrbitNetwork
 from emergent.config.figures import PLACEHOLDERS, read_catalogue
 from emergent.datasets.block_graphs import block_graphs
+from emergent.domains.samples import Samples
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.metrics.departure_summary import summarise_departure
 from emergent.models.orbit_network import OrbitWeights, difference, initial_weights, norm, outputs, project
+from emergent.summaries.departure import summarise_departure
 from emergent.training.departure import Problem, departure_arrays, draw_data, mean_gradient, pooled_images, problem
-from emergent.training.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("flinth_permutations", "flinth_images", "flinth_shapes")

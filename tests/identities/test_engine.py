@@ -15,9 +15,9 @@ from jax.experimental.compilation_cache import compilation_cache
 from emergent.config.models import MlpModel
 from emergent.errors import DataError
 from emergent.models.registry import build
+from emergent.prng import Purpose, member_key
 from emergent.training import engine, program
 from emergent.training.engine import BlockResult, train_block
-from emergent.training.prng import Purpose, member_key
 from emergent.training.step import MemberState, TrainingData
 
 

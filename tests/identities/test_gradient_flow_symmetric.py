@@ -10,10 +10,10 @@ from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
-from emergent.kernels.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
 from emergent.kernels.gram import GramMatrices, cross_gram, gram
-from emergent.kernels.prediction import fit_infinite_ensemble
-from emergent.kernels.symmetric_flow import covariance_symmetric, diagonalise_symmetric, mean_symmetric
+from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
+from emergent.prediction.regression import fit_infinite_ensemble
+from emergent.prediction.symmetric_flow import covariance_symmetric, diagonalise_symmetric, mean_symmetric
 
 TIMES = [0.0, 3.0, 1e3, math.inf]
 

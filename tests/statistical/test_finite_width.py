@@ -12,17 +12,17 @@ import pytest
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
 from emergent.config.training import Training
+from emergent.domains.samples import Samples
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
-from emergent.metrics.ensembles import disjoint_ensembles
 from emergent.models.registry import build
+from emergent.prediction.infinite import infinite_predictions
+from emergent.prng import member_key
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.training.engine import train_block
-from emergent.training.infinite import infinite_predictions
-from emergent.training.prng import member_key
 from emergent.training.program import BlockTask
-from emergent.training.samples import Samples
 from emergent.training.step import TrainingData
 
 NUM_NETWORKS, WEIGHT_STD, BIAS_STD = 400, 1.3, 0.2

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from emergent.domains.meshes import Meshes, draw_points
 from emergent.groups.rotations import random_rotations
-from emergent.training.mesh_samples import Meshes, draw_points
 
 NUM = 20_000
 

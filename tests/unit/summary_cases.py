@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
-from emergent.metrics.ensembles import runs_in_block
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.quantities import COLUMNS
-from emergent.metrics.summaries import POOL_SUMMARIES
+from emergent.evaluation.orbits import evaluate_set
+from emergent.statistics.ensembles import runs_in_block
 from emergent.storage import Array
-from emergent.training.evaluate import evaluate_set
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.quantities import COLUMNS
+from emergent.summaries.registry import POOL_SUMMARIES
 
 EPOCHS = np.array([0, 1, 2])
 DATA = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from summary_cases import DATA, make_pool, settings_of, stored, summarise, values_of
 
-from emergent.metrics.divergence_summary import _block_errors
+from emergent.summaries.divergence import _block_errors
 
 
 def divergence_settings(num: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emergent.errors import DataError
-from emergent.metrics.ensembles import (
+from emergent.statistics.ensembles import (
     bootstrap_counts,
     disjoint_ensembles,
     ensemble_mean,

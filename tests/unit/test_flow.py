@@ -16,8 +16,8 @@ from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.metrics.flow_summary import summarise_flow
-from emergent.training.flow import MIRROR, flow_arrays, force, initial_positions, integrate
+from emergent.flows.particles import MIRROR, flow_arrays, force, initial_positions, integrate
+from emergent.summaries.flow import summarise_flow
 
 ROOT = Path(__file__).parents[2]
 CONTENT = read_yaml(ROOT / "config/experiments/nordenfors_flow.yaml")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emergent.errors import ConfigError
-from emergent.kernels.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
+from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
 
 
 def random_kernel(num, seed=0):

@@ -18,19 +18,37 @@ LAYERS = (
     ("cli",),
     ("figures",),
     ("claims",),
+    ("summaries",),
+    ("evaluation",),
+    ("prediction",),
     ("training",),
+    ("flows",),
+    ("domains",),
+    ("statistics",),
     ("metrics",),
     ("kernels",),
     ("models",),
     ("datasets",),
     ("groups",),
+    ("prng",),
     ("storage",),
     ("provenance",),
     ("config", "fingerprint"),
     ("errors",),
 )
 RANK = {name: -index for index, names in enumerate(LAYERS) for name in names}
-WITHOUT_JAX = ("figures", "claims", "storage", "provenance", "config", "fingerprint", "errors")
+WITHOUT_JAX = (
+    "figures",
+    "claims",
+    "summaries",
+    "statistics",
+    "metrics",
+    "storage",
+    "provenance",
+    "config",
+    "fingerprint",
+    "errors",
+)
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "neural_tangents"}
 VAGUE_NAMES = {"utils", "util", "helpers", "misc", "common"}
 MAX_LINES = 300

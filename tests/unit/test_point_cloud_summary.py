@@ -13,8 +13,8 @@ from emergent.errors import DataError
 from emergent.figures.drawing import Drawing, Tabulation
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.metrics.point_cloud_summary import summarise_point_clouds
 from emergent.storage import Array
+from emergent.summaries.point_clouds import summarise_point_clouds
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -55,7 +55,7 @@ def test_summary_against_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     logits = {data: generator.normal(size=(6, 4, 6, 3)).astype(np.float32) for data in ("inside", "outside")}
     labels = np.array([0, 1, 2, 0], np.int32)
     paths = write_blocks(tmp_path, logits, labels, 3)
-    monkeypatch.setattr("emergent.metrics.point_cloud_summary._CHUNK_BYTES", 1000)
+    monkeypatch.setattr("emergent.summaries.point_clouds._CHUNK_BYTES", 1000)
     tables = summarise_point_clouds(summary_settings(), {"intended": paths[::-1]})
 
     def by_hand(outputs: np.ndarray) -> tuple[float, float]:

@@ -16,11 +16,11 @@ from emergent.config.point_clouds import PointCloudExperiment
 from emergent.config.pointnet import PointNetModel
 from emergent.config.study import SCALES
 from emergent.datasets.meshes import Mesh, mesh_split
+from emergent.domains.meshes import choose_faces, load_meshes
 from emergent.errors import ConfigError, DataError, ResourceError
+from emergent.evaluation.point_clouds import evaluate_points, evaluation_rotations
 from emergent.models.pointnet import dense_layers
-from emergent.training.mesh_samples import choose_faces, load_meshes
 from emergent.training.point_clouds import PointTask, _Trainer, train_points
-from emergent.training.point_evaluation import evaluate_points, evaluation_rotations
 
 CONFIG = Path(__file__).parents[2] / "config"
 SMALL_MODEL = {"encoder": [4], "local_net": [5, 4], "global_net": [4], "decoder": [], "num_outputs": 3}

@@ -7,11 +7,11 @@ import pytest
 
 from emergent import storage
 from emergent.errors import DataError
-from emergent.metrics.ensembles import runs_in_block
+from emergent.evaluation.orbits import evaluate_set
 from emergent.metrics.orbit import orbit_same_predictions
-from emergent.metrics.pool import MemberPool
+from emergent.statistics.ensembles import runs_in_block
 from emergent.storage import Array
-from emergent.training.evaluate import evaluate_set
+from emergent.summaries.pool import MemberPool
 
 NUM_MEMBERS, SIZES, MAX_ENSEMBLES = 12, (1, 3, 5), 3
 OUTPUTS = np.random.default_rng(0).normal(size=(3, NUM_MEMBERS, 4, 2, 5)).astype(np.float32)  # E M N G K

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from emergent.training.prng import PURPOSES, member_key, name_id
+from emergent.prng import PURPOSES, member_key, name_id
 
 
 def bits(*arguments) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from emergent.metrics.quantities import COLUMNS, Quantities, aliases
+from emergent.summaries.quantities import COLUMNS, Quantities, aliases
 
 
 def test_table_keeps_order_and_columns() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emergent.metrics.laws import divergence_law, jackknife_error, jackknife_groups, law_design, squared_gap_law
 from emergent.metrics.orbit import squared_gap, symmetric_kl
-from emergent.metrics.resampling import CHUNK_FLOATS, Reader, ensemble_metrics, gap_products, resample
+from emergent.statistics.laws import divergence_law, jackknife_error, jackknife_groups, law_design, squared_gap_law
+from emergent.statistics.resampling import CHUNK_FLOATS, Reader, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
 
@@ -26,7 +26,7 @@ def pool(num: int, floor: float, noise: float, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("chunk", [1, CHUNK_FLOATS])
 def test_metrics_of_weighted_ensembles(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     """Chunks of samples do not matter, and an ensemble is the metric of its mean outputs."""
-    monkeypatch.setattr("emergent.metrics.resampling.CHUNK_FLOATS", chunk)
+    monkeypatch.setattr("emergent.statistics.resampling.CHUNK_FLOATS", chunk)
     outputs = pool(5, 0.3, 1.0).astype(np.float32)
     weights = np.array([[1, 0, 0, 0, 0], [0.2] * 5])
     labels = np.arange(NUM_SAMPLES) % NUM_CLASSES

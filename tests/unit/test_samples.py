@@ -8,9 +8,9 @@ import pytest
 
 from emergent import storage
 from emergent.config.blocks import parse_block
+from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples
 from emergent.errors import ConfigError, DataError
 from emergent.storage import Array
-from emergent.training.samples import Scaling, load_evaluation, load_training, read_samples
 from emergent.training.tasks import augmentation_action
 
 IMAGE_DIMS = ("sample", "row", "column", "channel")

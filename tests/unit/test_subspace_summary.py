@@ -16,8 +16,8 @@ from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.metrics.subspace_summary import MAX_BATCHES, summarise_subspace
 from emergent.storage import Array
+from emergent.summaries.subspace import MAX_BATCHES, summarise_subspace
 
 ROOT = Path(__file__).parents[2]
 CONTENT = read_yaml(ROOT / "config/experiments/flinth_subspace.yaml")

@@ -1,6 +1,6 @@
 """Every kind of experiment has a summary."""
 
-from emergent.metrics.summaries import POOL_SUMMARIES
+from emergent.summaries.registry import POOL_SUMMARIES
 
 
 def test_every_kind_of_experiment_has_a_summary() -> None:

@@ -3,8 +3,8 @@
 from emergent.cli._block import evaluation_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
-from emergent.training.evaluate import evaluate_block
-from emergent.training.samples import load_evaluation, load_training
+from emergent.domains.samples import load_evaluation, load_training
+from emergent.evaluation.orbits import evaluate_block
 from emergent.training.tasks import evaluation_action, model_from, read_block
 
 

@@ -3,8 +3,8 @@
 from emergent.cli._block import evaluation_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
-from emergent.training.mesh_samples import load_meshes
-from emergent.training.point_evaluation import evaluate_points
+from emergent.domains.meshes import load_meshes
+from emergent.evaluation.point_clouds import evaluate_points
 from emergent.training.tasks import read_block
 
 

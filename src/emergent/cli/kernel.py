@@ -8,7 +8,7 @@ import jax
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, limit_threads, main_guard, read_stage_config
-from emergent.training.samples import load_evaluation, load_training
+from emergent.domains.samples import load_evaluation, load_training
 
 
 def main() -> None:
@@ -24,8 +24,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     # Imported here, so that a JAX release outside the tested range is reported as an error of this verb.
-    from emergent.training.infinite import infinite_predictions
-    from emergent.training.readings import readings_table
+    from emergent.prediction.infinite import infinite_predictions
+    from emergent.prediction.readings import readings_table
 
     limit_threads(arguments.threads)
     jax.config.update("jax_enable_x64", True)

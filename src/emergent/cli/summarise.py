@@ -8,8 +8,8 @@ import numpy as np
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, read_stage_config
-from emergent.metrics.summaries import summarise
 from emergent.storage import Array
+from emergent.summaries.registry import summarise
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
+from emergent.domains.samples import load_training
 from emergent.training.engine import train_block
-from emergent.training.samples import load_training
 from emergent.training.step import TrainingData
 from emergent.training.tasks import (
     augmentation_action,

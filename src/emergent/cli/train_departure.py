@@ -5,8 +5,8 @@ from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
 from emergent.config.departure_training import MODES
+from emergent.domains.samples import load_training
 from emergent.training.departure import departure_arrays
-from emergent.training.samples import load_training
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from emergent.cli._block import training_arguments, write_result
 from emergent.cli._run import main_guard, read_stage_config
 from emergent.config.blocks import parse_block
-from emergent.training.flow import flow_arrays
+from emergent.flows.particles import flow_arrays
 
 
 def main() -> None:

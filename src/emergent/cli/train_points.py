@@ -4,7 +4,7 @@ from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
-from emergent.training.mesh_samples import load_meshes
+from emergent.domains.meshes import load_meshes
 from emergent.training.point_clouds import PointTask, block_arrays, train_points
 
 

@@ -4,7 +4,7 @@ from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage_config
 from emergent.config.blocks import parse_block
-from emergent.training.samples import load_training
+from emergent.domains.samples import load_training
 from emergent.training.subspace import load_images, result_arrays, subspace_task, train_subspace
 
 

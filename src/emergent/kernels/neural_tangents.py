@@ -15,7 +15,7 @@ stay in ``jax.core`` if a newer JAX lacks them. Names that JAX still has are nev
 
 Left out, and refused: the STRUCTURED_DERIVATIVES and AUTO implementations of the empirical NTK, which interpret
 JAX's internal program representation of 2023, and ``neural_tangents.predict.max_learning_rate``
-(``emergent.kernels.gradient_flow`` has its own).
+(``emergent.prediction.gradient_flow`` has its own).
 """
 
 import contextlib

@@ -20,12 +20,12 @@ from jaxtyping import Float, Int
 from emergent.config.departure_training import MODES, BlockGraphs, DepartureTask, Images, Mode, Shapes
 from emergent.datasets.block_graphs import block_graphs
 from emergent.datasets.shapes import CORNERS, shapes
+from emergent.domains.samples import Samples
 from emergent.errors import DataError
 from emergent.groups.permutations import elements, pixel_generators, relabelling, relabelling_generators
 from emergent.models.orbit_network import Orbits, OrbitWeights, difference, initial_weights, norm, outputs, project
+from emergent.prng import member_key
 from emergent.storage import Array
-from emergent.training.prng import member_key
-from emergent.training.samples import Samples
 
 # All ways of training start from the same point, on the same data.
 START, DATA = "start", "data"

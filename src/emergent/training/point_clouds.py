@@ -20,12 +20,12 @@ from jaxtyping import PRNGKeyArray
 
 from emergent.config.pointnet import PointNetModel, Sampling
 from emergent.config.training import Training
+from emergent.domains.meshes import Meshes, draw_clouds
 from emergent.errors import DataError
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.models.pointnet import PointNet, initial_parameters
+from emergent.prng import Purpose, member_key
 from emergent.storage import Array
-from emergent.training.mesh_samples import Meshes, draw_clouds
-from emergent.training.prng import Purpose, member_key
 from emergent.training.step import MemberState, cross_entropy, make_optimiser
 from emergent.training.tasks import PARAMETER_PREFIX
 

@@ -11,7 +11,7 @@ from emergent.config.models import NetworkModel
 from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.models.registry import build, has_convolutions
-from emergent.training.prng import Purpose, member_key
+from emergent.prng import Purpose, member_key
 from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
 
 # Full-batch training has no epochs to report, so progress and divergence are looked at after this many steps.

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from emergent.config.subspace_training import Phase, Phases, SubspaceArm, SubspaceNetwork
+from emergent.domains.samples import Samples
 from emergent.errors import DataError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
@@ -32,9 +33,8 @@ from emergent.models.subspace_cnn import (
     unconstrained_basis,
     weights,
 )
+from emergent.prng import Purpose, member_key
 from emergent.storage import Array as StoredArray
-from emergent.training.prng import Purpose, member_key
-from emergent.training.samples import Samples
 
 NUM_ROTATIONS = 4
 EQUIVARIANT, AUGMENTED = 0, 1

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from emergent import storage
 from emergent.config.models import Model, NetworkModel
 from emergent.config.training import Training
+from emergent.domains.samples import Scaling
 from emergent.errors import DataError
 from emergent.groups.finite import group_from_name
 from emergent.groups.images import ImageAction, image_action
 from emergent.storage import Array
 from emergent.training.engine import BlockResult, extends
 from emergent.training.program import BlockTask
-from emergent.training.samples import Scaling
 from emergent.training.step import TrainingData
 
 PARAMETER_PREFIX = "parameters/"

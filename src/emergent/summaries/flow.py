@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
-from emergent.metrics.quantities import Quantities
-from emergent.metrics.runs import read_runs
+from emergent.summaries.quantities import Quantities
+from emergent.summaries.runs import read_runs
 
 
 def summarise_flow(

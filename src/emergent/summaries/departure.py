@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from emergent.config.departure_training import MODES
-from emergent.metrics.quantities import Quantities
-from emergent.metrics.runs import median, read_runs
+from emergent.summaries.quantities import Quantities
+from emergent.summaries.runs import median, read_runs
 
 NAMES = ("moved", "distance", "loss")
 

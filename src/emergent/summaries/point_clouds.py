@@ -20,10 +20,10 @@ from scipy.stats import ttest_ind_from_stats
 
 from emergent import storage
 from emergent.errors import DataError
-from emergent.metrics.ensembles import bootstrap_counts
-from emergent.metrics.laws import jackknife_error
 from emergent.metrics.orbit import correct, orbit_same_predictions, symmetric_kl
-from emergent.metrics.quantities import Quantities, aliases
+from emergent.statistics.ensembles import bootstrap_counts
+from emergent.statistics.laws import jackknife_error
+from emergent.summaries.quantities import Quantities, aliases
 
 METRICS = ("osp", "divergence", "accuracy")
 # Logits held at a time, in bytes; predictors whose metrics are computed at a time.

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from emergent.groups.finite import group_from_name
-from emergent.metrics.ensembles import Run, disjoint_ensembles, mean_and_error
 from emergent.metrics.orbit import correct, orbit_same_predictions
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.quantities import Quantities, aliases
+from emergent.statistics.ensembles import Run, disjoint_ensembles, mean_and_error
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.quantities import Quantities, aliases
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | int]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from emergent.metrics.ising_summary import ENERGY_SCALES, energy_scale, gaussian_orbit_std
+from emergent.domains.samples import read_samples
+from emergent.metrics.energy import ENERGY_SCALES, energy_scale, gaussian_orbit_std
 from emergent.metrics.orbit import site_mean
-from emergent.training.infinite import infinite_predictions
-from emergent.training.samples import read_samples
+from emergent.prediction.infinite import infinite_predictions
 
 SPLITS = ("train", "test", "ood")
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from emergent.metrics.ensembles import bootstrap_counts
-from emergent.metrics.laws import Law, LeaveOut, divergence_law, jackknife_error, law_design, squared_gap_law
 from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
+from emergent.statistics.ensembles import bootstrap_counts
+from emergent.statistics.laws import Law, LeaveOut, divergence_law, jackknife_error, law_design, squared_gap_law
 
 # Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
 # caches, and for memory to be used again instead of asked for anew, which takes longer than the arithmetic.

@@ -15,11 +15,11 @@ from jaxtyping import Array as JaxArray
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from emergent.config.pointnet import PointNetModel, Sampling
+from emergent.domains.meshes import Meshes, draw_clouds
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.models.pointnet import PointNet
+from emergent.prng import member_key, name_id
 from emergent.storage import Array
-from emergent.training.mesh_samples import Meshes, draw_clouds
-from emergent.training.prng import member_key, name_id
 
 
 def evaluation_rotations(seed: int, experiment: str, num: int) -> Float[np.ndarray, "R 3 3"]:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from emergent.groups.finite import group_from_name
-from emergent.metrics.divergence_quantities import divergence_quantities, significance
-from emergent.metrics.laws import jackknife_error
 from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.resampling import FEWEST_REPETITIONS, Resampled, resample
+from emergent.statistics.laws import jackknife_error
+from emergent.statistics.resampling import FEWEST_REPETITIONS, Resampled, resample
+from emergent.summaries.divergence_quantities import divergence_quantities, significance
+from emergent.summaries.pool import MemberPool
 
 MEMBER_METRIC = {
     "osp": "orbit_same_predictions",

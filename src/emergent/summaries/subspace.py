@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent.metrics.quantities import Quantities
-from emergent.metrics.runs import median, read_runs
+from emergent.summaries.quantities import Quantities
+from emergent.summaries.runs import median, read_runs
 
 MAX_BATCHES = 300
 """Batches of the first epoch in the table: every k-th is kept where there are more."""

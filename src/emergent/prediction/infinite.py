@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from emergent.domains.samples import Samples
 from emergent.errors import ConfigError
 from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import mlp_kernel
-from emergent.kernels.gradient_flow import Schedule
-from emergent.kernels.prediction import fit_infinite_ensemble
+from emergent.prediction.gradient_flow import Schedule
+from emergent.prediction.regression import fit_infinite_ensemble
 from emergent.storage import Array
-from emergent.training.samples import Samples
 
 
 def _orbits(maps: np.ndarray, group: FiniteGroup, side: int) -> np.ndarray:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent.metrics.ensembles import fit_noise_floor, mean_and_error
 from emergent.metrics.orbit import correct
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.quantities import Quantities, aliases
+from emergent.statistics.ensembles import fit_noise_floor, mean_and_error
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.quantities import Quantities, aliases
 
 
 def summarise_convergence(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from emergent import storage
 from emergent.errors import DataError
-from emergent.metrics.ensembles import disjoint_ensembles, ensemble_mean
+from emergent.statistics.ensembles import disjoint_ensembles, ensemble_mean
 
 
 class MemberPool:

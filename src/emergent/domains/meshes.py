@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from emergent import storage
 from emergent.config.pointnet import Sampling
+from emergent.domains.samples import SELECTION_SEED
 from emergent.errors import DataError
 from emergent.models.pointnet import nearest_neighbours
-from emergent.training.samples import SELECTION_SEED
 
 _ARRAYS = ("vertices", "faces", "area_starts", "vertex_offsets", "face_offsets", "labels")
 # Halvings after which an interval of 31-bit positions holds a single one.

@@ -12,9 +12,9 @@ from jaxtyping import Float
 
 from emergent.groups.finite import FiniteGroup
 from emergent.kernels.architectures import KernelFunction
-from emergent.kernels.gradient_flow import RELATIVE_CUTOFF, Schedule
 from emergent.kernels.gram import GramMatrices, cross_gram, gram, orbit_cross_gram, orbit_gram
-from emergent.kernels.symmetric_flow import (
+from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule
+from emergent.prediction.symmetric_flow import (
     SymmetricSpectrum,
     covariance_symmetric,
     diagonalise_symmetric,

@@ -16,36 +16,12 @@ import pandas as pd
 from jaxtyping import Float
 
 from emergent import storage
+from emergent.metrics.energy import energy_scale, gaussian_orbit_std
 from emergent.metrics.orbit import orbit_energy_std, site_mean
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.quantities import Quantities
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.quantities import Quantities
 
 NTK_ARM = "ntk"
-ENERGY_SCALES = ("mean_absolute", "absolute_mean", "per_sample")
-# Gaussian draws for the expected orbit std of an infinitely wide member; their error is about 0.5 %.
-NUM_DRAWS = 4000
-
-
-def energy_scale(energies: Float[np.ndarray, " N"], rule: str) -> Float[np.ndarray, " N"]:
-    """Returns what orbit standard deviations of each sample are divided by.
-
-    Args:
-        energies: mean prediction of the infinite ensemble at the untransformed samples.
-        rule: ``mean_absolute`` (mean of |E| over the set), ``absolute_mean`` (|mean of E|) or ``per_sample`` (|E|).
-    """
-    scale = {
-        "mean_absolute": np.abs(energies).mean(),
-        "absolute_mean": abs(energies.mean()),
-        "per_sample": np.abs(energies),
-    }[rule]
-    return np.broadcast_to(scale, energies.shape)
-
-
-def gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndarray, "D N"]:
-    """Returns draws of the orbit std of Gaussian energies with a given covariance over each orbit."""
-    values, vectors = np.linalg.eigh(covariance)
-    draws = np.random.default_rng(0).standard_normal((NUM_DRAWS, *values.shape))
-    return np.einsum("ngk,nk,dnk->dng", vectors, np.sqrt(np.maximum(values, 0)), draws).std(-1)
 
 
 def summarise_ising(

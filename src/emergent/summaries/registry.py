@@ -9,15 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from emergent.metrics.convergence_summary import summarise_convergence
-from emergent.metrics.departure_summary import summarise_departure
-from emergent.metrics.divergence_summary import summarise_divergence
-from emergent.metrics.flow_summary import summarise_flow
-from emergent.metrics.ising_summary import summarise_ising
-from emergent.metrics.osp_summary import summarise_osp
-from emergent.metrics.point_cloud_summary import summarise_point_clouds
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.subspace_summary import summarise_subspace
+from emergent.summaries.convergence import summarise_convergence
+from emergent.summaries.departure import summarise_departure
+from emergent.summaries.divergence import summarise_divergence
+from emergent.summaries.flow import summarise_flow
+from emergent.summaries.ising import summarise_ising
+from emergent.summaries.orbit_same_prediction import summarise_osp
+from emergent.summaries.point_clouds import summarise_point_clouds
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.subspace import summarise_subspace
 
 Tables = dict[str, pd.DataFrame]
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from emergent.groups.finite import FiniteGroup, irreps
-from emergent.kernels.gradient_flow import RELATIVE_CUTOFF, Schedule, Spectrum, diagonalise
+from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule, Spectrum, diagonalise
 
 Representation = Complex[np.ndarray, "G d d"] | Float[np.ndarray, "G d d"]
 

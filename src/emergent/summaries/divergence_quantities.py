@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from emergent.metrics.pool import MemberPool
-from emergent.metrics.quantities import Quantities, aliases
-from emergent.metrics.resampling import Resampled
+from emergent.statistics.resampling import Resampled
+from emergent.summaries.pool import MemberPool
+from emergent.summaries.quantities import Quantities, aliases
 
 PUBLISHED_POOL = 1000
 """Members in the published pools. In a smaller one, ensembles with replacement are noisier by slope / M, so that the

@@ -17,8 +17,8 @@ from scipy.integrate import solve_ivp
 
 from emergent.config.flow import FlowArm, FlowPotential
 from emergent.errors import DataError
+from emergent.prng import member_key
 from emergent.storage import Array
-from emergent.training.prng import member_key
 
 # All arms push the same draws about, so that they differ in their symmetry only.
 START = "start"

@@ -1,7 +1,7 @@
 """Evaluation of trained members on the orbits of evaluation sets, streamed and reduced to what metrics need.
 
 For every member and checkpoint the logits of one orbit chunk exist at a time. Kept are metrics per member and sample,
-and sums of outputs over the runs of members that make up ensembles (``emergent.metrics.ensembles``).
+and sums of outputs over the runs of members that make up ensembles (``emergent.statistics.ensembles``).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ import numpy as np
 from flax import traverse_util
 
 from emergent.config.models import NetworkModel
+from emergent.domains.samples import Samples
 from emergent.groups.images import ImageAction, orbit
-from emergent.metrics.ensembles import Run, runs_in_block
 from emergent.metrics.orbit import MEMBER_METRICS, NEED_LABELS
 from emergent.models.registry import build
+from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
-from emergent.training.samples import Samples
 
 SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
