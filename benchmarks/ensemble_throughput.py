@@ -50,8 +50,8 @@ def _task(steps: int, member: int) -> tuple[Any, Any]:
 
     from emergent.config.models import SupportCnnModel
     from emergent.config.training import Training
-    from emergent.groups.finite import group_from_name
     from emergent.groups.images import image_action
+    from emergent.point_groups import group_from_name
     from emergent.training.program import BlockTask
     from emergent.training.step import TrainingData
 

@@ -18,10 +18,10 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.kernels.architectures import mlp_kernel
 from emergent.kernels.gram import cross_gram, gram
 from emergent.kernels.neural_tangents import gradient_descent_mse_ensemble, stax
+from emergent.point_groups import FiniteGroup, group_from_name
 from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, mean
 from emergent.prediction.regression import EnsemblePrediction, fit_infinite_ensemble
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.groups.points import point_matrices
+from emergent.point_groups import group_from_name
 
 # Array axes (row, column) in terms of (x, y): row = -y, column = x.
 TO_POINT = np.array([[0, 1], [-1, 0]])

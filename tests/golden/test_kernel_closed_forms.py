@@ -8,9 +8,9 @@ import pytest
 import scipy.special
 from group_recursion import dual_activation
 
-from emergent.groups.finite import group_from_name
 from emergent.kernels.architectures import cnn_kernel, mlp_kernel
 from emergent.kernels.neural_tangents import gradient_descent_mse_ensemble, stax
+from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, mean
 from emergent.prediction.regression import fit_infinite_ensemble
 

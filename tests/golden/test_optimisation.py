@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from emergent.config.models import MlpModel
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.models.registry import build
+from emergent.point_groups import group_from_name
 from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
 
 pytestmark = pytest.mark.usefixtures("float64")

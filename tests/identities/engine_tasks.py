@@ -7,8 +7,8 @@ import numpy as np
 
 from emergent.config.models import CnnModel, ConvLayer, MlpModel, SupportCnnModel
 from emergent.config.training import Training
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
+from emergent.point_groups import group_from_name
 from emergent.training.program import BlockTask
 from emergent.training.step import TrainingData
 

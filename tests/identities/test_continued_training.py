@@ -14,8 +14,8 @@ from emergent import storage
 from emergent.config.models import MlpModel
 from emergent.config.training import Training
 from emergent.errors import DataError
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
+from emergent.point_groups import group_from_name
 from emergent.training.engine import BlockResult, Strategy, extends, train_block
 from emergent.training.program import BlockTask
 from emergent.training.step import TrainingData

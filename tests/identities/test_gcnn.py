@@ -8,11 +8,11 @@ import pytest
 from flax import linen as nn
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel
-from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
 from emergent.models.gcnn import GroupConv, Lifting, rotated_filters
 from emergent.models.registry import build
+from emergent.point_groups import FiniteGroup, group_from_name
 
 pytestmark = pytest.mark.usefixtures("float64")
 

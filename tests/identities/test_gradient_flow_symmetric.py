@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.gram import GramMatrices, cross_gram, gram
+from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule, covariance, diagonalise, max_learning_rate, mean
 from emergent.prediction.regression import fit_infinite_ensemble
 from emergent.prediction.symmetric_flow import covariance_symmetric, diagonalise_symmetric, mean_symmetric

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from group_recursion import group_network_kernels
 
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.neural_tangents import stax
+from emergent.point_groups import group_from_name
 
 
 @pytest.fixture(autouse=True)

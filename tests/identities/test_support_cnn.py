@@ -16,9 +16,9 @@ import pytest
 
 from emergent.config.models import SupportCnnModel
 from emergent.config.supports import support_mask
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit, transform
 from emergent.models.support_cnn import SupportCnn
+from emergent.point_groups import group_from_name
 from emergent.training.step import MemberState, TrainingData, cross_entropy, make_optimiser, make_step
 
 pytestmark = pytest.mark.usefixtures("float64")

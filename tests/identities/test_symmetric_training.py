@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from emergent.config.models import MlpModel
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
 from emergent.models.registry import build
+from emergent.point_groups import group_from_name
 from emergent.training.step import MemberState, TrainingData, augment_full, augment_random, make_optimiser, make_step
 
 pytestmark = pytest.mark.usefixtures("float64")

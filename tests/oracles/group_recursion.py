@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.groups.finite import FiniteGroup
 from emergent.groups.points import point_matrices
+from emergent.point_groups import FiniteGroup
 
 Pair = Float[np.ndarray, "R R P P"]
 

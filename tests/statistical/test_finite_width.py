@@ -13,11 +13,11 @@ import pytest
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
 from emergent.config.training import Training
 from emergent.domains.samples import Samples
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.models.registry import build
+from emergent.point_groups import group_from_name
 from emergent.prediction.infinite import infinite_predictions
 from emergent.prng import member_key
 from emergent.statistics.ensembles import disjoint_ensembles

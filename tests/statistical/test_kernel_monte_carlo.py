@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from emergent.groups.finite import group_from_name
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.empirical import empirical_kernels
+from emergent.point_groups import group_from_name
 
 WIDTH, OUTPUTS = 32, 8
 WEIGHT_STD, BIAS_STD = 1.3, 0.2

@@ -9,9 +9,9 @@ import pytest
 from emergent.config.models import MlpModel
 from emergent.domains.samples import Samples
 from emergent.evaluation.orbits import OrbitPredictor, evaluate_block, orbit_inputs, unflatten
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.models.registry import build, parameter_shapes
+from emergent.point_groups import group_from_name
 
 MODEL = MlpModel(family="mlp", width=5, num_outputs=3)
 ACTION = image_action(group_from_name("C4"), 4, 4)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import group_from_name, irreps
 from emergent.groups.points import point_matrices
+from emergent.point_groups import group_from_name, irreps
 
 NAMES = ["C1", "C2", "C3", "C4", "C8", "C12", "C16", "D1", "D2", "D3", "D4", "D8"]
 

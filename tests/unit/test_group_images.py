@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, matrix_action, orbit, orbit_size, transform
 from emergent.groups.points import angle_matrices
+from emergent.point_groups import group_from_name
 
 
 @pytest.fixture

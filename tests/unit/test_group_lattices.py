@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
 from emergent.groups.points import angle_matrices, point_matrices, uniform_angles
+from emergent.point_groups import group_from_name
 
 
 @pytest.mark.parametrize("name", ["C1", "C2", "C4", "D1", "D2", "D4"])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from emergent.errors import ConfigError, ResourceError
-from emergent.groups.finite import group_from_name
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import cnn_kernel, floats_per_pair, gcnn_kernel, mlp_kernel
 from emergent.kernels.gram import cross_gram, gram, orbit_cross_gram, orbit_gram, require_memory
+from emergent.point_groups import group_from_name
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ LAYERS = (
     ("storage",),
     ("provenance",),
     ("config", "fingerprint"),
+    ("point_groups",),
     ("errors",),
 )
 RANK = {name: -index for index, names in enumerate(LAYERS) for name in names}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from emergent.datasets.shapes import shapes
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action
 from emergent.groups.permutations import elements, orbits, pixel_generators, relabelling, relabelling_generators
+from emergent.point_groups import group_from_name
 
 
 @pytest.mark.parametrize(("num_nodes", "num_points", "expected"), [(4, 2, 15), (6, 2, 15), (6, 1, 2), (3, 2, 14)])

@@ -10,8 +10,8 @@ References:
 import numpy as np
 from jaxtyping import Bool, Float
 
-from emergent.groups.finite import group_from_name
 from emergent.groups.lattices import lattice_action
+from emergent.point_groups import group_from_name
 
 
 def rotation_projector(side: int) -> Float[np.ndarray, "P P"]:

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import FiniteGroup
 from emergent.groups.lattices import exact_index
 from emergent.groups.points import point_matrices
+from emergent.point_groups import FiniteGroup
 
 
 class ImageAction(NamedTuple):

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import FiniteGroup
 from emergent.groups.points import point_matrices
+from emergent.point_groups import FiniteGroup
 
 
 def exact_index(matrix: Float[np.ndarray, "2 2"], height: int, width: int) -> Int[np.ndarray, " P"]:

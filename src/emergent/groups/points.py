@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from emergent.groups.finite import FiniteGroup
+from emergent.point_groups import FiniteGroup
 
 
 def point_matrices(group: FiniteGroup) -> Float[np.ndarray, "G 2 2"]:

@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from emergent.errors import ConfigError
-from emergent.groups.finite import FiniteGroup
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.neural_tangents import stax
+from emergent.point_groups import FiniteGroup
 
 Padding = Literal["SAME", "VALID", "CIRCULAR"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.errors import ResourceError
-from emergent.groups.finite import FiniteGroup
 from emergent.kernels.architectures import KernelFunction
+from emergent.point_groups import FiniteGroup
 
 
 class GramMatrices(NamedTuple):

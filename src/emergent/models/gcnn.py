@@ -15,9 +15,9 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from emergent.config.models import GcnnModel
-from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.groups.lattices import lattice_action
 from emergent.models.layers import ACTIVATIONS, Dense, ScaledModule, average_pool, convolve
+from emergent.point_groups import FiniteGroup, group_from_name
 
 
 def rotated_filters(group: FiniteGroup, filters: Float[Array, "k k ..."]) -> Float[Array, "G k k ..."]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from emergent.domains.samples import Samples
 from emergent.errors import ConfigError
-from emergent.groups.finite import FiniteGroup, group_from_name
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.architectures import mlp_kernel
+from emergent.point_groups import FiniteGroup, group_from_name
 from emergent.prediction.gradient_flow import Schedule
 from emergent.prediction.regression import fit_infinite_ensemble
 from emergent.storage import Array

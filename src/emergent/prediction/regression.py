@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from emergent.groups.finite import FiniteGroup
 from emergent.kernels.architectures import KernelFunction
 from emergent.kernels.gram import GramMatrices, cross_gram, gram, orbit_cross_gram, orbit_gram
+from emergent.point_groups import FiniteGroup
 from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule
 from emergent.prediction.symmetric_flow import (
     SymmetricSpectrum,

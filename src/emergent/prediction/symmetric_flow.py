@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 
-from emergent.groups.finite import FiniteGroup, irreps
+from emergent.point_groups import FiniteGroup, irreps
 from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule, Spectrum, diagonalise
 
 Representation = Complex[np.ndarray, "G d d"] | Float[np.ndarray, "G d d"]

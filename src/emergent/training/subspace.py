@@ -20,7 +20,6 @@ from jaxtyping import Array, Float, Int
 from emergent.config.subspace_training import Phase, Phases, SubspaceArm, SubspaceNetwork
 from emergent.domains.samples import Samples
 from emergent.errors import DataError
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import image_action, orbit
 from emergent.models.subspace_cnn import (
     Basis,
@@ -33,6 +32,7 @@ from emergent.models.subspace_cnn import (
     unconstrained_basis,
     weights,
 )
+from emergent.point_groups import group_from_name
 from emergent.prng import Purpose, member_key
 from emergent.storage import Array as StoredArray
 

@@ -14,8 +14,8 @@ from emergent.config.models import Model, NetworkModel
 from emergent.config.training import Training
 from emergent.domains.samples import Scaling
 from emergent.errors import DataError
-from emergent.groups.finite import group_from_name
 from emergent.groups.images import ImageAction, image_action
+from emergent.point_groups import group_from_name
 from emergent.storage import Array
 from emergent.training.engine import BlockResult, extends
 from emergent.training.program import BlockTask
