@@ -12,6 +12,9 @@ from jaxtyping import Bool, Complex, Float, Int
 
 from emergent.errors import ConfigError
 
+CONTINUOUS_GROUPS = ("SO3",)
+"""Rotations of space, of which finite parts are drawn."""
+
 
 @dataclass(frozen=True, eq=False)
 class FiniteGroup:
