@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from divergence_tables import joined, tables
+from divergence_tables import EXPERIMENTS, joined, tables
 
 from emergent.config.figures import PLACEHOLDERS, DivergenceOptions, read_catalogue
 from emergent.config.references import read_reference
 from emergent.errors import DataError
-from emergent.figures.divergence_style import ArmStyle, arm_style, arms_of, primary_sets
+from emergent.figures.divergence import ArmStyle, arm_style, arms_of, primary_sets
 from emergent.figures.drawing import Drawing
 from emergent.figures.plots import PLOTS, draw
 from emergent.figures.save import fill_caption
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 CATALOGUE = {
     name: entry
     for name, entry in read_catalogue(ROOT / "config/figures.yaml").items()
-    if entry.plot.startswith("nordenfors_") and "pool" not in entry.plot
+    if set(entry.experiments) <= set(EXPERIMENTS)
 }
 SMALL = {"num": 20, "sets": (("digits", "in"), ("photo_patches", "ood")), "epochs": (0, 1, 2)}
 

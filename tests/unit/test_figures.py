@@ -215,7 +215,7 @@ def test_references_keep_their_keys():
 
 def test_inputs_of_absent_experiment():
     with pytest.raises(DataError, match="--summary EXPERIMENT=PATH"):
-        load_inputs(CATALOGUE["ising_invariance"], PLOTS["ising_invariance"], {})
+        load_inputs(CATALOGUE["ising_invariance"], PLOTS["spread_by_size"], {})
 
 
 def test_summary_configuration_decides_which_data_set_is_the_primary_one(tmp_path: Path):

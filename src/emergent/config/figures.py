@@ -73,7 +73,7 @@ class _Entry(StrictModel):
 class IsingFigure(_Entry):
     """F1 and F2: Ising model against ensemble size."""
 
-    plot: Literal["ising_invariance", "ising_ntk_difference"]
+    plot: Literal["spread_by_size", "infinite_width_difference"]
     kind: Literal["figure"] = "figure"
     options: IsingOptions
 
@@ -81,7 +81,7 @@ class IsingFigure(_Entry):
 class PredictionFigure(_Entry):
     """F3 and the gain derived from it: orbit same prediction against epoch."""
 
-    plot: Literal["fashion_mnist_osp", "fashion_mnist_gain"]
+    plot: Literal["metric_by_epoch", "metric_gain"]
     kind: Literal["figure"] = "figure"
     options: PredictionOptions
 
@@ -89,7 +89,7 @@ class PredictionFigure(_Entry):
 class SizesFigure(_Entry):
     """F4: orbit same prediction for several ensemble sizes."""
 
-    plot: Literal["fashion_mnist_sizes"]
+    plot: Literal["metric_by_epoch_and_size"]
     kind: Literal["figure"] = "figure"
     options: SizesOptions
 
@@ -97,7 +97,7 @@ class SizesFigure(_Entry):
 class OodTable(_Entry):
     """T1: orbit same prediction out of distribution."""
 
-    plot: Literal["fashion_mnist_ood_table"]
+    plot: Literal["method_table"]
     kind: Literal["table"] = "table"
     options: TableOptions
 
@@ -105,7 +105,7 @@ class OodTable(_Entry):
 class ReadingsTable(_Entry):
     """Readings of unpublished settings at infinite width."""
 
-    plot: Literal["ising_readings"]
+    plot: Literal["infinite_width_readings"]
     kind: Literal["table"] = "table"
     options: NoOptions = NoOptions()
 
@@ -113,7 +113,7 @@ class ReadingsTable(_Entry):
 class ConvergenceFigure(_Entry):
     """E4: distance of CNN and GCNN ensembles."""
 
-    plot: Literal["cnn_gcnn_convergence"]
+    plot: Literal["distance_by_epoch"]
     kind: Literal["figure"] = "figure"
     options: ConvergenceOptions
 
@@ -121,7 +121,7 @@ class ConvergenceFigure(_Entry):
 class SamplesFigure(_Entry):
     """E6: samples of the out-of-distribution fields."""
 
-    plot: Literal["ood_samples"]
+    plot: Literal["samples"]
     kind: Literal["figure"] = "figure"
     options: NoOptions = NoOptions()
 
@@ -129,7 +129,7 @@ class SamplesFigure(_Entry):
 class DivergenceFigure(_Entry):
     """F2 to F6 of orbit divergence, its law in the ensemble size, and filters of two sizes."""
 
-    plot: Literal["nordenfors_epochs", "nordenfors_sizes", "nordenfors_law", "nordenfors_filters"]
+    plot: Literal["pool_by_epoch", "metric_by_size", "law", "experiment_gap"]
     kind: Literal["figure"] = "figure"
     options: DivergenceOptions = DivergenceOptions()
 
@@ -137,7 +137,7 @@ class DivergenceFigure(_Entry):
 class FillFigure(_Entry):
     """Training time and background under C16."""
 
-    plot: Literal["nordenfors_fills"]
+    plot: Literal["conditions"]
     kind: Literal["figure"] = "figure"
     options: FillOptions
 
@@ -145,7 +145,7 @@ class FillFigure(_Entry):
 class FillTable(_Entry):
     """The same, with the differences from the published points."""
 
-    plot: Literal["nordenfors_fills_table"]
+    plot: Literal["conditions_table"]
     kind: Literal["table"] = "table"
     options: FillTableOptions
 
@@ -153,7 +153,7 @@ class FillTable(_Entry):
 class DivergenceTable(_Entry):
     """Accuracy and significance tables of orbit divergence."""
 
-    plot: Literal["nordenfors_accuracy_table", "nordenfors_significance_table"]
+    plot: Literal["accuracy_table", "significance"]
     kind: Literal["table"] = "table"
     options: DivergenceOptions = DivergenceOptions()
 
@@ -161,7 +161,7 @@ class DivergenceTable(_Entry):
 class PublishedPointsTable(_Entry):
     """Our values beside the published points of F3 to F6."""
 
-    plot: Literal["nordenfors_points_table"]
+    plot: Literal["published_points"]
     kind: Literal["table"] = "table"
     options: PublishedPointsOptions
 
@@ -169,7 +169,7 @@ class PublishedPointsTable(_Entry):
 class FlowFigure(_Entry):
     """Schematic: a cloud pushed by an equivariant flow in the plane."""
 
-    plot: Literal["equivariant_flow"]
+    plot: Literal["flow"]
     kind: Literal["figure"] = "figure"
     options: FlowOptions
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from emergent.config.figures import PointCloudFigure, PointCloudTable
 from emergent.figures import style
-from emergent.figures.divergence_style import primary_sets
+from emergent.figures.divergence import primary_sets
 from emergent.figures.drawing import (
     Drawing,
     References,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from emergent.config.figures import DivergenceTable
 from emergent.figures import style
-from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style, primary_sets, scale_divergence
+from emergent.figures.divergence import METRIC_WORDS, WORDS, arm_style, primary_sets, scale_divergence
 from emergent.figures.drawing import (
     References,
     Tables,

@@ -17,7 +17,7 @@ from emergent.config.figure_options import DivergenceScale, FillTableOptions
 from emergent.config.figures import FillFigure
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import (
+from emergent.figures.divergence import (
     METRICS,
     WORDS,
     arm_style,

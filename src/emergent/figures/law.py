@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
-from emergent.figures.divergence_style import (
+from emergent.figures.divergence import (
     AXIS_LABELS,
     FACTORS,
     WORDS,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
-from emergent.figures.divergence_style import (
+from emergent.figures.divergence import (
     ENSEMBLE_COLUMNS,
     METRICS,
     POOL_COLUMNS,

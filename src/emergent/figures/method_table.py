@@ -23,7 +23,7 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.fashion_mnist_osp import COLUMNS
+from emergent.figures.metric_by_epoch import COLUMNS
 
 ROWS = {"ensemble": "DeepEns+DA", "members": "only DA"}
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
-from emergent.figures.divergence_style import (
+from emergent.figures.divergence import (
     FACTORS,
     METRICS,
     POOL_COLUMNS,

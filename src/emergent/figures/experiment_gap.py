@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from emergent.config.figures import DivergenceFigure
 from emergent.figures import style
-from emergent.figures.divergence_style import arm_style, arms_of, panel_title, primary_sets
+from emergent.figures.divergence import arm_style, arms_of, panel_title, primary_sets
 from emergent.figures.drawing import (
     Drawing,
     References,
@@ -21,8 +21,8 @@ from emergent.figures.drawing import (
     require_table,
     stack,
 )
-from emergent.figures.nordenfors_law import QUANTITY_COLUMNS
-from emergent.figures.nordenfors_significance_table import COLUMNS
+from emergent.figures.law import QUANTITY_COLUMNS
+from emergent.figures.significance import COLUMNS
 
 REFERENCE = "sym"
 

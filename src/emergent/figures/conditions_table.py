@@ -11,7 +11,8 @@ import pandas as pd
 from emergent.config.figures import FillTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import METRIC_WORDS, WORDS, arm_style
+from emergent.figures.conditions import disjoint_of_size, published_of_size, rotation, tested_sets
+from emergent.figures.divergence import METRIC_WORDS, WORDS, arm_style
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -21,7 +22,6 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_fills import disjoint_of_size, published_of_size, rotation, tested_sets
 
 
 def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabulation:

@@ -10,7 +10,7 @@ import pandas as pd
 from emergent.config.figures import PublishedPointsTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence_style import METRIC_WORDS, arm_style, published_points
+from emergent.figures.divergence import METRIC_WORDS, arm_style, published_points
 from emergent.figures.drawing import (
     References,
     Tables,
@@ -21,7 +21,7 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.nordenfors_law import LAW_COLUMNS, QUANTITY_COLUMNS
+from emergent.figures.law import LAW_COLUMNS, QUANTITY_COLUMNS
 
 HEAD = ("ours", "published", "difference / error", "epochs", "pool")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from emergent.config.figures import DivergenceTable
 from emergent.figures import style
-from emergent.figures.divergence_style import (
+from emergent.figures.divergence import (
     ENSEMBLE_COLUMNS,
     METRIC_WORDS,
     POOL_COLUMNS,

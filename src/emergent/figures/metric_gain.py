@@ -23,7 +23,7 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.fashion_mnist_osp import COLUMNS, label_outside, panel_title, panels
+from emergent.figures.metric_by_epoch import COLUMNS, label_outside, panel_title, panels
 
 KEYS = ["arm", "group", "order", "data", "epoch"]
 

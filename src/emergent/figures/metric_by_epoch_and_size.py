@@ -19,7 +19,7 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
-from emergent.figures.fashion_mnist_osp import COLUMNS
+from emergent.figures.metric_by_epoch import COLUMNS
 
 
 def draw(tables: Tables, references: References, entry: SizesFigure) -> Drawing:
