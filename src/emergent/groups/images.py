@@ -6,11 +6,14 @@ axes (H, W); other angles are interpolated, with ``fill`` outside the frame, lik
 (``align_corners=False``).
 """
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from emergent.errors import ConfigError
 from emergent.groups.lattices import exact_index
@@ -18,8 +21,12 @@ from emergent.groups.points import point_matrices
 from emergent.point_groups import FiniteGroup
 
 
-class ImageAction(NamedTuple):
+@partial(jax.tree_util.register_dataclass, data_fields=["indices", "weights", "offset"], meta_fields=["frame"])
+@dataclass(frozen=True)
+class ImageAction:
     """Gather tables of G transformations of images with P = H * W pixels and T taps per output pixel.
+
+    An action in the sense of ``emergent.groups.actions``.
 
     T is 1 when every transformation is exact or the interpolation is nearest, else 4. Output pixel p of
     transformation g is ``sum_t weights[g, p, t] * image[indices[g, p, t]] + offset[g, p]``.
@@ -28,11 +35,32 @@ class ImageAction(NamedTuple):
         indices: int32 [G, P, T], input pixels, rows first.
         weights: float32 [G, P, T], 0 for taps outside the frame.
         offset: float32 [G, P], the fill value times the weight that fell outside the frame.
+        frame: (H, W); static, so that an image of another shape is refused even if it has as many pixels.
     """
 
     indices: Int[Array, "G P T"]
     weights: Float[Array, "G P T"]
     offset: Float[Array, "G P"]
+    frame: tuple[int, int]
+
+    @property
+    def order(self) -> int:
+        """Returns the number of elements G."""
+        return self.indices.shape[0]
+
+    def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
+        """Returns one uniformly drawn element for each of ``num`` images."""
+        return jax.random.randint(key, (num,), 0, self.order)
+
+    def transform(
+        self, images: Shaped[Array | np.ndarray, "N H W C"], elements: Int[Array, " N"]
+    ) -> Float[Array, "N H W C"]:
+        """Returns every image transformed by its own element."""
+        return transform(self, images, elements)
+
+    def orbit(self, images: Shaped[Array | np.ndarray, "N H W C"]) -> Float[Array, "G N H W C"]:
+        """Returns all transformed copies of every image."""
+        return orbit(self, images)
 
 
 def image_action(
@@ -79,7 +107,8 @@ def matrix_action(
         else:
             indices[g], weights[g] = _interpolate(matrix, height, width, interpolation)
     offset = fill * (1 - weights.sum(axis=-1))
-    return ImageAction(jnp.asarray(indices), jnp.asarray(weights, jnp.float32), jnp.asarray(offset, jnp.float32))
+    tables = jnp.asarray(indices), jnp.asarray(weights, jnp.float32), jnp.asarray(offset, jnp.float32)
+    return ImageAction(*tables, frame=(height, width))
 
 
 def _interpolate(
@@ -104,10 +133,12 @@ def _interpolate(
 
 
 def _flatten(action: ImageAction, images: Shaped[Array | np.ndarray, "N H W C"]) -> Shaped[Array, "N P C"]:
-    num_pixels = action.indices.shape[1]
-    if images.ndim != 4 or images.shape[1] * images.shape[2] != num_pixels:
-        raise ValueError(f"expected images [N, H, W, C] with H * W = {num_pixels} pixels, found shape {images.shape}.")
-    return jnp.asarray(images).reshape(images.shape[0], num_pixels, images.shape[3])
+    height, width = action.frame
+    if images.ndim != 4 or images.shape[1:3] != action.frame:
+        raise ValueError(
+            f"the action does not fit: expected images [N, {height}, {width}, C], found shape {images.shape}."
+        )
+    return jnp.asarray(images).reshape(images.shape[0], height * width, images.shape[3])
 
 
 def transform(
