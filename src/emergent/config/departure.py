@@ -4,17 +4,27 @@ References:
     arXiv 2303.13458, first version.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emergent.config.base import Name, StrictModel
-from emergent.config.departure_training import DepartureTask, GradientSteps, Group, Images, Inputs, OrbitNetwork
-from emergent.config.study import StudyBase
-from emergent.config.subspace import SubspaceData
+from emergent.config.base import Name
+from emergent.config.departure_training import (
+    DepartureStage,
+    DepartureTask,
+    GradientSteps,
+    Group,
+    Images,
+    Inputs,
+    OrbitNetwork,
+)
+from emergent.config.domains import ImageTraining
+from emergent.config.stages import ArmFacts, Stage, SummaryStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.errors import ConfigError
 
 
-class DepartureArm(StrictModel):
+class DepartureArm(ArmLabels):
     """The group under which networks start equivariant."""
 
     group: Group
@@ -31,7 +41,7 @@ class DepartureExperiment(StudyBase):
     """
 
     kind: Literal["departure"]
-    data: SubspaceData | None = None
+    data: ImageTraining | None = None
     arms: dict[Name, DepartureArm] = Field(min_length=1)
     inputs: Inputs
     network: OrbitNetwork
@@ -40,7 +50,7 @@ class DepartureExperiment(StudyBase):
     @model_validator(mode="after")
     def _check(self) -> "DepartureExperiment":
         for arm in self.arms.values():
-            DepartureTask(inputs=self.inputs, group=arm.group, network=self.network, train=self.train)
+            self.task(arm)
         if (self.data is None) == isinstance(self.inputs, Images):
             raise ValueError(f"data: {'missing' if self.data is None else 'not used'} with source {self.inputs.source}")
         if self.data is not None and isinstance(self.inputs, Images):
@@ -56,11 +66,6 @@ class DepartureExperiment(StudyBase):
                 )
         return self
 
-    @property
-    def verbs(self) -> dict[str, str]:
-        """Returns the command-line verb of each stage; the summary reads the training files."""
-        return {"train": "train_departure"}
-
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data set, if there is one."""
         return [self.data.train.dataset] if self.data and stage == "train" else []
@@ -69,11 +74,20 @@ class DepartureExperiment(StudyBase):
         """Returns the split that is trained on, if there is one."""
         return [(self.data.train.dataset, self.data.train.split)] if self.data else []
 
-    def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
-        dumped = self.model_dump(mode="json")
-        common = self.common_config(stage)
         if stage == "summary":
-            return common | {"groups": {name: entry.group for name, entry in self.arms.items()}}
-        task = {key: dumped[key] for key in ("inputs", "network", "train")} | dumped["arms"][str(arm)]
-        return common | {"arm": arm, "data": dumped["data"], "task": task}
+            return SummaryStage(**self.facts())
+        if stage != "train" or arm not in self.arms:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        return DepartureStage(
+            experiment=self.experiment, seed=self.seed, arm=arm, data=self.data, task=self.task(self.arms[arm])
+        )
+
+    def task(self, arm: DepartureArm) -> DepartureTask:
+        """Returns all that training reads."""
+        return DepartureTask(inputs=self.inputs, group=arm.group, network=self.network, train=self.train)
+
+    def arm_facts(self, name: str) -> ArmFacts:
+        """Returns what summaries and figures know of one arm."""
+        return ArmFacts(**self.arms[name].labels(name), group=self.arms[name].group)

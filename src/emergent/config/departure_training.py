@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.domains import ImageTraining
+from emergent.config.stages import ArmStage
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Mode = Literal["equivariant", "augmented", "nominal"]
@@ -121,3 +123,15 @@ class DepartureTask(StrictModel):
                 f"batch_size: expected a divisor of the {self.inputs.num} samples, found {self.train.batch_size}"
             )
         return self
+
+
+class DepartureStage(ArmStage):
+    """Training of the runs of one arm, each in three ways.
+
+    Attributes:
+        data: the data set, where the inputs are its images.
+    """
+
+    stage: Literal["train"] = "train"
+    data: ImageTraining | None
+    task: DepartureTask

@@ -223,5 +223,3 @@ def _cut(data: StrictModel, target: type) -> "ImageTraining":  # the union's mem
 def selections(data: ImageData | PointCloudData | VectorData) -> tuple[DataSelection, ...]:
     """Returns every selection of samples, that for training first."""
     return (data.train, *data.evaluate.values())
-
-

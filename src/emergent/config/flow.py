@@ -4,12 +4,14 @@ The mirror image (x, y) -> (x, -y) acts on the plane. A potential that it leaves
 flow, and an equivariant flow keeps an invariant cloud invariant: the theorem of arXiv 2410.01452 in two dimensions.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from emergent.config.base import Many, Name, StrictModel
-from emergent.config.study import StudyBase
+from emergent.config.stages import ArmStage, Stage, SummaryStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -60,7 +62,7 @@ class FlowPotential(StrictModel):
     confinement: Positive
 
 
-class FlowArm(StrictModel):
+class FlowStart(StrictModel):
     """How the cloud starts, and what breaks the symmetry of its flow, if anything does.
 
     Attributes:
@@ -75,6 +77,30 @@ class FlowArm(StrictModel):
     spread: Positive
     tilt: float = 0.0
     paired: bool = False
+
+
+class FlowArm(ArmLabels, FlowStart):
+    """One start and its place in the experiment."""
+
+
+class FlowStage(ArmStage):
+    """Integration of the particles of one arm."""
+
+    stage: Literal["train"] = "train"
+    start: FlowStart
+    potential: FlowPotential
+    times: Many[float]
+    tolerance: float
+
+
+class FlowSummary(SummaryStage):
+    """Settings of the summary.
+
+    Attributes:
+        paired_arms: arms whose particles come in mirrored pairs, which are what is independent.
+    """
+
+    paired_arms: Many[Name]
 
 
 class FlowExperiment(StudyBase):
@@ -103,18 +129,20 @@ class FlowExperiment(StudyBase):
             raise ValueError(f"members.num: arm {paired[0]} needs two or more pairs, found {self.members.num}")
         return self
 
-    @property
-    def verbs(self) -> dict[str, str]:
-        """Returns the command-line verb of each stage; the summary reads the training files."""
-        return {"train": "train_flow"}
-
-    def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
-        dumped = self.model_dump(mode="json")
-        common = self.common_config(stage)
         if stage == "summary":
-            return common | {
-                "paired_arms": [name for name, arm in self.arms.items() if arm.paired],
-            }
-        settings = {key: dumped[key] for key in ("potential", "times", "tolerance")}
-        return common | settings | {"arm": arm, "start": dumped["arms"][str(arm)]}
+            paired = tuple(name for name, arm in self.arms.items() if arm.paired)
+            return FlowSummary(**self.facts(), paired_arms=paired)
+        if stage != "train" or arm not in self.arms:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        start = FlowStart(**self.arms[arm].model_dump(include=set(FlowStart.model_fields)))
+        return FlowStage(
+            experiment=self.experiment,
+            seed=self.seed,
+            arm=arm,
+            start=start,
+            potential=self.potential,
+            times=self.times,
+            tolerance=self.tolerance,
+        )

@@ -1,10 +1,11 @@
-"""Typed configuration of networks: fully connected, (group) convolutional, convolutional on a filter support."""
+"""Typed configuration of networks: fully connected, (group) convolutional, on a filter support, on point clouds."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.pointnet import PointNetModel
 from emergent.config.supports import support_mask
 
 Activation = Literal["relu", "erf", "tanh"]
@@ -137,5 +138,5 @@ class SupportCnnModel(StrictModel):
         return self
 
 
-NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel
 Model = Annotated[NetworkModel, Field(discriminator="family")]

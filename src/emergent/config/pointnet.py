@@ -35,6 +35,7 @@ class PointNetModel(StrictModel):
         arXiv 2410.01452, point-cloud experiment.
     """
 
+    family: Literal["point_net"]
     encoder: Many[PositiveInt] = Field(min_length=1)
     local_net: Many[PositiveInt] = Field(min_length=1)
     global_net: Many[PositiveInt] = Field(min_length=1)

@@ -1,105 +1,155 @@
-"""What each stage of an experiment may depend on, as plain dictionaries.
+"""What each stage of the pipeline may depend on, as frozen models.
 
-The canonical JSON of a stage is the input that drives its rule: a setting that is absent here cannot make that stage
-run again. So the number of members is absent from training (a larger ensemble adds blocks and recomputes none), and
-batch sizes of evaluation are absent from training.
+The plan writes the canonical JSON of a stage, its verb reads it back into the same class, and functions take the model
+or its fields. A setting that is absent here cannot make that stage run again: the number of members is absent from
+training (a larger ensemble adds blocks and recomputes none), and batch sizes of evaluation are absent from training.
 """
 
-from typing import Any
+from typing import Any, Literal
 
-from emergent.config.experiment import Experiment
-from emergent.config.study import assumptions
-from emergent.errors import ConfigError
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-EXPERIMENT_STAGES = ("kernel", "summary")
-ARM_STAGES = ("train", "evaluate")
-_EVALUATE_KEYS = ("member_metrics", "ensemble_sizes", "max_ensembles", "batch_size")
+from emergent.config.base import Many, Name, StrictModel
+from emergent.config.domains import EvaluationData, Role, TrainingData
+from emergent.config.evaluation import EvaluationSettings
+from emergent.config.groups import Augmentation, Fill, Interpolation
+from emergent.config.models import Model
+from emergent.config.training import Training
 
 
-def stage_config(experiment: Experiment, stage: str, arm: str | None = None) -> dict[str, Any]:
-    """Returns the settings that one stage (of one arm) depends on.
+class Stage(StrictModel):
+    """What every stage knows."""
 
-    Args:
-        experiment: the validated experiment at one scale.
-        stage: ``kernel`` or ``summary`` (whole experiment), ``train`` or ``evaluate`` (one arm).
-        arm: name of the arm for the latter.
+    experiment: Name
+    seed: NonNegativeInt
 
-    Raises:
-        ConfigError: no such stage or arm.
+
+class ArmStage(Stage):
+    """A stage of one arm."""
+
+    arm: Name
+
+
+class TrainStage(ArmStage):
+    """Training of the members of one arm.
+
+    Attributes:
+        initialisation: name that initial parameters are drawn under; arms that share it start alike.
     """
-    dumped = experiment.model_dump(mode="json")
-    common = {"experiment": experiment.experiment, "seed": experiment.seed, "stage": stage}
-    if stage in ARM_STAGES:
-        if arm not in experiment.arms:
-            raise ConfigError(f"arm: expected one of {', '.join(experiment.arms)}, found {arm!r}.")
-        common |= {"arm": arm, "data": _data(dumped, stage), "model": dumped["arms"][arm]["model"]}
-        if stage == "train":
-            return common | {
-                "augmentation": dumped["arms"][arm]["augmentation"],
-                "initialisation": dumped["arms"][arm]["share_initialisation"] or arm,
-                "train": dumped["train"],
-            }
-        evaluate = {key: dumped["evaluate"][key] for key in _EVALUATE_KEYS}
-        bootstrap = dumped["evaluate"]["bootstrap"]
-        # Resampling needs every member's outputs; the mean of the whole pool needs the sums of whole blocks.
-        evaluate |= {"output_epochs": bootstrap["epochs"] if bootstrap else [], "whole_blocks": bootstrap is not None}
-        group = dumped["arms"][arm]["orbit_group"] or dumped["arms"][arm]["augmentation"]["group"]
-        return common | {"augmentation": dumped["arms"][arm]["augmentation"] | {"group": group}, "evaluate": evaluate}
-    if stage == "kernel":
-        if experiment.kernel is None:
-            raise ConfigError(f"{experiment.experiment}: no kernel section, so there is no kernel stage.")
-        groups = sorted({value.augmentation.group for value in experiment.arms.values()})
-        if len(groups) != 1:
-            raise ConfigError(
-                f"{experiment.experiment}: the kernel stage needs one group for all arms, found {groups}."
-            )
-        return common | {
-            "data": _data(dumped, "evaluate"),
-            "kernel": dumped["kernel"],
-            "group": groups[0],
-            "learning_rate": experiment.train.learning_rate,
-            "num_steps": experiment.train.num_epochs,
-        }
-    if stage == "summary":
-        return common | {
-            "kind": experiment.kind,
-            "title": experiment.title,
-            "arms": {n: a["orbit_group"] or a["augmentation"]["group"] for n, a in dumped["arms"].items()},
-            "widths": {name: value["model"].get("width", 0) for name, value in dumped["arms"].items()},
-            "data": {
-                name: {key: value[key] for key in ("role", "primary", "dataset", "interpolation", "fill")}
-                for name, value in dumped["data"]["evaluate"].items()
-            },
-            "data_order": list(experiment.data.evaluate),
-            "arm_order": list(experiment.arms),
-            "num_members": experiment.members.num,
-            "ensemble_sizes": list(experiment.evaluate.ensemble_sizes),
-            "max_ensembles": experiment.evaluate.max_ensembles,
-            "reference_ensemble_size": experiment.evaluate.reference_ensemble_size
-            or max(experiment.evaluate.ensemble_sizes),
-            "energy_scale": experiment.evaluate.energy_scale,
-            "bootstrap": dumped["evaluate"]["bootstrap"],
-            "assumed": assumptions(experiment),
-        }
-    raise ConfigError(f"stage: expected one of {', '.join(EXPERIMENT_STAGES + ARM_STAGES)}, found {stage!r}.")
+
+    stage: Literal["train"] = "train"
+    initialisation: Name
+    data: TrainingData
+    model: Model
+    augmentation: Augmentation
+    train: Training
 
 
-def _data(dumped: dict[str, Any], stage: str) -> dict[str, Any]:
-    """Returns the data section as far as a stage reads it."""
-    data = dict(dumped["data"])
-    if stage == "train":
-        data.pop("evaluate")
-    else:
-        # Roles and primaries matter to the summary only.
-        data["evaluate"] = {
-            name: {key: value for key, value in entry.items() if key not in ("role", "primary")}
-            for name, entry in data["evaluate"].items()
-        }
-    return data
+class EvaluateStage(ArmStage):
+    """Evaluation of the trained members of one arm.
+
+    Attributes:
+        orbit: the elements on whose orbits networks are evaluated, as an augmentation.
+    """
+
+    stage: Literal["evaluate"] = "evaluate"
+    data: EvaluationData
+    model: Model
+    orbit: Augmentation
+    evaluate: EvaluationSettings
+    matmul_precision: Literal["default", "highest"] = "highest"
 
 
-def datasets_of(experiment: Experiment, stage: str) -> list[str]:
-    """Returns the names of the data sets that a stage reads (``evaluate``, or ``kernel`` with its readings), sorted."""
-    names = {experiment.data.train.dataset} | {entry.dataset for entry in experiment.data.evaluate.values()}
-    names |= set(experiment.kernel.readings) if experiment.kernel and stage == "kernel" else set()
-    return sorted(names)
+class PredictStage(ArmStage):
+    """Prediction of the infinitely wide ensemble of one arm, at the training time of its members.
+
+    Attributes:
+        data: training and test sets.
+        model: whose width goes to infinity; its own is ignored.
+        augmentation: of the training set, by its full orbits.
+        orbit: the group on whose orbits is predicted.
+        train: full-batch gradient descent.
+        tile_size: samples per side of one tile of the Gram matrix.
+        readings: data sets whose infinite-width spread is laid beside the published one.
+    """
+
+    stage: Literal["predict"] = "predict"
+    data: EvaluationData
+    model: Model
+    augmentation: Augmentation
+    orbit: Augmentation
+    train: Training
+    tile_size: PositiveInt
+    readings: Many[Name] = ()
+
+
+class ArmFacts(StrictModel):
+    """What summaries and figures know of an arm.
+
+    Attributes:
+        label: name in tables, which set no mathematics.
+        symbol: name in legends, as mathematics; null takes the label.
+        short: name where space is scarce; null takes the label.
+        group: of the orbits, e.g. ``C4``; empty where there is none.
+        order: elements of an orbit; 0 where there is none.
+        compare_to: the arm that this one is compared with, whose value is subtracted.
+        width: of the hidden layers, where they have one; else 0.
+        interpolation: of the rotations in training, where there are some.
+        has_infinite_width: whether the infinitely wide ensemble of this arm is predicted.
+    """
+
+    name: Name
+    label: str
+    symbol: str | None = None
+    short: str | None = None
+    group: str = ""
+    order: NonNegativeInt = 0
+    compare_to: Name | None = None
+    width: NonNegativeInt = 0
+    interpolation: Interpolation | None = None
+    has_infinite_width: bool = False
+
+
+class DataFacts(StrictModel):
+    """What summaries and figures know of an evaluation set; see ``emergent.config.domains.EvaluationSet``."""
+
+    name: Name
+    dataset: Name
+    role: Role
+    primary: bool
+    label: str | None
+    condition_of: Name | None
+    condition: str | None
+    interpolation: Interpolation | None
+    fill: Fill | None
+
+
+class Assumption(StrictModel):
+    """A setting that the paper does not state, with the value in force and the reason for it."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+class SummaryStage(Stage):
+    """What the summary of an experiment may depend on, and what its figures know of the experiment.
+
+    Attributes:
+        label: short name of the experiment, for legends that tell experiments apart.
+        arms: in the order of the experiment.
+        data: evaluation sets in the order of the experiment.
+    """
+
+    stage: Literal["summary"] = "summary"
+    kind: Name
+    title: str
+    label: str
+    num_members: PositiveInt
+    arms: Many[ArmFacts] = Field(min_length=1)
+    data: Many[DataFacts] = ()
+    assumed: Many[Assumption] = ()
+
+    def arm(self, name: str) -> ArmFacts:
+        """Returns the facts of one arm."""
+        return next(arm for arm in self.arms if arm.name == name)

@@ -1,26 +1,16 @@
 """What every experiment has, whatever it trains: name, paper, seed, members, assumptions; base of the typed kinds."""
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, NonNegativeInt, model_validator
+from pydantic import NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.blocks import Members
 from emergent.config.papers import Paper
+from emergent.config.stages import ArmFacts, Assumption, DataFacts, Stage
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
-
-
-def _check_group(name: str) -> str:
-    if not re.fullmatch(r"[CD][1-9][0-9]{0,2}", name):
-        raise ValueError("expected C or D followed by a number from 1 to 999, for example C4 or D4")
-    return name
-
-
-GroupName = Annotated[str, AfterValidator(_check_group)]
-"""C_n (rotations by 360 / n degrees) or D_n (with mirror images)."""
 
 
 class Assumed(StrictModel):
@@ -30,34 +20,68 @@ class Assumed(StrictModel):
     reason: str
 
 
+class ArmLabels(StrictModel):
+    """How an arm is called, and which one it is compared with.
+
+    Attributes:
+        label: name in tables; null takes the arm's own.
+        symbol: name in legends, as mathematics; null takes the label.
+        short: name where space is scarce; null takes the label.
+        compare_to: another arm; differences are this arm minus that one.
+    """
+
+    label: str | None = None
+    symbol: str | None = None
+    short: str | None = None
+    compare_to: Name | None = None
+
+    def labels(self, name: str) -> dict[str, Any]:
+        """Returns these fields, for ``ArmFacts``, of the arm of a name."""
+        label = self.label or name.replace("_", " ")
+        return {"name": name, "label": label, "symbol": self.symbol, "short": self.short, "compare_to": self.compare_to}
+
+
 class StudyBase(StrictModel):
     """Fields of every experiment, and what the workflow asks of one.
 
-    A subclass adds ``kind`` (a literal), ``arms`` and its settings, and says what each stage depends on.
+    A subclass adds ``kind`` (a literal), ``arms`` and its settings, and cuts out what each stage depends on.
+
+    Attributes:
+        label: short name, for legends that tell experiments apart; null takes the experiment's own.
     """
 
     experiment: Name
     paper: Paper
     title: str
+    label: str | None = None
     seed: NonNegativeInt
     members: Members
     assumed: Many[Assumed] = ()
 
     @model_validator(mode="after")
-    def _check_assumed(self) -> "StudyBase":
+    def _check_keys(self) -> "StudyBase":
         for item in self.assumed:
             _look_up(self, item.key)
+        arms = self._arms()
+        for name, arm in arms.items():
+            if arm.compare_to is not None and (arm.compare_to not in arms or arm.compare_to == name):
+                raise ValueError(
+                    f"arms.{name}.compare_to: expected another arm, found {arm.compare_to!r}"
+                    f"{hint(arm.compare_to, sorted(set(arms) - {name}))}"
+                )
         return self
+
+    def _arms(self) -> dict[str, ArmLabels]:
+        return getattr(self, "arms")  # noqa: B009 - declared by every subclass, with its own type
 
     @property
     def arm_names(self) -> tuple[str, ...]:
         """Returns the names of the arms, in order."""
-        return tuple(getattr(self, "arms"))  # noqa: B009 - declared by every subclass, with its own type
+        return tuple(self._arms())
 
-    @property
-    def verbs(self) -> dict[str, str]:
-        """Returns the command-line verb of each stage; without ``evaluate`` the summary reads the training files."""
-        raise NotImplementedError
+    def arms_of(self, stage: str) -> tuple[str, ...]:
+        """Returns the arms that have a stage; the plan asks for stages of this kind only."""
+        return () if stage == "predict" else self.arm_names
 
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data sets that a stage reads, sorted; none where everything is drawn."""
@@ -68,25 +92,39 @@ class StudyBase(StrictModel):
         """Returns every (data set, split) that the experiment reads; none where everything is drawn."""
         return []
 
-    def common_config(self, stage: str) -> dict[str, Any]:
-        """Returns what the configuration of every stage holds, and that of the summary besides."""
-        common: dict[str, Any] = {"experiment": self.experiment, "seed": self.seed, "stage": stage}
-        if stage != "summary":
-            return common
-        return common | {
-            "kind": getattr(self, "kind"),  # noqa: B009 - declared by every subclass, with its own literal
-            "title": self.title,
-            "arm_order": list(self.arm_names),
-            "num_members": self.members.num,
-        }
+    def shown_samples(self) -> tuple[tuple[str, str], ...]:
+        """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""
+        return ()
 
-    def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
-        """Returns the settings that one stage (of one arm) depends on."""
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
+        """Returns the settings that one stage (of one arm) depends on.
+
+        Raises:
+            ConfigError: no such stage or arm.
+        """
         raise NotImplementedError
 
-    def require_memory(self, limit_bytes: int, vectorised: bool) -> None:
-        """Raises ``ResourceError`` if a block cannot fit into memory; the small kinds always fit."""
-        del limit_bytes, vectorised
+    def arm_facts(self, name: str) -> ArmFacts:
+        """Returns what summaries and figures know of one arm."""
+        return ArmFacts(**self._arms()[name].labels(name))
+
+    def data_facts(self) -> tuple[DataFacts, ...]:
+        """Returns what summaries and figures know of the evaluation sets, in order."""
+        return ()
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the fields of ``SummaryStage``."""
+        return {
+            "experiment": self.experiment,
+            "seed": self.seed,
+            "kind": getattr(self, "kind"),  # noqa: B009 - declared by every subclass, with its own literal
+            "title": self.title,
+            "label": self.label or self.experiment.replace("_", " "),
+            "num_members": self.members.num,
+            "arms": tuple(self.arm_facts(name) for name in self.arm_names),
+            "data": self.data_facts(),
+            "assumed": assumptions(self),
+        }
 
 
 def _look_up(model: Any, key: str) -> Any:
@@ -100,13 +138,13 @@ def _look_up(model: Any, key: str) -> Any:
     return current
 
 
-def assumptions(experiment: StudyBase) -> list[dict[str, Any]]:
-    """Returns every assumed setting as ``{"key", "value", "reason"}`` with the value in force at this scale."""
+def assumptions(experiment: StudyBase) -> tuple[Assumption, ...]:
+    """Returns every assumed setting with the value in force at this scale."""
     dumped = experiment.model_dump(mode="json")
     result = []
     for item in experiment.assumed:
         value: Any = dumped
         for part in item.key.split("."):
             value = value[part]
-        result.append({"key": item.key, "value": value, "reason": item.reason})
-    return result
+        result.append(Assumption(key=item.key, value=value, reason=item.reason))
+    return tuple(result)

@@ -4,28 +4,20 @@ References:
     arXiv 2303.13458, experimental results of the later versions.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emergent.config.base import Name, StrictModel
-from emergent.config.experiment import DataSelection
-from emergent.config.study import StudyBase
-from emergent.config.subspace_training import Phases, SubspaceArm, SubspaceNetwork
+from emergent.config.base import Name
+from emergent.config.domains import ImageTraining
+from emergent.config.stages import Stage, SummaryStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.subspace_training import Parametrisation, Phases, SubspaceNetwork, SubspaceStage
+from emergent.errors import ConfigError
 
 
-class SubspaceData(StrictModel):
-    """Training images.
-
-    Attributes:
-        shape: (H, W, C) of one input; a square with one channel or more.
-        train: the images.
-        scaling: ``standardise`` divides 8-bit pixels by 255, subtracts their mean and divides by their std.
-    """
-
-    shape: tuple[int, int, int] = Field(strict=False)
-    train: DataSelection
-    scaling: Literal["none", "standardise"]
+class SubspaceArm(ArmLabels, Parametrisation):
+    """One parametrisation and its place in the experiment."""
 
 
 class SubspaceExperiment(StudyBase):
@@ -37,7 +29,7 @@ class SubspaceExperiment(StudyBase):
     """
 
     kind: Literal["subspace"]
-    data: SubspaceData
+    data: ImageTraining
     arms: dict[Name, SubspaceArm] = Field(min_length=1)
     network: SubspaceNetwork
     train: Phases
@@ -54,11 +46,6 @@ class SubspaceExperiment(StudyBase):
             raise ValueError(f"network.num_pooled: exceeds the {len(self.network.channels)} layers")
         return self
 
-    @property
-    def verbs(self) -> dict[str, str]:
-        """Returns the command-line verb of each stage; the summary reads the training files."""
-        return {"train": "train_subspace"}
-
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the training data set."""
         return [self.data.train.dataset] if stage == "train" else []
@@ -67,11 +54,18 @@ class SubspaceExperiment(StudyBase):
         """Returns the training split."""
         return [(self.data.train.dataset, self.data.train.split)]
 
-    def stage_config(self, stage: str, arm: str | None) -> dict[str, Any]:
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
-        dumped = self.model_dump(mode="json")
-        common = self.common_config(stage)
         if stage == "summary":
-            return common
-        settings = {key: dumped[key] for key in ("data", "network", "train")}
-        return common | settings | {"arm": arm, "parametrisation": dumped["arms"][str(arm)]}
+            return SummaryStage(**self.facts())
+        if stage != "train" or arm not in self.arms:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        return SubspaceStage(
+            experiment=self.experiment,
+            seed=self.seed,
+            arm=arm,
+            data=self.data,
+            parametrisation=Parametrisation(**self.arms[arm].model_dump(include=set(Parametrisation.model_fields))),
+            network=self.network,
+            train=self.train,
+        )

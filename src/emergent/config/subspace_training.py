@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.domains import ImageTraining
+from emergent.config.stages import ArmStage
 from emergent.config.supports import support_mask
 
 
-class SubspaceArm(StrictModel):
+class Parametrisation(StrictModel):
     """Parametrisation of the unconstrained network and how augmented batches are made.
 
     Attributes:
@@ -24,7 +26,7 @@ class SubspaceArm(StrictModel):
     batches: Literal["shuffled", "whole_orbits"]
 
     @model_validator(mode="after")
-    def _check(self) -> "SubspaceArm":
+    def _check(self) -> "Parametrisation":
         support_mask(self.support)
         return self
 
@@ -75,3 +77,13 @@ class Phases(StrictModel):
                 f"{self.augmented.batch_size}"
             )
         return self
+
+
+class SubspaceStage(ArmStage):
+    """Training of the runs of one arm."""
+
+    stage: Literal["train"] = "train"
+    data: ImageTraining
+    parametrisation: Parametrisation
+    network: SubspaceNetwork
+    train: Phases

@@ -1,0 +1,238 @@
+"""Typed configuration of experiments with ensembles: data of any domain, arms, training, evaluation.
+
+Each question asked of the evaluated members is a subclass (``emergent.config.questions``), which adds the settings of
+its summary. What training, evaluation and prediction may depend on is cut out here.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from emergent.config.base import Many, Name, StrictModel, hint
+from emergent.config.domains import Data, ImageData, for_evaluation, for_training, selections
+from emergent.config.evaluation import Evaluation, EvaluationSettings
+from emergent.config.groups import Augmentation, GroupName, orbit_order
+from emergent.config.models import Model
+from emergent.config.stages import ArmFacts, DataFacts, EvaluateStage, PredictStage, Stage, SummaryStage, TrainStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.training import Training
+from emergent.errors import ConfigError
+from emergent.point_groups import CONTINUOUS_GROUPS
+
+
+class InfiniteWidth(StrictModel):
+    """Prediction of the infinitely wide ensemble of an arm, at the same training time as its members.
+
+    Attributes:
+        tile_size: samples per side of one tile of the Gram matrix.
+        readings: data sets whose infinite-width spread is laid beside the published one, because the published
+            settings are not known.
+    """
+
+    tile_size: PositiveInt = 256
+    readings: Many[Name] = ()
+
+
+class Arm(ArmLabels):
+    """One architecture with its initialisation and augmentation.
+
+    Attributes:
+        augmentation: applied in training.
+        orbit_group: group on whose orbits the arm is evaluated; null takes that of the augmentation.
+        orbit_elements: of a continuous group, the identity and Haar-uniform draws that make up the orbits.
+        share_initialisation: arms with equal text here start member by member from the same parameters.
+        learning_rate: in place of that of ``train``.
+        infinite_width: predict the infinitely wide ensemble too.
+    """
+
+    model: Model
+    augmentation: Augmentation
+    orbit_group: GroupName | None = None
+    orbit_elements: PositiveInt | None = None
+    share_initialisation: Name | None = None
+    learning_rate: PositiveFloat | None = None
+    infinite_width: InfiniteWidth | None = None
+
+    @property
+    def orbit(self) -> Augmentation:
+        """Returns the elements on whose orbits the arm is evaluated."""
+        group = self.orbit_group or self.augmentation.group
+        own = {"group": group, "elements": None, "num_elements": self.orbit_elements, "mode": "full"}
+        return Augmentation.model_validate(self.augmentation.model_dump() | own)
+
+    @model_validator(mode="after")
+    def _check_orbit(self) -> "Arm":
+        group = self.orbit_group or self.augmentation.group
+        if (group in CONTINUOUS_GROUPS) != (self.orbit_elements is not None):
+            found = "missing" if self.orbit_elements is None else f"{self.orbit_elements}"
+            raise ValueError(f"orbit_elements: how many elements of {group} make up an orbit; found {found}")
+        return self
+
+
+class EnsembleExperiment(StudyBase):
+    """Ensembles of networks and one question, at one scale."""
+
+    keeps_whole_blocks: ClassVar[bool] = False
+
+    data: Data
+    arms: dict[Name, Arm] = Field(min_length=1)
+    train: Training
+    evaluate: Evaluation
+
+    @model_validator(mode="after")
+    def _check(self) -> "EnsembleExperiment":
+        too_large = [size for size in self.evaluate.ensemble_sizes if size > self.members.num]
+        if too_large:
+            raise ValueError(f"evaluate.ensemble_sizes: {too_large} exceed members.num = {self.members.num}")
+        reference = self.evaluate.reference_ensemble_size
+        if reference is not None and reference not in self.evaluate.ensemble_sizes:
+            raise ValueError(f"evaluate.reference_ensemble_size: {reference} is not one of the ensemble_sizes")
+        for name, arm in self.arms.items():
+            self._check_group(name, arm)
+            if arm.infinite_width is not None:
+                self._check_infinite_width(name, arm)
+        return self
+
+    def _check_group(self, name: str, arm: Arm) -> None:
+        if not isinstance(self.data, ImageData):
+            return
+        height, width, _ = self.data.shape
+        groups = {"augmentation.group": arm.augmentation.group, "orbit_group": arm.orbit_group}
+        for key, group in (groups | {"model.group": getattr(arm.model, "group", None)}).items():
+            if height != width and group not in (None, "C1", "C2", "D1", "D2"):
+                raise ValueError(
+                    f"arms.{name}.{key}: {group} turns images by other angles than 180 degrees, which needs a "
+                    f"square image, but data.shape is {height} x {width}"
+                )
+
+    def _check_infinite_width(self, name: str, arm: Arm) -> None:
+        """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
+        where = f"arms.{name}.infinite_width: the prediction describes"
+        if getattr(arm.model, "parametrisation", None) != "ntk":
+            raise ValueError(
+                f"{where} networks of a family with a kernel in parametrisation 'ntk', found {arm.model!r}"
+            )
+        if self.train.batch_size is not None:
+            raise ValueError(
+                f"{where} full-batch training; set train.batch_size to null, found {self.train.batch_size}"
+            )
+        if self.train.loss != "mse":
+            raise ValueError(f"{where} the loss 'mse', found {self.train.loss!r}")
+        if not self.train.is_gradient_descent:
+            raise ValueError(f"{where} plain gradient descent ('sgd', no momentum, constant rate)")
+        if arm.augmentation.mode != "full" or not arm.augmentation.is_whole_group:
+            raise ValueError(f"{where} training on full orbits (augmentation.mode 'full', no part of a group)")
+
+    def checkpoint_epochs(self) -> tuple[int, ...]:
+        """Returns the epochs at which parameters are stored."""
+        return self.train.checkpoint_epochs()
+
+    def output_epochs(self) -> tuple[int, ...]:
+        """Returns the checkpoints at which every member's outputs are kept."""
+        return ()
+
+    def training_of(self, arm: str) -> Training:
+        """Returns the training of one arm."""
+        rate = self.arms[arm].learning_rate
+        return self.train if rate is None else self.train.model_copy(update={"learning_rate": rate})
+
+    def dataset_names(self, stage: str) -> list[str]:
+        """Returns the data sets that a stage reads, sorted."""
+        if stage == "train":
+            return [self.data.train.dataset]
+        names = {entry.dataset for entry in selections(self.data)}
+        if stage == "predict":
+            names |= {name for arm in self.arms.values() if arm.infinite_width for name in arm.infinite_width.readings}
+        return sorted(names)
+
+    def splits_used(self) -> list[tuple[str, str]]:
+        """Returns every (data set, split) that the experiment reads."""
+        return [(entry.dataset, entry.split) for entry in selections(self.data)]
+
+    def arms_of(self, stage: str) -> tuple[str, ...]:
+        """Returns the arms that have a stage."""
+        return tuple(n for n, arm in self.arms.items() if stage != "predict" or arm.infinite_width is not None)
+
+    def shown_samples(self) -> tuple[tuple[str, str], ...]:
+        """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""
+        return tuple((entry.dataset, entry.split) for entry in self.data.evaluate.values() if entry.show_samples)
+
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
+        """Returns the settings that one stage (of one arm) depends on.
+
+        Raises:
+            ConfigError: no such stage or arm.
+        """
+        if stage == "summary":
+            return self.summary_stage()
+        if arm not in self.arms:
+            raise ConfigError(
+                f"arm: expected one of {', '.join(self.arms)}, found {arm!r}{hint(str(arm), list(self.arms))}."
+            )
+        own, common = self.arms[arm], {"experiment": self.experiment, "seed": self.seed, "arm": arm}
+        if stage == "train":
+            return TrainStage(
+                **common,
+                initialisation=own.share_initialisation or arm,
+                data=for_training(self.data),
+                model=own.model,
+                augmentation=own.augmentation,
+                train=self.training_of(arm),
+            )
+        data = for_evaluation(self.data)
+        if stage == "evaluate":
+            settings = EvaluationSettings(
+                **{
+                    name: getattr(self.evaluate, name)
+                    for name in EvaluationSettings.model_fields
+                    if name in Evaluation.model_fields
+                },
+                output_epochs=self.output_epochs(),
+                whole_blocks=self.keeps_whole_blocks,
+            )
+            return EvaluateStage(**common, data=data, model=own.model, orbit=own.orbit, evaluate=settings)
+        if stage == "predict" and own.infinite_width is not None:
+            return PredictStage(
+                **common,
+                data=data,
+                model=own.model,
+                augmentation=own.augmentation,
+                orbit=own.orbit,
+                train=self.training_of(arm),
+                tile_size=own.infinite_width.tile_size,
+                readings=own.infinite_width.readings,
+            )
+        raise ConfigError(f"{self.experiment}, arm {arm}: no stage {stage!r}.")
+
+    def summary_stage(self) -> SummaryStage:
+        """Returns what the summary depends on; each question adds its own settings."""
+        raise NotImplementedError
+
+    def arm_facts(self, name: str) -> ArmFacts:
+        """Returns what summaries and figures know of one arm."""
+        arm = self.arms[name]
+        orbit = arm.orbit
+        return ArmFacts(
+            **arm.labels(name),
+            group=orbit.group,
+            order=orbit_order(orbit.group, orbit.num_elements),
+            width=getattr(arm.model, "width", 0),
+            interpolation=arm.augmentation.interpolation if self.data.domain == "images" else None,
+            has_infinite_width=arm.infinite_width is not None,
+        )
+
+    def data_facts(self) -> tuple[DataFacts, ...]:
+        """Returns what summaries and figures know of the evaluation sets, in order."""
+        return tuple(
+            DataFacts(name=name, **{key: getattr(entry, key) for key in DataFacts.model_fields if key != "name"})
+            for name, entry in self.data.evaluate.items()
+        )
+
+    def ensemble_facts(self) -> dict[str, Any]:
+        """Returns the fields of the summary stage that all questions on ensembles share."""
+        sizes = self.evaluate.ensemble_sizes
+        return self.facts() | {
+            "ensemble_sizes": sizes,
+            "max_ensembles": self.evaluate.max_ensembles,
+            "reference_ensemble_size": self.evaluate.reference_ensemble_size or max(sizes),
+        }

@@ -1,0 +1,78 @@
+"""Typed configuration of what is measured on trained members, and of the ensembles that are made of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from emergent.config.base import Many, Name, StrictModel
+
+EnergyScale = Literal["mean_absolute", "absolute_mean", "per_sample"]
+
+
+class Evaluation(StrictModel):
+    """What is measured on the trained members.
+
+    Attributes:
+        member_metrics: reductions of each member's outputs on the orbits, by name in ``emergent.metrics``.
+        ensemble_sizes: sizes of the disjoint ensembles of consecutive members.
+        max_ensembles: at most so many disjoint ensembles per size, the first ones.
+        batch_size: inputs (samples x group elements) per forward pass; null takes 128 on a CPU, where small batches
+            stay in the caches, and 8192 on accelerators.
+        reference_ensemble_size: the size that claims about single numbers refer to; null takes the largest.
+    """
+
+    member_metrics: Many[Name] = ()
+    ensemble_sizes: Many[PositiveInt]
+    max_ensembles: PositiveInt
+    batch_size: PositiveInt | None = None
+    reference_ensemble_size: PositiveInt | None = None
+
+
+class SpreadEvaluation(Evaluation):
+    """Evaluation of scalar predictions beside the infinitely wide ensemble.
+
+    Attributes:
+        energy_scale: what orbit standard deviations are divided by, from the infinite ensemble's energies E on each set:
+            ``mean_absolute`` mean |E|, ``absolute_mean`` |mean E|, ``per_sample`` |E|.
+    """
+
+    energy_scale: EnergyScale
+
+
+class Bootstrap(StrictModel):
+    """Resampled ensembles, whose members are drawn uniformly with replacement from the pool (arXiv 2410.01452).
+
+    Attributes:
+        sizes: ensemble sizes N.
+        num: ensembles drawn per size; their spread is the published error bar, so at least 2.
+        epochs: checkpoints at which every member's outputs are kept for resampling.
+        published_pool: members of the published pool. In a smaller one, ensembles with replacement are noisier, so
+            that numbers are then those of disjoint ensembles.
+    """
+
+    sizes: Many[PositiveInt] = Field(min_length=1)
+    num: Annotated[int, Field(ge=2)]
+    epochs: Many[NonNegativeInt] = Field(min_length=1)
+    published_pool: PositiveInt
+
+
+class DivergenceEvaluation(Evaluation):
+    """Evaluation of resampled ensembles."""
+
+    bootstrap: Bootstrap
+
+
+class EvaluationSettings(StrictModel):
+    """What the evaluation of a block may depend on; see ``Evaluation``.
+
+    Attributes:
+        output_epochs: checkpoints at which every member's outputs are kept.
+        whole_blocks: keep the sum of the outputs of all members of the block.
+    """
+
+    member_metrics: Many[Name]
+    ensemble_sizes: Many[PositiveInt]
+    max_ensembles: PositiveInt
+    batch_size: PositiveInt | None
+    output_epochs: Many[NonNegativeInt]
+    whole_blocks: bool

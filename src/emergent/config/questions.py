@@ -1,0 +1,200 @@
+"""The questions that are asked of ensembles: what each needs to be told, and what its summary may depend on."""
+
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt, model_validator
+
+from emergent.config.base import Many, Name
+from emergent.config.domains import VectorData
+from emergent.config.ensembles import EnsembleExperiment
+from emergent.config.evaluation import Bootstrap, DivergenceEvaluation, EnergyScale, SpreadEvaluation
+from emergent.config.groups import Augmentation
+from emergent.config.stages import SummaryStage
+
+
+class EnsembleSummary(SummaryStage):
+    """What the summary of every question on ensembles knows; see ``emergent.config.evaluation.Evaluation``."""
+
+    ensemble_sizes: Many[PositiveInt]
+    max_ensembles: PositiveInt
+    reference_ensemble_size: PositiveInt
+
+
+class SpreadSummary(EnsembleSummary):
+    """Settings of ``orbit_spread``.
+
+    Attributes:
+        infinite_arm: the arm whose infinitely wide ensemble all arms are compared with.
+    """
+
+    energy_scale: EnergyScale
+    infinite_arm: Name
+
+
+class DivergenceSummary(EnsembleSummary):
+    """Settings of ``orbit_divergence``."""
+
+    bootstrap: Bootstrap
+
+
+class RotationSummary(SummaryStage):
+    """Settings of ``rotation_divergence``."""
+
+    bootstrap: Bootstrap
+
+
+class EquivarianceSummary(EnsembleSummary):
+    """Settings of ``equivariance``.
+
+    Attributes:
+        orbits: elements of the orbits of each arm, in order; the outputs are vectors that turn with the inputs.
+    """
+
+    orbits: Many[Augmentation]
+
+
+class OrbitSamePrediction(EnsembleExperiment):
+    """How many transformations leave the predicted class as it is?"""
+
+    kind: Literal["orbit_same_prediction"]
+
+    def summary_stage(self) -> EnsembleSummary:
+        """Returns what the summary depends on."""
+        return EnsembleSummary(**self.ensemble_facts())
+
+
+class OrbitSpread(EnsembleExperiment):
+    """How far does a scalar prediction spread over an orbit, beside the infinitely wide ensemble?"""
+
+    kind: Literal["orbit_spread"]
+    evaluate: SpreadEvaluation
+
+    @model_validator(mode="after")
+    def _check_arms(self) -> "OrbitSpread":
+        infinite = [name for name, arm in self.arms.items() if arm.infinite_width is not None]
+        if len(infinite) != 1:
+            raise ValueError(
+                f"arms: kind 'orbit_spread' compares all arms with one infinitely wide ensemble; give one of them a "
+                f"section infinite_width, found {infinite or 'none'}"
+            )
+        reference = self.arms[infinite[0]]
+        if not reference.infinite_width or not reference.infinite_width.readings:
+            raise ValueError(f"arms.{infinite[0]}.infinite_width.readings: expected at least one data set")
+        for name, arm in self.arms.items():
+            self._check_comparable(name, infinite[0])
+        return self
+
+    def _check_comparable(self, name: str, infinite: str) -> None:
+        arm, reference = self.arms[name], self.arms[infinite]
+        different = [
+            key
+            for key in sorted(set(type(arm.model).model_fields) | set(type(reference.model).model_fields))
+            if key not in ("width", "family") and getattr(arm.model, key, None) != getattr(reference.model, key, None)
+        ]
+        if type(arm.model) is not type(reference.model) or different:
+            raise ValueError(
+                f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ from it in width only, "
+                f"but differs in {', '.join(different) or 'family'}"
+            )
+        if self.training_of(name).learning_rate != self.training_of(infinite).learning_rate:
+            raise ValueError(f"arms.{name}.learning_rate: differs from that of the infinitely wide {infinite}")
+        if arm.augmentation != reference.augmentation:
+            raise ValueError(f"arms.{name}.augmentation: differs from that of the infinitely wide {infinite}")
+
+    def summary_stage(self) -> SpreadSummary:
+        """Returns what the summary depends on."""
+        infinite = next(name for name, arm in self.arms.items() if arm.infinite_width is not None)
+        return SpreadSummary(**self.ensemble_facts(), energy_scale=self.evaluate.energy_scale, infinite_arm=infinite)
+
+
+class EnsembleDistance(EnsembleExperiment):
+    """How far are the mean predictions of two ensembles from each other?"""
+
+    kind: Literal["ensemble_distance"]
+
+    @model_validator(mode="after")
+    def _check_arms(self) -> "EnsembleDistance":
+        compared = [name for name, arm in self.arms.items() if arm.compare_to is not None]
+        if len(self.arms) != 2 or len(compared) != 1:
+            raise ValueError(
+                f"arms: kind 'ensemble_distance' needs two arms, one of which says compare_to; found {sorted(self.arms)} "
+                f"with compare_to in {compared or 'none'}"
+            )
+        return self
+
+    def summary_stage(self) -> EnsembleSummary:
+        """Returns what the summary depends on."""
+        return EnsembleSummary(**self.ensemble_facts())
+
+
+class _Resampled(EnsembleExperiment):
+    """What questions on resampled ensembles share."""
+
+    evaluate: DivergenceEvaluation
+
+    @model_validator(mode="after")
+    def _check_bootstrap(self) -> "_Resampled":
+        bootstrap = self.evaluate.bootstrap
+        too_large = [size for size in bootstrap.sizes if size > self.members.num]
+        if too_large:
+            raise ValueError(f"evaluate.bootstrap.sizes: {too_large} exceed the pool, members.num = {self.members.num}")
+        absent = sorted(set(bootstrap.epochs) - set(self.train.checkpoint_epochs()))
+        if absent:
+            raise ValueError(
+                f"evaluate.bootstrap.epochs: no checkpoint at {absent}; there are {self.train.checkpoint_epochs()}"
+            )
+        return self
+
+    def output_epochs(self) -> tuple[int, ...]:
+        """Returns the checkpoints at which every member's outputs are kept."""
+        return self.evaluate.bootstrap.epochs
+
+
+class OrbitDivergence(_Resampled):
+    """How does the symmetry of resampled ensembles depend on their size?"""
+
+    keeps_whole_blocks: ClassVar[bool] = True
+
+    kind: Literal["orbit_divergence"]
+
+    def summary_stage(self) -> DivergenceSummary:
+        """Returns what the summary depends on."""
+        return DivergenceSummary(**self.ensemble_facts(), bootstrap=self.evaluate.bootstrap)
+
+
+class RotationDivergence(_Resampled):
+    """The same under rotations drawn from a continuous group."""
+
+    kind: Literal["rotation_divergence"]
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> "RotationDivergence":
+        if self.evaluate.bootstrap.epochs != (self.train.num_epochs,):
+            raise ValueError(f"evaluate.bootstrap.epochs: expected the last epoch, [{self.train.num_epochs}]")
+        if list(self.evaluate.bootstrap.sizes) != sorted(set(self.evaluate.bootstrap.sizes)):
+            raise ValueError("evaluate.bootstrap.sizes: expected ascending sizes")
+        return self
+
+    def summary_stage(self) -> RotationSummary:
+        """Returns what the summary depends on."""
+        return RotationSummary(**self.facts(), bootstrap=self.evaluate.bootstrap)
+
+
+class Equivariance(EnsembleExperiment):
+    """How far do vector-valued predictions miss to turn with their inputs?"""
+
+    kind: Literal["equivariance"]
+    data: VectorData
+
+    @model_validator(mode="after")
+    def _check_outputs(self) -> "Equivariance":
+        if self.data.outputs != "vectors":
+            raise ValueError(
+                f"data.outputs: kind 'equivariance' needs an action on the outputs; expected 'vectors', "
+                f"found {self.data.outputs!r}"
+            )
+        return self
+
+    def summary_stage(self) -> EquivarianceSummary:
+        """Returns what the summary depends on."""
+        return EquivarianceSummary(**self.ensemble_facts(), orbits=tuple(arm.orbit for arm in self.arms.values()))
