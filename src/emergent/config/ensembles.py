@@ -110,7 +110,7 @@ class EnsembleExperiment(StudyBase):
         where = f"arms.{name}.infinite_width: the prediction describes"
         if getattr(arm.model, "parametrisation", None) != "ntk":
             raise ValueError(
-                f"{where} networks of a family with a kernel in parametrisation 'ntk', found {arm.model!r}"
+                f"{where} networks of a family with a kernel in parametrisation 'ntk', found family {arm.model.family!r}"
             )
         if self.train.batch_size is not None:
             raise ValueError(
@@ -182,11 +182,7 @@ class EnsembleExperiment(StudyBase):
         data = for_evaluation(self.data)
         if stage == "evaluate":
             settings = EvaluationSettings(
-                **{
-                    name: getattr(self.evaluate, name)
-                    for name in EvaluationSettings.model_fields
-                    if name in Evaluation.model_fields
-                },
+                **self.evaluate.model_dump(include=set(EvaluationSettings.model_fields)),
                 output_epochs=self.output_epochs(),
                 whole_blocks=self.keeps_whole_blocks,
             )

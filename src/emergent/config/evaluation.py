@@ -32,8 +32,8 @@ class SpreadEvaluation(Evaluation):
     """Evaluation of scalar predictions beside the infinitely wide ensemble.
 
     Attributes:
-        energy_scale: what orbit standard deviations are divided by, from the infinite ensemble's energies E on each set:
-            ``mean_absolute`` mean |E|, ``absolute_mean`` |mean E|, ``per_sample`` |E|.
+        energy_scale: what orbit standard deviations are divided by, from the infinite ensemble's energies E on each
+            set: ``mean_absolute`` mean |E|, ``absolute_mean`` |mean E|, ``per_sample`` |E|.
     """
 
     energy_scale: EnergyScale

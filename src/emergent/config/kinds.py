@@ -10,16 +10,22 @@ from pathlib import Path
 
 from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
-from emergent.config.flow import FlowExperiment
+from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
+    DivergenceSummary,
     EnsembleDistance,
+    EnsembleSummary,
     Equivariance,
+    EquivarianceSummary,
     OrbitDivergence,
     OrbitSamePrediction,
     OrbitSpread,
     RotationDivergence,
+    RotationSummary,
+    SpreadSummary,
 )
+from emergent.config.stages import SummaryStage
 from emergent.config.study import SCALES, StudyBase
 from emergent.config.subspace import SubspaceExperiment
 from emergent.errors import ConfigError
@@ -31,10 +37,12 @@ class Kind:
 
     Attributes:
         config: class of its configuration.
+        summary: class of the settings of its summary.
         verbs: command-line verb of each stage of an arm; without ``evaluate`` the summary reads the training files.
     """
 
     config: type[StudyBase]
+    summary: type[SummaryStage]
     verbs: dict[str, str]
 
     @property
@@ -45,15 +53,15 @@ class Kind:
 
 ENSEMBLES = {"train": "train", "evaluate": "evaluate", "predict": "predict"}
 KINDS: dict[str, Kind] = {
-    "departure": Kind(DepartureExperiment, {"train": "train_departure"}),
-    "ensemble_distance": Kind(EnsembleDistance, ENSEMBLES),
-    "equivariance": Kind(Equivariance, ENSEMBLES),
-    "flow": Kind(FlowExperiment, {"train": "train_flow"}),
-    "orbit_divergence": Kind(OrbitDivergence, ENSEMBLES),
-    "orbit_same_prediction": Kind(OrbitSamePrediction, ENSEMBLES),
-    "orbit_spread": Kind(OrbitSpread, ENSEMBLES),
-    "rotation_divergence": Kind(RotationDivergence, ENSEMBLES),
-    "subspace": Kind(SubspaceExperiment, {"train": "train_subspace"}),
+    "departure": Kind(DepartureExperiment, SummaryStage, {"train": "train_departure"}),
+    "ensemble_distance": Kind(EnsembleDistance, EnsembleSummary, ENSEMBLES),
+    "equivariance": Kind(Equivariance, EquivarianceSummary, ENSEMBLES),
+    "flow": Kind(FlowExperiment, FlowSummary, {"train": "train_flow"}),
+    "orbit_divergence": Kind(OrbitDivergence, DivergenceSummary, ENSEMBLES),
+    "orbit_same_prediction": Kind(OrbitSamePrediction, EnsembleSummary, ENSEMBLES),
+    "orbit_spread": Kind(OrbitSpread, SpreadSummary, ENSEMBLES),
+    "rotation_divergence": Kind(RotationDivergence, RotationSummary, ENSEMBLES),
+    "subspace": Kind(SubspaceExperiment, SummaryStage, {"train": "train_subspace"}),
 }
 
 

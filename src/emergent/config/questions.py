@@ -80,7 +80,7 @@ class OrbitSpread(EnsembleExperiment):
         reference = self.arms[infinite[0]]
         if not reference.infinite_width or not reference.infinite_width.readings:
             raise ValueError(f"arms.{infinite[0]}.infinite_width.readings: expected at least one data set")
-        for name, arm in self.arms.items():
+        for name in self.arms:
             self._check_comparable(name, infinite[0])
         return self
 
@@ -93,7 +93,7 @@ class OrbitSpread(EnsembleExperiment):
         ]
         if type(arm.model) is not type(reference.model) or different:
             raise ValueError(
-                f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ from it in width only, "
+                f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ in width only, "
                 f"but differs in {', '.join(different) or 'family'}"
             )
         if self.training_of(name).learning_rate != self.training_of(infinite).learning_rate:
@@ -117,8 +117,8 @@ class EnsembleDistance(EnsembleExperiment):
         compared = [name for name, arm in self.arms.items() if arm.compare_to is not None]
         if len(self.arms) != 2 or len(compared) != 1:
             raise ValueError(
-                f"arms: kind 'ensemble_distance' needs two arms, one of which says compare_to; found {sorted(self.arms)} "
-                f"with compare_to in {compared or 'none'}"
+                f"arms: kind 'ensemble_distance' needs two arms, one of which says compare_to; "
+                f"found {sorted(self.arms)} with compare_to in {compared or 'none'}"
             )
         return self
 

@@ -21,7 +21,8 @@ class Training(StrictModel):
         learning_rate: in units of the loss above; at the start, where a schedule changes it.
         schedule: of the learning rate, over all steps: ``cosine`` and ``linear`` end at 0.
         batch_size: base samples per step (before full augmentation); null trains on the full batch.
-        last_batch: of an epoch, where it is smaller: ``drop`` leaves its samples out of that epoch, ``keep`` trains on it.
+        last_batch: of an epoch, where it is smaller: ``drop`` leaves its samples out of that epoch,
+            ``keep`` trains on it.
         num_epochs: passes over the training set; with full batch the number of steps.
         checkpoint_every: epochs between stored parameters; epoch 0 is stored too. Null stores the last epoch only.
         checkpoints: or the epochs themselves, ascending.
