@@ -1,19 +1,27 @@
-"""Finite point groups of the plane, C_n (rotations) and D_n (rotations and mirror images), as exact tables.
+"""Finite point groups of the plane and of space, as exact tables: the one place where a group is defined.
 
-Every element is written r^k s^e with k = 0..n-1 quarter, eighth ... turns and e in {0, 1} flips, so that products and
-inverses are integer arithmetic modulo n; floating-point numbers appear only in angles and representations.
+An entry of ``POINT_GROUPS`` says how a group is made, from generators (``closure``) or, for C_n and D_n, from integers
+(``planar``); order, products, inverses and matrices follow. Every name in a configuration is looked up here.
 """
 
+import difflib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from emergent.errors import ConfigError
 
 CONTINUOUS_GROUPS = ("SO3",)
 """Rotations of space, of which finite parts are drawn."""
+
+LARGEST_ORDER = 1000
+# Distance of matrix entries below which two elements are the same, and least distance of different ones: products of
+# a few matrices err by 1e-15, and elements of a group of order 1000 differ by more than 1e-3.
+SAME, DIFFERENT = 1e-9, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +32,24 @@ class FiniteGroup:
     0..n-1 are these rotations and element n + k is the left-right mirror image followed by the rotation k.
 
     Attributes:
-        name: ``"C4"``, ``"D4"`` ...
+        name: ``"C4"``, ``"D4"``, ``"octahedral"`` ...
+        symbol: of mathematical text, without dollar signs.
         order: number of elements G.
         product: [G, G] int32; ``product[g, h]`` is the element "first h, then g".
         inverse: [G] int32.
-        angles: [G] rotation angle in radians, counter-clockwise, in [0, 2 pi).
-        reflections: [G] whether the element contains the mirror image.
+        matrices: [G, d, d] float64, orthogonal, of the plane (d = 2: x right, y up) or of space (d = 3), acting on
+            column vectors; integers and halves are exact.
+        angles: [G] rotation angle in radians: counter-clockwise in [0, 2 pi) in the plane, where mirror images carry
+            that of the rotation that follows; about the element's own axis in [0, pi] in space.
+        reflections: [G] whether the element contains a mirror image.
     """
 
     name: str
+    symbol: str
     order: int
     product: Int[np.ndarray, "G G"]
     inverse: Int[np.ndarray, " G"]
+    matrices: Float[np.ndarray, "G d d"]
     angles: Float[np.ndarray, " G"]
     reflections: Bool[np.ndarray, " G"]
 
@@ -44,8 +58,18 @@ class FiniteGroup:
         """Number of elements that are rotations: n for C_n and for D_n."""
         return int(np.count_nonzero(~self.reflections))
 
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates that the matrices act on: 2 for groups of the plane, 3 for those of space."""
+        return self.matrices.shape[-1]
 
-def _assemble(name: str, num_rotations: int, with_reflections: bool) -> FiniteGroup:
+
+def planar(name: str, symbol: str, num_rotations: int, with_reflections: bool) -> FiniteGroup:
+    """Returns C_n or, with reflections, D_n, by integer arithmetic modulo n.
+
+    Every element is r^k s^e with k = 0..n-1 turns and e in {0, 1} flips; floating-point numbers appear only in angles
+    and matrices.
+    """
     turns = np.tile(np.arange(num_rotations), 2 if with_reflections else 1)
     flips = np.repeat(np.arange(2 if with_reflections else 1), num_rotations)
     sign = 1 - 2 * flips
@@ -53,62 +77,124 @@ def _assemble(name: str, num_rotations: int, with_reflections: bool) -> FiniteGr
     turns_of_product = (turns[:, None] + sign[:, None] * turns[None, :]) % num_rotations
     flips_of_product = (flips[:, None] + flips[None, :]) % 2
     inverse = np.where(flips == 1, turns, -turns % num_rotations) + num_rotations * flips
+    angles = 2 * np.pi * turns / num_rotations
+    cosine, sine = np.cos(angles), np.sin(angles)
+    # cos(pi / 2) is 6e-17 in floating point; the image actions recognise exact elements by their integers.
+    exact = 4 * turns % num_rotations == 0
+    cosine, sine = np.where(exact, np.rint(cosine), cosine), np.where(exact, np.rint(sine), sine)
+    matrices = np.stack([cosine, -sine, sine, cosine], axis=-1).reshape(-1, 2, 2)
+    matrices[flips == 1, :, 0] *= -1
     return FiniteGroup(
         name=name,
+        symbol=symbol,
         order=len(turns),
         product=(turns_of_product + num_rotations * flips_of_product).astype(np.int32),
         inverse=inverse.astype(np.int32),
-        angles=2 * np.pi * turns / num_rotations,
+        matrices=matrices,
+        angles=angles,
         reflections=flips == 1,
     )
 
 
-def cyclic_group(num_rotations: int) -> FiniteGroup:
-    """Returns C_n, the rotations by multiples of 360/n degrees."""
-    return _assemble(f"C{num_rotations}", num_rotations, with_reflections=False)
+def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float]]]) -> FiniteGroup:
+    """Returns the group that orthogonal matrices generate, elements in the order in which products reach them.
+
+    Raises:
+        ConfigError: a generator is not orthogonal, or they generate no group of at most ``LARGEST_ORDER`` elements.
+    """
+    factors = np.asarray(generators, float)
+    size = factors.shape[-1]
+    if np.abs(np.einsum("kij,klj->kil", factors, factors) - np.eye(size)).max() > SAME:
+        raise ConfigError(f"group {name!r}: its generators are not orthogonal matrices.")
+    found = [np.eye(size)]
+    for element in found:  # grows while it is read: products of all that is found, breadth first
+        for product in _round(factors @ element):
+            if _positions(name, np.stack(found), product[None])[0] < 0:
+                found.append(product)
+        if len(found) > LARGEST_ORDER:
+            raise ConfigError(f"group {name!r}: its generators generate more than {LARGEST_ORDER} elements.")
+    matrices = np.stack(found)
+    products = np.einsum("gij,hjk->ghik", matrices, matrices).reshape(-1, size, size)
+    cosine = (np.einsum("gii->g", matrices) - 1) / 2 if size == 3 else matrices[:, 0, 0]
+    return FiniteGroup(
+        name=name,
+        symbol=symbol,
+        order=len(matrices),
+        product=_positions(name, matrices, products).reshape(len(matrices), -1),
+        inverse=_positions(name, matrices, matrices.swapaxes(1, 2)),
+        matrices=matrices,
+        angles=np.arccos(np.clip(cosine, -1, 1)),
+        reflections=np.linalg.det(matrices) < 0,
+    )
 
 
-def dihedral_group(num_rotations: int) -> FiniteGroup:
-    """Returns D_n, of order 2n: the rotations of C_n and their products with the left-right mirror image."""
-    return _assemble(f"D{num_rotations}", num_rotations, with_reflections=True)
+def _round(matrices: np.ndarray) -> np.ndarray:
+    """Returns the matrices with entries that are multiples of 1/2 up to round-off made exactly so, without -0."""
+    halves = np.rint(2 * matrices) / 2
+    return np.where(np.abs(matrices - halves) < SAME, halves, matrices) + 0.0
+
+
+def _positions(name: str, elements: Float[np.ndarray, "G d d"], wanted: Float[np.ndarray, "n d d"]) -> np.ndarray:
+    """Returns for every wanted matrix which element it is, -1 for none; between the two there is an error."""
+    distance = np.stack([np.abs(elements - matrix).max((1, 2)) for matrix in wanted])
+    nearest = distance.min(1)
+    if ((nearest > SAME) & (nearest < DIFFERENT)).any():
+        raise ConfigError(f"group {name!r}: its generators do not generate a finite group up to rounding.")
+    return np.where(nearest <= SAME, distance.argmin(1), -1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How one group, or one family of groups with a number n, is made.
+
+    Attributes:
+        symbol: of mathematical text; ``{n}`` is the number.
+        make: name, symbol and number (0 in names without one) to the group.
+    """
+
+    symbol: str
+    make: Callable[[str, str, int], FiniteGroup]
+
+
+_GOLDEN = (1 + 5**0.5) / 2
+_THIRD_TURN = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
+_HALF_TURN = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))
+_QUARTER_TURN = ((0, -1, 0), (1, 0, 0), (0, 0, 1))
+_FIFTH_TURN = (
+    (0.5, -_GOLDEN / 2, (_GOLDEN - 1) / 2),
+    (_GOLDEN / 2, (_GOLDEN - 1) / 2, -0.5),
+    ((_GOLDEN - 1) / 2, 0.5, _GOLDEN / 2),
+)
+
+POINT_GROUPS: dict[str, Entry] = {
+    "C{n}": Entry("C_{{{n}}}", lambda name, symbol, n: planar(name, symbol, n, with_reflections=False)),
+    "D{n}": Entry("D_{{{n}}}", lambda name, symbol, n: planar(name, symbol, n, with_reflections=True)),
+    "tetrahedral": Entry("T", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _HALF_TURN))),
+    "octahedral": Entry("O", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _QUARTER_TURN))),
+    "icosahedral": Entry("I", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _HALF_TURN, _FIFTH_TURN))),
+}
+"""Every group by its name; ``{n}`` stands for a number from 1 to 999. The solids stand for their rotations."""
 
 
 def group_from_name(name: str) -> FiniteGroup:
-    """Returns the group of a name such as ``"C4"``, ``"C16"`` or ``"D4"``.
+    """Returns the group of a name such as ``"C4"``, ``"D4"`` or ``"octahedral"``.
 
     Raises:
-        ConfigError: the name is not C or D followed by a positive number.
+        ConfigError: no entry of ``POINT_GROUPS`` has such a name.
     """
-    match = re.fullmatch(r"([CD])([1-9][0-9]{0,2})", name)
-    if match is None:
-        raise ConfigError(f"group {name!r}: expected C or D followed by a number from 1 to 999, for example C4 or D4.")
-    family, number = match[1], int(match[2])
-    return cyclic_group(number) if family == "C" else dihedral_group(number)
+    for pattern, entry in POINT_GROUPS.items():
+        match = re.fullmatch(re.escape(pattern).replace(r"\{n\}", "(?P<n>[1-9][0-9]{0,2})"), name)
+        if match is not None:
+            return _made(entry, name, int(match.groupdict().get("n") or 0))
+    known = [pattern.format(n=4) for pattern in POINT_GROUPS]
+    close = difflib.get_close_matches(name, [*known, *CONTINUOUS_GROUPS], n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    if name in CONTINUOUS_GROUPS:
+        hint = "; this one is continuous: say how many of its elements to use."
+    patterns = ", ".join(pattern.format(n="n") for pattern in POINT_GROUPS)
+    raise ConfigError(f"group {name!r}: expected a finite point group, one of {patterns} (n from 1 to 999){hint}")
 
 
-def irreps(group: FiniteGroup) -> list[Complex[np.ndarray, "G d d"]]:
-    """Returns one unitary matrix representation for each irreducible representation, the trivial one first.
-
-    C_n has the n characters exp(2 pi i k g / n). D_n has 2 (n odd) or 4 (n even) one-dimensional representations
-    and two-dimensional ones in which a rotation by an angle a acts as the rotation by k a. The squares of the
-    dimensions add up to the order of the group.
-
-    Returns:
-        List of complex128 arrays [G, d, d] with ``rho[product[g, h]] == rho[g] @ rho[h]``.
-    """
-    count = group.num_rotations
-    turns = np.arange(group.order) % count
-    if not group.reflections.any():
-        return [np.exp(2j * np.pi * (k * turns % count) / count)[:, None, None] for k in range(count)]
-    parity = np.where(group.reflections, -1.0, 1.0)
-    one_dimensional = [np.ones(group.order), parity]
-    if count % 2 == 0:
-        alternating = np.where(turns % 2 == 1, -1.0, 1.0)
-        one_dimensional += [alternating, alternating * parity]
-    representations = [character.astype(complex)[:, None, None] for character in one_dimensional]
-    for k in range(1, (count + 1) // 2):
-        phase = 2 * np.pi * (k * turns % count) / count
-        rotation = np.stack([np.cos(phase), -np.sin(phase), np.sin(phase), np.cos(phase)], axis=-1)
-        mirror = np.stack([parity, np.ones(group.order)], axis=-1)
-        representations.append((rotation.reshape(-1, 2, 2) * mirror[:, None, :]).astype(complex))
-    return representations
+@cache
+def _made(entry: Entry, name: str, number: int) -> FiniteGroup:
+    return entry.make(name, entry.symbol.format(n=number), number)

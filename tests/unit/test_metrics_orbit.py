@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
+from emergent.groups.irreps import irreps
 from emergent.groups.lattices import lattice_action
 from emergent.metrics.orbit import (
     MEMBER_METRICS,
@@ -15,7 +16,7 @@ from emergent.metrics.orbit import (
     site_mean,
     symmetric_kl,
 )
-from emergent.point_groups import group_from_name, irreps
+from emergent.point_groups import group_from_name
 
 GENERATOR = np.random.default_rng(0)
 OUTPUTS = GENERATOR.normal(size=(3, 5, 4, 6))  # members, samples, group elements, classes

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from emergent.errors import ConfigError
 from emergent.groups.lattices import exact_index
-from emergent.groups.points import point_matrices
+from emergent.groups.points import point_matrices, require_plane
 from emergent.point_groups import FiniteGroup
 
 
@@ -73,9 +73,10 @@ def image_action(
     """Returns the action of a group on images of ``height`` x ``width`` pixels.
 
     Raises:
-        ConfigError: the image is not square and the group has other rotations than by 180 degrees, or the
-            interpolation is unknown.
+        ConfigError: the group turns space, the image is not square and the group has other rotations than by 180
+            degrees, or the interpolation is unknown.
     """
+    require_plane(group, f"images of {height} x {width} pixels")
     if height != width and group.num_rotations > 2:
         raise ConfigError(
             f"group {group.name} cannot act on images of {height} x {width} pixels: its rotations need a square image. "

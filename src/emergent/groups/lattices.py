@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
-from emergent.groups.points import point_matrices
+from emergent.groups.points import point_matrices, require_plane
 from emergent.point_groups import FiniteGroup
 
 
@@ -41,6 +41,7 @@ def lattice_action(group: FiniteGroup, size: int) -> Int[np.ndarray, "G P"]:
     Raises:
         ConfigError: the group has rotations that do not map the lattice onto itself.
     """
+    require_plane(group, f"a square lattice of side {size}")
     matrices = point_matrices(group)
     if not np.array_equal(matrices, np.rint(matrices)):
         raise ConfigError(

@@ -1,25 +1,30 @@
-"""Rotations of points of the plane: matrices of its point groups, and uniform SO(2) angles."""
+"""Points of the plane and of space: matrices of point groups, and uniform SO(2) angles."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from emergent.errors import ConfigError
 from emergent.point_groups import FiniteGroup
 
 
-def point_matrices(group: FiniteGroup) -> Float[np.ndarray, "G 2 2"]:
-    """Returns the orthogonal float64 matrix of every element, acting on column vectors (x right, y up).
+def point_matrices(group: FiniteGroup) -> Float[np.ndarray, "G d d"]:
+    """Returns the orthogonal float64 matrix of every element, acting on column vectors of the plane or of space.
 
-    Matrices of quarter turns and of their products with the mirror image x -> -x hold the exact integers 0, 1, -1.
+    Matrices of quarter turns and of their products with mirror images hold the exact integers 0, 1, -1.
     """
-    cosine, sine = np.cos(group.angles), np.sin(group.angles)
-    # cos(pi / 2) is 6e-17 in floating point; the image actions recognise exact elements by their integers.
-    exact = 4 * (np.arange(group.order) % group.num_rotations) % group.num_rotations == 0
-    cosine, sine = np.where(exact, np.rint(cosine), cosine), np.where(exact, np.rint(sine), sine)
-    matrices = np.stack([cosine, -sine, sine, cosine], axis=-1).reshape(-1, 2, 2)
-    matrices[group.reflections, :, 0] *= -1
-    return matrices
+    return group.matrices
+
+
+def require_plane(group: FiniteGroup, what: str) -> None:
+    """Checks that a group acts on the plane.
+
+    Raises:
+        ConfigError: it acts on space; ``what`` cannot be moved by it.
+    """
+    if group.dimension != 2:
+        raise ConfigError(f"group {group.name} turns space and cannot act on {what}: use a group of the plane, C4 ...")
 
 
 def angle_matrices(angles: Float[np.ndarray, " R"]) -> Float[np.ndarray, "R 2 2"]:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 
-from emergent.point_groups import FiniteGroup, irreps
+from emergent.groups.irreps import irreps
+from emergent.point_groups import FiniteGroup
 from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule, Spectrum, diagonalise
 
 Representation = Complex[np.ndarray, "G d d"] | Float[np.ndarray, "G d d"]
