@@ -32,7 +32,7 @@ def make_pool(
 ) -> MemberPool:
     """A pool in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set."""
     num = settings["num_members"]
-    metrics = ("orbit_energy_std",) if settings["kind"] == "ising" else ("orbit_same_predictions",)
+    metrics = ("orbit_std",) if settings["kind"] == "ising" else ("orbit_same_predictions",)
     if settings["kind"] == "orbit_divergence":
         metrics = ("orbit_same_predictions", "symmetric_kl")
     paths = []

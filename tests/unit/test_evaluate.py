@@ -18,7 +18,7 @@ ACTION = image_action(group_from_name("C4"), 4, 4)
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(7, 4, 4, 1)).astype(np.float32)
 SETTINGS = {
-    "member_metrics": ["orbit_same_predictions", "correct", "orbit_energy_std"],
+    "member_metrics": ["orbit_same_predictions", "correct", "orbit_std"],
     "ensemble_sizes": [1, 2],
     "max_ensembles": 4,
     "batch_size": 11,
@@ -76,7 +76,7 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
         f"{data}/{name}" for data in samples for name in ("sums", "runs")
     } | {f"test/metric/{name}" for name in SETTINGS["member_metrics"]} | {
         "fields/metric/orbit_same_predictions",
-        "fields/metric/orbit_energy_std",
+        "fields/metric/orbit_std",
     }
     outputs = np.stack([[outputs_by_hand(parameters, e, m) for e in (0, 1)] for m in range(3)])  # M E N G K
     assert arrays["members"].tolist() == [4, 5, 6] and arrays["epochs"].tolist() == [0, 5]
@@ -89,7 +89,7 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
     expected = (classes == classes[..., :1]).sum(-1)
     np.testing.assert_array_equal(arrays["test/metric/orbit_same_predictions"], expected)
     np.testing.assert_array_equal(arrays["fields/metric/orbit_same_predictions"], expected)
-    np.testing.assert_allclose(arrays["test/metric/orbit_energy_std"], outputs.mean(-1).std(-1), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(arrays["test/metric/orbit_std"], outputs.mean(-1).std(-1), rtol=1e-4, atol=1e-6)
 
 
 def test_sets_with_their_own_action_and_outputs_of_every_member() -> None:

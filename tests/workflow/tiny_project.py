@@ -103,7 +103,7 @@ train:
   checkpoint_every: null
 
 evaluate:
-  member_metrics: [orbit_energy_std]
+  member_metrics: [orbit_std]
   energy_scale: mean_absolute
   ensemble_sizes: [2, 4]
   max_ensembles: 2

@@ -15,7 +15,7 @@ from flax import traverse_util
 from emergent.config.models import NetworkModel
 from emergent.domains.samples import Samples
 from emergent.groups.images import ImageAction, orbit
-from emergent.metrics.orbit import MEMBER_METRICS, NEED_LABELS
+from emergent.metrics.registry import member_metric
 from emergent.models.registry import build
 from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
@@ -91,7 +91,7 @@ def evaluate_set(
         parameters: flat name to [E, M, ...].
         members: indices of the block's members over the whole ensemble, consecutive.
         labels: [N], or None where metrics need none.
-        metrics: names in ``MEMBER_METRICS``.
+        metrics: names in ``emergent.metrics.registry.MEMBER_METRICS``.
         runs: ranges of members whose outputs are summed.
         kept: positions of the checkpoints at which every member's outputs are kept.
         on_progress: called with the number of member-checkpoints just finished.
@@ -110,12 +110,12 @@ def evaluate_set(
             if sums is None:
                 sums = np.zeros((len(runs), num_epochs, *outputs.shape), np.float32)
                 shape = (len(members), num_epochs, outputs.shape[0])
-                reduced = {name: np.zeros(shape, MEMBER_METRICS[name][1]) for name in metrics}
+                reduced = {name: np.zeros(shape, member_metric(name).dtype) for name in metrics}
                 stored = np.zeros((len(members), len(kept), *outputs.shape), np.float32)
             if epoch in kept:
                 stored[position, kept.index(epoch)] = outputs
             for name in metrics:
-                reduced[name][position, epoch] = MEMBER_METRICS[name][0](outputs, labels)
+                reduced[name][position, epoch] = member_metric(name)(outputs, labels, None)
             for index, (start, stop) in enumerate(runs):
                 if start <= member < stop:
                     sums[index, epoch] += outputs
@@ -160,7 +160,9 @@ def evaluate_block(
     apply = jax.jit(build(model).apply)
     for name, part in samples.items():
         predict = OrbitPredictor(apply, orbit_inputs(part, actions[name]), settings["batch_size"])
-        metrics = tuple(m for m in settings["member_metrics"] if m not in NEED_LABELS or part.labels is not None)
+        metrics = tuple(
+            m for m in settings["member_metrics"] if not member_metric(m).needs_labels or part.labels is not None
+        )
         reduced = evaluate_set(predict, parameters, members, part.labels, metrics, sorted(runs), kept, on_progress)
         if kept:
             arrays[f"{name}/output_epochs"] = Array(

@@ -1,7 +1,9 @@
-"""Symmetry metrics of a predictor, from its outputs on whole group orbits.
+"""Symmetry metrics of a predictor, from its outputs on whole group orbits and the action on outputs: one family.
 
-Outputs come as ``[..., N, G, K]``: N samples, G group elements (element 0 is the identity), K outputs. Works for one
-member and for the mean of an ensemble alike. NumPy only: the arrays are small and live on the host.
+Outputs come as ``[..., N, G, K]``: N samples, G group elements (element 0 is the identity), K outputs. Every metric
+compares f(g x) with rho(g) f(x), where rho is the action on outputs; without one, outputs are taken as invariant by
+the metrics for which that is the usual meaning, and refused by those for which it is not. Works for one member and for
+the mean of an ensemble alike. NumPy only: the arrays are small and live on the host.
 
 References:
     arXiv 2403.03103 (orbit same prediction, relative orbit standard deviation); arXiv 2410.01452 (divergence).
@@ -12,49 +14,55 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
+from emergent.errors import ConfigError
+from emergent.metrics.classification import log_softmax
+from emergent.metrics.output_actions import Invariant, OutputAction
 
-def orbit_same_predictions(outputs: Float[np.ndarray, "... N G K"]) -> Int[np.ndarray, "... N"]:
+Outputs = Float[np.ndarray, "... N G K"]
+
+
+def _expected(outputs: np.ndarray, action: OutputAction | None) -> np.ndarray:
+    """Returns rho(g) f(x), one for all elements [..., 1, K] where outputs do not move, else [..., G, K]."""
+    if action is not None and action.order != outputs.shape[-2]:
+        raise ValueError(
+            f"the action does not fit the outputs: it has {action.order} elements, the orbits have {outputs.shape[-2]} "
+            f"(shape {outputs.shape})."
+        )
+    if action is None or isinstance(action, Invariant):
+        return outputs[..., :1, :]
+    return action.moved(outputs[..., 0, :])
+
+
+def _required(action: OutputAction | None, metric: str) -> OutputAction:
+    if action is None:
+        raise ConfigError(
+            f"metric {metric!r} compares f(g x) with rho(g) f(x) and needs the action of the group on outputs, which "
+            "these outputs have none of; say how outputs move (data.outputs), or leave the metric out."
+        )
+    return action
+
+
+def orbit_same_predictions(outputs: Outputs, action: OutputAction | None = None) -> Int[np.ndarray, "... N"]:
     """Returns for how many group elements the predicted class is that of the untransformed sample, 1..G."""
-    classes = outputs.argmax(-1)
-    return (classes == classes[..., :1]).sum(-1)
+    return (outputs.argmax(-1) == _expected(outputs, action).argmax(-1)).sum(-1)
 
 
-def correct(outputs: Float[np.ndarray, "... N G K"], labels: Int[np.ndarray, " N"]) -> np.ndarray:
-    """Returns whether the untransformed sample is classified correctly, as 0 or 1."""
-    return (outputs[..., 0, :].argmax(-1) == labels).astype(np.int8)
-
-
-def cross_entropy(outputs: Float[np.ndarray, "... N G K"], labels: Int[np.ndarray, " N"]) -> np.ndarray:
-    """Returns the cross-entropy of the untransformed samples in nats."""
-    log_p = _log_softmax(outputs[..., 0, :].astype(np.float64))
-    return -np.take_along_axis(log_p, np.broadcast_to(labels, log_p.shape[:-1])[..., None], -1)[..., 0]
-
-
-def squared_gap(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N"]:
-    """Returns the mean over group elements and outputs of (f(g x) - f(x))^2; 0 if invariant.
-
-    For the mean of N independent members its expectation is exactly ``floor + slope / N``, where the floor is the gap
-    of the infinite ensemble.
-    """
-    return np.square(outputs - outputs[..., :1, :]).mean((-1, -2))
-
-
-def site_mean(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N G"]:
-    """Returns the mean over output sites: the energy per site (up to -J) predicted from site energies."""
+def site_mean(outputs: Outputs) -> Float[np.ndarray, "... N G"]:
+    """Returns the mean over outputs: of site energies the energy per site (up to -J)."""
     return outputs.mean(-1)
 
 
-def orbit_energy_std(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N"]:
-    """Returns the standard deviation (ddof 0) of the predicted energy per site over the orbit; 0 if invariant."""
-    return site_mean(outputs).std(-1)
+def orbit_std(outputs: Outputs, scalar: Callable[[np.ndarray], np.ndarray] = site_mean) -> Float[np.ndarray, "... N"]:
+    """Returns the standard deviation (ddof 0) of a scalar over the orbit; 0 if invariant.
+
+    Args:
+        outputs: predictions on the orbits.
+        scalar: outputs [..., K] to a number [...]; by default their mean, which permutations of outputs do not change.
+    """
+    return scalar(outputs).std(-1)
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-
-
-def symmetric_kl(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "... N"]:
+def symmetric_kl(outputs: Outputs, action: OutputAction | None = None) -> Float[np.ndarray, "... N"]:
     """Returns KL(p||p_g) + KL(p_g||p) in nats, averaged over all G elements, the identity included.
 
     p is the softmax of the logits at the untransformed sample, p_g at the one transformed by g.
@@ -62,32 +70,39 @@ def symmetric_kl(outputs: Float[np.ndarray, "... N G K"]) -> Float[np.ndarray, "
     References:
         arXiv 2410.01452.
     """
-    log_p = _log_softmax(outputs.astype(np.float64))
-    log_q = log_p[..., :1, :]
+    log_p = log_softmax(outputs.astype(np.float64))
+    log_q = _expected(log_p, action)
     return ((np.exp(log_p) - np.exp(log_q)) * (log_p - log_q)).sum(-1).mean(-1)
 
 
-def orbit_mse(
-    outputs: Float[np.ndarray, "... N G K"], output_representation: Float[np.ndarray, "G K K"]
-) -> Float[np.ndarray, "... N"]:
+def orbit_mse(outputs: Outputs, action: OutputAction | None) -> Float[np.ndarray, "... N"]:
     """Returns the mean over g and outputs of |f(g x) - rho(g) f(x)|^2; 0 if equivariant.
 
-    Args:
-        outputs: predictions on the orbits.
-        output_representation: rho(g) for every element, in the group's order.
+    For the mean of M independent members its expectation is exactly ``floor + slope / M``, where the floor is that of
+    the infinite ensemble, because the difference is linear in the outputs.
+
+    Raises:
+        ConfigError: no action on outputs.
     """
-    moved = np.einsum("gij,...j->...gi", output_representation, outputs[..., 0, :])
-    return np.square(outputs - moved).mean((-1, -2))
+    outputs = outputs.astype(np.float64)
+    return np.square(outputs - _expected(outputs, _required(action, "orbit_mse"))).mean((-1, -2))
 
 
-MEMBER_METRICS: dict[str, tuple[Callable[..., np.ndarray], np.dtype]] = {
-    "orbit_same_predictions": (lambda outputs, labels: orbit_same_predictions(outputs), np.dtype(np.uint8)),
-    "correct": (correct, np.dtype(np.uint8)),
-    "orbit_energy_std": (lambda outputs, labels: orbit_energy_std(outputs), np.dtype(np.float32)),
-    "symmetric_kl": (lambda outputs, labels: symmetric_kl(outputs), np.dtype(np.float32)),
-    "cross_entropy": (cross_entropy, np.dtype(np.float32)),
-}
-"""Reductions of one member's outputs to a number per sample, by their name in ``evaluate.member_metrics``."""
+def squared_gap(outputs: Outputs) -> Float[np.ndarray, "... N"]:
+    """Returns the mean over group elements and outputs of (f(g x) - f(x))^2, the orbit MSE of invariant outputs."""
+    return orbit_mse(outputs, Invariant(outputs.shape[-2]))
 
-NEED_LABELS = frozenset({"correct", "cross_entropy"})
-"""Metrics that sets without labels do not have."""
+
+def equivariance_error(outputs: Outputs, action: OutputAction | None) -> Float[np.ndarray, "... N"]:
+    """Returns the root of the orbit MSE over that of the mean square of the outputs on the orbit; 0 if equivariant.
+
+    Outputs that are zero on the whole orbit are equivariant. An output without any relation between the elements has
+    an error of about the root of 2.
+
+    Raises:
+        ConfigError: no action on outputs.
+    """
+    outputs = outputs.astype(np.float64)
+    error = np.sqrt(orbit_mse(outputs, _required(action, "equivariance_error")))
+    size = np.sqrt(np.square(outputs).mean((-1, -2)))
+    return np.divide(error, size, out=np.zeros_like(error), where=size > 0)

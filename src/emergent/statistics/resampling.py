@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
+from emergent.metrics.classification import correct, cross_entropy
+from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.laws import Law, LeaveOut, divergence_law, jackknife_error, law_design, squared_gap_law
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent.metrics.orbit import correct
+from emergent.metrics.classification import correct
 from emergent.statistics.ensembles import fit_noise_floor, mean_and_error
 from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import Quantities, aliases

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent.metrics.orbit import correct, cross_entropy, orbit_same_predictions, symmetric_kl
+from emergent.metrics.classification import correct, cross_entropy
+from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.point_groups import group_from_name
 from emergent.statistics.laws import jackknife_error
 from emergent.statistics.resampling import FEWEST_REPETITIONS, Resampled, resample

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from emergent import storage
 from emergent.metrics.energy import energy_scale, gaussian_orbit_std
-from emergent.metrics.orbit import orbit_energy_std, site_mean
+from emergent.metrics.orbit import orbit_std, site_mean
 from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import Quantities
 
@@ -46,7 +46,7 @@ def summarise_ising(
         invariance.append(float((np.abs(ntk_energy - ntk_energy[:, :1]).max(1) / np.abs(ntk_energy).mean()).max()))
         spread = gaussian_orbit_std(infinite[f"{data}/energy_covariance"]) / scale
         orbit_rows.append(_members_row(NTK_ARM, 0, data, spread[:, None]))
-        ntk_std = float((orbit_energy_std(infinite[f"{data}/mean"]) / scale).mean())
+        ntk_std = float((orbit_std(infinite[f"{data}/mean"]) / scale).mean())
         for size in settings["ensemble_sizes"]:
             head = {"arm": NTK_ARM, "width": 0, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
             orbit_rows.append(head | {"predictor": "ensemble", "mean": ntk_std})
@@ -54,13 +54,13 @@ def summarise_ising(
         for arm in settings["arm_order"]:
             width = settings["widths"][arm]
             pool = pools[arm]
-            members = pool.metric(data, "orbit_energy_std").astype(np.float64)[:, -1:] / scale
+            members = pool.metric(data, "orbit_std").astype(np.float64)[:, -1:] / scale
             orbit_rows.append(_members_row(arm, width, data, members))
             _add_members(quantities, arm, data, members[:, 0])
             curve = []
             for size in settings["ensemble_sizes"]:
                 outputs = [part[-1] for part in pool.ensembles(data, size, settings["max_ensembles"])]
-                stds = np.array([(orbit_energy_std(part) / scale).mean() for part in outputs])
+                stds = np.array([(orbit_std(part) / scale).mean() for part in outputs])
                 gaps = np.array([(np.abs(site_mean(part)[:, 0] - ntk_energy[:, 0]) / scale).mean() for part in outputs])
                 head = {"arm": arm, "width": width, "data": data, "ensemble_size": size}
                 orbit_rows.append(head | {"predictor": "ensemble"} | _spread(stds))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emergent.metrics.orbit import correct, orbit_same_predictions
+from emergent.metrics.classification import correct
+from emergent.metrics.orbit import orbit_same_predictions
 from emergent.point_groups import group_from_name
 from emergent.statistics.ensembles import Run, disjoint_ensembles, mean_and_error
 from emergent.summaries.pool import MemberPool

@@ -20,7 +20,8 @@ from scipy.stats import ttest_ind_from_stats
 
 from emergent import storage
 from emergent.errors import DataError
-from emergent.metrics.orbit import correct, orbit_same_predictions, symmetric_kl
+from emergent.metrics.classification import correct
+from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.laws import jackknife_error
 from emergent.summaries.quantities import Quantities, aliases
