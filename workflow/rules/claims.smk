@@ -1,4 +1,7 @@
-# Needs: summaries, config/claims.yaml, config/references. Makes: figures/<scale>/claims.*, assumptions.html and provenance.html
+# Comes in: summaries, config/claims.yaml with config/references, stage configurations, provenance files. Made:
+# figures/<scale>/claims.* (what the papers report beside this run, with a verdict each), assumptions.html, provenance.html.
+#
+# Why: a reproduction answers "does it agree?" in numbers, and says what was assumed and how every file came about.
 
 
 rule claims:

@@ -1,13 +1,19 @@
-# Reads and validates all configuration; the only place with Python beyond one-line input functions.
+# Comes in: everything under config/. Made: PLAN, which knows every experiment, data set and figure of this run, and CODE, the
+# fingerprint of all code behind a command-line verb. No rule: the others ask these two.
 #
-# PLAN knows every experiment at every scale; CODE maps a command-line verb to the fingerprint of all code behind it.
+# Why here: configuration is read and validated while Snakemake parses its files, so that any mistake is reported before
+# the first job. A rule reruns when its data, the canonical JSON of its stage or its code's fingerprint changes; Snakemake
+# itself does not see edits inside an imported package. The only Python beyond one-line input functions is in this file.
 
 import shlex
 import sys
 from pathlib import Path
 
-# Jobs run in the environment of this snakemake and find the package there or, not installed, beside the Snakefile.
-SOURCE = Path(workflow.basedir) / "src"
+# Where this file is, whichever Snakefile includes it and from wherever it was started.
+ROOT = Path(str(workflow.current_basedir)).resolve().parents[1]
+
+# Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow.
+SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 shell.prefix(
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={shlex.quote(str(SOURCE))};"
@@ -19,7 +25,8 @@ from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 
 try:
-    PLAN = Plan(config, Path(workflow.basedir) / "config")
+    PLAN = Plan(config, ROOT / "config")
+    PLAN.require_memory()
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.
     sys.exit(f"error: {error}")
@@ -27,7 +34,6 @@ except EmergentError as error:
 CODE = {
     verb: code_fingerprint(f"emergent.cli.{verb}", SOURCE)
     for verb in (
-        "kernel",
         *PLAN.all_verbs(),
         "summarise",
         "figure",
@@ -58,47 +64,41 @@ def dataset_code(dataset):
     return "+".join(code_fingerprint(module, SOURCE) for module in modules)
 
 
-def prepared(wildcards, stage="evaluate"):
-    """Returns name and path of every prepared data set that a stage of an experiment reads."""
-    names = PLAN.datasets(wildcards.scale, wildcards.experiment, stage)
-    return {name: f"results/datasets/{name}/prepared.h5" for name in names}
+def prepared(stage):
+    """Returns an input function: name and path of every prepared data set that a stage of an experiment reads."""
+
+    def paths(wildcards):
+        names = PLAN.datasets(wildcards.scale, wildcards.experiment, stage)
+        return {name: f"results/datasets/{name}/prepared.h5" for name in names}
+
+    return paths
 
 
-def prepared_for_kernel(wildcards):
-    """Returns name and path of every prepared data set that the kernel stage reads."""
-    return prepared(wildcards, "kernel")
-
-
-def prepared_for_training(wildcards):
-    """Returns name and path of every prepared data set that training reads."""
-    return prepared(wildcards, "train")
-
-
-def dataset_flags(wildcards, stage):
-    """Returns the flags that name the prepared data sets of a stage."""
-    return [
-        f"--dataset {name}={path}" for name, path in prepared(wildcards, stage).items()
+def dataset_flags(stage):
+    """Returns a parameter function: the flags that name the prepared data sets of a stage."""
+    return lambda wildcards: [
+        f"--dataset {name}={path}" for name, path in prepared(stage)(wildcards).items()
     ]
 
 
 def verb(wildcards, stage):
-    """Returns the command-line verb of a stage; kinds without a stage have none, and no rule asks for it."""
-    return PLAN.verb(wildcards.scale, wildcards.experiment, stage) or "validate"
-
-
-def final_stage(scale, experiment):
-    """Returns the stage whose files the summary reads."""
-    return "evaluate" if PLAN.verb(scale, experiment, "evaluate") else "train"
+    """Returns the command-line verb of a stage of an experiment; an experiment without that stage is an error."""
+    return PLAN.verb(wildcards.scale, wildcards.experiment, stage)
 
 
 def evaluated(wildcards):
     """Returns the blocks of all arms that the summary of an experiment reads."""
-    stage = final_stage(wildcards.scale, wildcards.experiment)
+    stage = PLAN.kind(wildcards.scale, wildcards.experiment).final_stage
     folder = f"results/{wildcards.scale}/{wildcards.experiment}/{stage}"
     return [
         f"{folder}/{block}"
         for block in PLAN.blocks(wildcards.scale, wildcards.experiment)
     ]
+
+
+def predicted(wildcards):
+    """Returns the predictions of infinitely wide ensembles that the summary of an experiment reads."""
+    return list(PLAN.predictions(wildcards.scale, wildcards.experiment).values())
 
 
 def figure_files(scale):
@@ -158,13 +158,12 @@ def sidecars(wildcards):
     files = []
     for name in PLAN.run.experiments:
         folder = f"results/{wildcards.scale}/{name}"
-        stages = dict.fromkeys(["train", final_stage(wildcards.scale, name)])
+        final = PLAN.kind(wildcards.scale, name).final_stage
         files += [
             f"{folder}/{stage}/{block}"
-            for stage in stages
+            for stage in dict.fromkeys(["train", final])
             for block in PLAN.blocks(wildcards.scale, name)
         ]
-        if PLAN.has_kernel(wildcards.scale, name):
-            files += [f"{folder}/kernels/predictions.h5"]
+        files += PLAN.predictions(wildcards.scale, name).values()
         files += [f"{folder}/summary.h5"]
     return [f"{file}.provenance.json" for file in files]

@@ -1,6 +1,6 @@
-# Needs: config/experiments/*.yaml (through PLAN). Makes: results/<scale>/<experiment>/config/[<arm>/]<stage>.json
+# Comes in: config/experiments/*.yaml and config/datasets.yaml, through PLAN. Made: results/<scale>/<experiment>/config/[<arm>/]<stage>.json
 #
-# Each stage reads only its own canonical JSON, so that a setting of another stage, the order of keys or a comment never
+# Why: each stage reads only its own canonical JSON, so that a setting of another stage, the order of keys or a comment never
 # makes it run again. The rule runs when the text changes.
 
 

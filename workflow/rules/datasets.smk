@@ -1,4 +1,7 @@
-# Needs: config/datasets.yaml (through PLAN), a mirror folder or the network. Makes: results/datasets/<dataset>/prepared.h5
+# Comes in: config/datasets.yaml, through PLAN, and files from a mirror folder or the network. Made:
+# results/datasets/<dataset>/raw/<file>, verified bytes, and prepared.h5, arrays by split.
+#
+# Why two steps: an address that has moved must not prepare anything again, and embedded or generated sets need no download.
 
 
 rule download:

@@ -1,10 +1,14 @@
-# Needs: trained blocks, prepared data. Makes: evaluate/<arm>/members_<block>.h5 and summary.h5 of an experiment
+# Comes in: trained blocks, prepared test sets, predictions of infinitely wide ensembles. Made: evaluate/<arm>/members_<block>.h5,
+# what members do on the orbits of the test sets, and summary.h5, the few small tables that figures and claims read.
+#
+# Why two steps: outputs on whole orbits are large and belong to a block; what is asked of them belongs to the experiment,
+# changes often, and is computed in seconds.
 
 
 rule evaluate:
     """Evaluates one trained block on the orbits of all evaluation sets."""
     input:
-        unpack(prepared),
+        unpack(prepared("evaluate")),
         config="results/{scale}/{experiment}/config/{arm}/evaluate.json",
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
     output:
@@ -21,7 +25,7 @@ rule evaluate:
         ),
     params:
         verb=lambda wildcards: verb(wildcards, "evaluate"),
-        datasets=lambda wildcards: dataset_flags(wildcards, "evaluate"),
+        datasets=dataset_flags("evaluate"),
         code=lambda wildcards: CODE[verb(wildcards, "evaluate")],
     shell:
         "python -m emergent.cli.{params.verb}"
@@ -39,11 +43,7 @@ rule summarise:
     input:
         config="results/{scale}/{experiment}/config/summary.json",
         blocks=evaluated,
-        kernel=lambda wildcards: (
-            f"results/{wildcards.scale}/{wildcards.experiment}/kernels/predictions.h5"
-            if PLAN.has_kernel(wildcards.scale, wildcards.experiment)
-            else []
-        ),
+        predictions=predicted,
         samples=lambda wildcards: PLAN.sample_paths(
             wildcards.scale, wildcards.experiment
         ),
@@ -60,18 +60,19 @@ rule summarise:
         blocks=lambda wildcards, input: [
             f"--block {Path(path).parent.name}={path}" for path in input.blocks
         ],
-        kernel=lambda wildcards, input: (
-            f"--kernel {input.kernel}" if input.kernel else ""
-        ),
+        predictions=lambda wildcards, input: [
+            f"--prediction {Path(path).parent.name}={path}"
+            for path in input.predictions
+        ],
         samples=lambda wildcards, input: (
-            f"--samples {input.samples}" if input.samples else ""
+            f"--samples {input.samples[0]}" if input.samples else ""
         ),
         code=CODE["summarise"],
     shell:
         "python -m emergent.cli.summarise"
         " --config {input.config}"
         " {params.blocks}"
-        " {params.kernel}"
+        " {params.predictions}"
         " {params.samples}"
         " --fingerprint {params.code}"
         " --output {output.summary}"

@@ -1,4 +1,7 @@
-# Needs: summaries, config/figures.yaml (through PLAN), config/references. Makes: figures/<scale>/<paper>/<name>.*
+# Comes in: summaries, published curves in config/references, and the entry of config/figures.yaml, through PLAN. Made:
+# figures/<scale>/<paper>/<name>.*, each figure in three formats (a table in four), with its caption and the CSV behind it.
+#
+# Why one job each: an edited caption or plot redraws what it touches, and a missing experiment stops one figure only.
 
 
 rule figure_config:

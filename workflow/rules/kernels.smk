@@ -1,29 +1,32 @@
-# Needs: prepared data, config/kernel.json. Makes: results/<scale>/<experiment>/kernels/predictions.h5
+# Comes in: prepared training and test sets, and config/<arm>/predict.json. Made:
+# results/<scale>/<experiment>/kernels/<arm>/predictions.h5, for every arm with a section infinite_width.
+#
+# Why: an infinitely wide ensemble under gradient flow is a Gaussian process whose mean and covariance follow from two
+# kernels (NNGP and NTK). It is predicted at the training time of the finite members, on the same orbits, so that the
+# summary can lay both side by side.
 
 
-rule kernel:
-    """Predicts mean and covariance of the infinitely wide ensemble."""
+rule predict:
+    """Predicts mean and covariance of the infinitely wide ensemble of one arm."""
     input:
-        unpack(prepared_for_kernel),
-        config="results/{scale}/{experiment}/config/kernel.json",
+        unpack(prepared("predict")),
+        config="results/{scale}/{experiment}/config/{arm}/predict.json",
     output:
-        predictions="results/{scale}/{experiment}/kernels/predictions.h5",
-        provenance="results/{scale}/{experiment}/kernels/predictions.h5.provenance.json",
+        predictions="results/{scale}/{experiment}/kernels/{arm}/predictions.h5",
+        provenance="results/{scale}/{experiment}/kernels/{arm}/predictions.h5.provenance.json",
     log:
-        "results/{scale}/{experiment}/logs/kernel.log",
+        "results/{scale}/{experiment}/logs/predict_{arm}.log",
     benchmark:
-        "results/{scale}/{experiment}/benchmarks/kernel.tsv"
+        "results/{scale}/{experiment}/benchmarks/predict_{arm}.tsv"
     threads: 2
     resources:
         mem_mb=8000,
     params:
-        datasets=lambda wildcards: [
-            f"--dataset {name}={path}"
-            for name, path in prepared_for_kernel(wildcards).items()
-        ],
-        code=CODE["kernel"],
+        verb=lambda wildcards: verb(wildcards, "predict"),
+        datasets=dataset_flags("predict"),
+        code=lambda wildcards: CODE[verb(wildcards, "predict")],
     shell:
-        "python -m emergent.cli.kernel"
+        "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
         " {params.datasets}"
         " --threads {threads}"

@@ -1,10 +1,14 @@
-# Needs: prepared training data, config/<arm>/train.json. Makes: results/<scale>/<experiment>/train/<arm>/members_<block>.h5
+# Comes in: prepared training data and config/<arm>/train.json. Made: results/<scale>/<experiment>/train/<arm>/members_<block>.h5,
+# the parameters of a block of members at the checkpoints of training.
+#
+# Why blocks: a member is the same network whatever its block, so that a larger ensemble adds blocks and recomputes none, and
+# a cluster trains them side by side.
 
 
 rule train:
     """Trains one block of members of one arm."""
     input:
-        unpack(prepared_for_training),
+        unpack(prepared("train")),
         config="results/{scale}/{experiment}/config/{arm}/train.json",
     output:
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
@@ -20,7 +24,7 @@ rule train:
         mem_mb=4000,
     params:
         verb=lambda wildcards: verb(wildcards, "train"),
-        datasets=lambda wildcards: dataset_flags(wildcards, "train"),
+        datasets=dataset_flags("train"),
         code=lambda wildcards: CODE[verb(wildcards, "train")],
     shell:
         "python -m emergent.cli.{params.verb}"

@@ -5,12 +5,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from emergent import provenance
+from emergent.config.base import canonical_json, validate_json
+from emergent.config.stages import ArmStage, Stage
 from emergent.errors import ConfigError, EmergentError
+
+StageModel = TypeVar("StageModel", bound=Stage)
 
 
 def main_guard(main: Callable[[], None]) -> None:
@@ -22,19 +26,17 @@ def main_guard(main: Callable[[], None]) -> None:
         sys.exit(1)
 
 
-def read_stage_config(path: Path, stage: str) -> dict[str, Any]:
-    """Returns the canonical configuration of a stage.
+def read_stage(path: Path, model: type[StageModel]) -> StageModel:
+    """Returns the settings of a stage from its canonical JSON, as the plan wrote it.
 
     Raises:
-        ConfigError: the file is missing, is not JSON or belongs to another stage.
+        ConfigError: the file is missing, is not JSON, or holds the settings of another stage.
     """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
         raise ConfigError(f"{path}: not a readable stage configuration: {error}") from None
-    if config.get("stage") != stage:
-        raise ConfigError(f"{path}: expected the configuration of stage {stage!r}, found {config.get('stage')!r}.")
-    return config
+    return validate_json(model, text, str(path))
 
 
 def limit_threads(threads: int) -> None:
@@ -49,13 +51,13 @@ def limit_threads(threads: int) -> None:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 
 
-def file_attributes(config: dict[str, Any], fingerprint: str) -> dict[str, str]:
+def file_attributes(stage: Stage, fingerprint: str) -> dict[str, str]:
     """Returns the root attributes of an output file: what determined its content."""
     return {
-        "experiment": config["experiment"],
-        "arm": config.get("arm", ""),
-        "seed": str(config["seed"]),
-        "config_json": json.dumps(config, sort_keys=True, separators=(",", ":")),
+        "experiment": stage.experiment,
+        "arm": stage.arm if isinstance(stage, ArmStage) else "",
+        "seed": str(stage.seed),
+        "config_json": canonical_json(stage),
         "code_fingerprint": fingerprint,
         "versions_json": json.dumps(provenance.versions(), sort_keys=True),
     }

@@ -1,15 +1,33 @@
 """Verb ``summarise``: all evaluated blocks of an experiment to the small tables that figures and claims read."""
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
-from emergent.cli._run import file_attributes, main_guard, read_stage_config
+from emergent.cli._run import file_attributes, main_guard, read_stage
+from emergent.config.kinds import KINDS
+from emergent.config.stages import SummaryStage
+from emergent.errors import ConfigError
 from emergent.storage import Array
-from emergent.summaries.registry import summarise
+from emergent.summaries.registry import SUMMARIES
+
+NUM_SHOWN = 9
+"""Samples that are kept for a figure of the inputs themselves."""
+
+
+def read_summary_stage(path: Path) -> SummaryStage:
+    """Returns the settings of the summary, in the class of the experiment's kind."""
+    try:
+        kind = json.loads(path.read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path}: not a readable stage configuration: {error}") from None
+    if kind not in KINDS:
+        raise ConfigError(f"{path}: kind: expected one of {', '.join(KINDS)}, found {kind!r}.")
+    return read_stage(path, KINDS[kind].summary)
 
 
 def main() -> None:
@@ -19,23 +37,27 @@ def main() -> None:
     parser.add_argument(
         "--block", action="append", required=True, metavar="ARM=PATH", help="evaluated block; repeatable"
     )
-    parser.add_argument("--kernel", type=Path, help="infinite-width predictions, where the experiment has them")
+    parser.add_argument(
+        "--prediction", action="append", default=[], metavar="ARM=PATH", help="infinitely wide ensemble; repeatable"
+    )
     parser.add_argument("--samples", type=Path, help="prepared data whose first nine test inputs are kept for a figure")
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     arguments = parser.parse_args()
 
-    config = read_stage_config(arguments.config, "summary")
-    blocks: dict[str, list[Path]] = {arm: [] for arm in config["arm_order"]}
+    stage = read_summary_stage(arguments.config)
+    blocks: dict[str, list[Path]] = {arm.name: [] for arm in stage.arms}
     for item in arguments.block:
         ((arm, path),) = parse_pairs([item], "--block").items()
+        if arm not in blocks:
+            raise ConfigError(f"--block {item}: expected one of the arms {', '.join(blocks)}, found {arm!r}.")
         blocks[arm].append(path)
-    tables = summarise(config, blocks, arguments.kernel)
+    tables = SUMMARIES[stage.kind](stage, blocks, parse_pairs(arguments.prediction, "--prediction"))
     arrays = {}
     if arguments.samples:
-        tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:9]
+        tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:NUM_SHOWN]
         arrays["ood_samples"] = Array(tiles.astype(np.float32), ("sample", "row", "column", "channel"))
-    attributes = file_attributes(config, arguments.fingerprint)
+    attributes = file_attributes(stage, arguments.fingerprint)
     storage.write(
         arguments.output, stage="summary", attributes=attributes, arrays=arrays, tables=tables, allow_nan=True
     )

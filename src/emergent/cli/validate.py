@@ -6,7 +6,7 @@ from pathlib import Path
 from emergent.cli._run import main_guard
 from emergent.config.base import read_yaml
 from emergent.config.claims import read_claims
-from emergent.config.plan import STAGES, Plan
+from emergent.config.plan import Plan
 from emergent.config.references import read_reference
 from emergent.config.study import SCALES
 
@@ -23,12 +23,10 @@ def main() -> None:
         plan = Plan(run | {"scale": scale, "experiments": names, "figures": None}, folder)
         for name in plan.names:
             experiment = plan.experiment(scale, name)
-            for stage in ("summary", *(("kernel",) if plan.has_kernel(scale, name) else ())):
-                plan.stage_json(scale, name, stage)
-            for arm in experiment.arm_names:
-                for stage in STAGES:
-                    if plan.verb(scale, name, stage):
-                        plan.stage_json(scale, name, stage, arm)
+            plan.stage_json(scale, name, "summary")
+            for stage in plan.kind(scale, name).verbs:
+                for arm in experiment.arms_of(stage):
+                    plan.stage_json(scale, name, stage, arm)
             print(f"ok  {name:24s} {scale:7s} {len(experiment.arm_names)} arms x {experiment.members.num} members")
     claims = read_claims(folder / "claims.yaml")
     references = sorted((folder / "references").glob("*.json"))

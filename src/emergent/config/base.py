@@ -121,20 +121,37 @@ def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [f"{source}: {error.error_count()} problem(s) in the configuration:"]
-        for item in error.errors():
-            path = ".".join(str(part) for part in item["loc"]) or "(top level)"
-            message = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "extra_forbidden":
-                owner = _model_at(model, item["loc"])
-                known = sorted(owner.model_fields)
-                message = f"unknown key{hint(str(item['loc'][-1]), known)}"
-                if known:
-                    message += f" Allowed here: {', '.join(known)}."
-            # A check of a whole section says itself what it found.
-            whole = item["type"] == "value_error" and isinstance(item.get("input"), dict)
-            lines.append(f"  {path}: {message}" + ("" if whole else f" (found {_short(item.get('input'))})"))
-        raise ConfigError("\n".join(lines)) from None
+        raise _config_error(model, error, source) from None
+
+
+def validate_json(model: type[Model], text: str, source: str) -> Model:
+    """Returns canonical JSON as a typed model.
+
+    Raises:
+        ConfigError: not JSON, or as for ``validate``.
+    """
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise _config_error(model, error, source) from None
+
+
+def _config_error(model: type[BaseModel], error: ValidationError, source: str) -> ConfigError:
+    """Returns the error with each offending key path, the value found and what is allowed."""
+    lines = [f"{source}: {error.error_count()} problem(s) in the configuration:"]
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            owner = _model_at(model, item["loc"])
+            known = sorted(owner.model_fields)
+            message = f"unknown key{hint(str(item['loc'][-1]), known)}"
+            if known:
+                message += f" Allowed here: {', '.join(known)}."
+        # A check of a whole section says itself what it found.
+        whole = item["type"] == "value_error" and isinstance(item.get("input"), dict)
+        lines.append(f"  {path}: {message}" + ("" if whole else f" (found {_short(item.get('input'))})"))
+    return ConfigError("\n".join(lines))
 
 
 def _short(value: Any) -> str:

@@ -79,6 +79,7 @@ class DatasetEntry(StrictModel):
         splits: split name to number of samples; checked when the data set is prepared.
         stand_in_for: what this data set replaces, for captions; null for the real thing.
         notes: what a reader of a number must know about these pixels.
+        caption_note: sentence that captions of figures on this data set repeat.
     """
 
     title: str
@@ -90,6 +91,7 @@ class DatasetEntry(StrictModel):
     splits: dict[Name, PositiveInt]
     stand_in_for: str | None
     notes: str | None
+    caption_note: str | None = None
 
     @model_validator(mode="after")
     def _files_are_consistent(self) -> "DatasetEntry":
@@ -255,7 +257,7 @@ class DatasetRegistry(StrictModel):
 
     def prepare_config(self, dataset: str) -> AnyEntry:
         """Returns the configuration of the stage ``prepare``: the entry without addresses, digests and words."""
-        words = {"title": "", "licence": "", "citation": "", "stand_in_for": None, "notes": None}
+        words = {"title": "", "licence": "", "citation": "", "stand_in_for": None, "notes": None, "caption_note": None}
         return self.entry(dataset).model_copy(update={"files": (), "raw": None, **words})
 
 

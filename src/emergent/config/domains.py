@@ -4,6 +4,7 @@ A domain says what one sample is (an image, a cloud of points, a few vectors) an
 class for training, which knows nothing of evaluation sets, and one for the experiment, which adds them.
 """
 
+import math
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
@@ -92,6 +93,11 @@ class ImageTraining(_TrainingSection):
     scaling: Literal["none", "standardise"]
     outputs: Literal["invariant", "pixels"] = "invariant"
 
+    @property
+    def sample_floats(self) -> int:
+        """Returns the numbers in one input."""
+        return math.prod(self.shape)
+
 
 class PointCloudTraining(_TrainingSection):
     """Clouds of points, drawn from meshes at every access; classes as targets.
@@ -105,6 +111,11 @@ class PointCloudTraining(_TrainingSection):
     sampling: Sampling
     test_points: Literal["per_member", "shared"] = "per_member"
 
+    @property
+    def sample_floats(self) -> int:
+        """Returns the numbers in one input: its points and their neighbours."""
+        return self.sampling.num_points * (3 + self.sampling.num_neighbours)
+
 
 class VectorTraining(_TrainingSection):
     """A few vectors of space per sample.
@@ -117,6 +128,11 @@ class VectorTraining(_TrainingSection):
     domain: Literal["vectors"]
     num_vectors: PositiveInt
     outputs: Literal["invariant", "vectors"] = "invariant"
+
+    @property
+    def sample_floats(self) -> int:
+        """Returns the numbers in one input."""
+        return 3 * self.num_vectors
 
 
 TrainingData = Annotated[ImageTraining | PointCloudTraining | VectorTraining, Field(discriminator="domain")]

@@ -4,12 +4,13 @@ Each question asked of the evaluated members is a subclass (``emergent.config.qu
 its summary. What training, evaluation and prediction may depend on is cut out here.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
-from emergent.config.domains import Data, ImageData, for_evaluation, for_training, selections
+from emergent.config.domains import Data, EvaluationSet, ImageData, for_evaluation, for_training, selections
 from emergent.config.evaluation import Evaluation, EvaluationSettings
 from emergent.config.groups import Augmentation, GroupName, orbit_order
 from emergent.config.models import Model
@@ -109,9 +110,7 @@ class EnsembleExperiment(StudyBase):
         """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
         where = f"arms.{name}.infinite_width: the prediction describes"
         if getattr(arm.model, "parametrisation", None) != "ntk":
-            raise ValueError(
-                f"{where} networks of a family with a kernel in parametrisation 'ntk', found family {arm.model.family!r}"
-            )
+            raise ValueError(f"{where} families with a kernel, in parametrisation 'ntk'; found {arm.model.family!r}")
         if self.train.batch_size is not None:
             raise ValueError(
                 f"{where} full-batch training; set train.batch_size to null, found {self.train.batch_size}"
@@ -157,6 +156,10 @@ class EnsembleExperiment(StudyBase):
         """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""
         return tuple((entry.dataset, entry.split) for entry in self.data.evaluate.values() if entry.show_samples)
 
+    def test_sets(self) -> Mapping[str, EvaluationSet]:
+        """Returns the evaluation sets by name."""
+        return self.data.evaluate
+
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on.
 
@@ -181,12 +184,9 @@ class EnsembleExperiment(StudyBase):
             )
         data = for_evaluation(self.data)
         if stage == "evaluate":
-            settings = EvaluationSettings(
-                **self.evaluate.model_dump(include=set(EvaluationSettings.model_fields)),
-                output_epochs=self.output_epochs(),
-                whole_blocks=self.keeps_whole_blocks,
+            return EvaluateStage(
+                **common, data=data, model=own.model, orbit=own.orbit, evaluate=self.evaluation_settings()
             )
-            return EvaluateStage(**common, data=data, model=own.model, orbit=own.orbit, evaluate=settings)
         if stage == "predict" and own.infinite_width is not None:
             return PredictStage(
                 **common,
@@ -199,6 +199,14 @@ class EnsembleExperiment(StudyBase):
                 readings=own.infinite_width.readings,
             )
         raise ConfigError(f"{self.experiment}, arm {arm}: no stage {stage!r}.")
+
+    def evaluation_settings(self) -> EvaluationSettings:
+        """Returns what the evaluation of a block may depend on."""
+        return EvaluationSettings(
+            **self.evaluate.model_dump(include=set(EvaluationSettings.model_fields)),
+            output_epochs=self.output_epochs(),
+            whole_blocks=self.keeps_whole_blocks,
+        )
 
     def summary_stage(self) -> SummaryStage:
         """Returns what the summary depends on; each question adds its own settings."""
@@ -232,3 +240,18 @@ class EnsembleExperiment(StudyBase):
             "max_ensembles": self.evaluate.max_ensembles,
             "reference_ensemble_size": self.evaluate.reference_ensemble_size or max(sizes),
         }
+
+    def evaluation_bytes(self, arm: str, num_samples: Mapping[str, int]) -> int:
+        """Returns the estimated peak memory, in bytes, of evaluating one block of an arm.
+
+        Args:
+            arm: name of the arm.
+            num_samples: size of each evaluation set.
+        """
+        facts = self.arm_facts(arm)
+        inputs = sum(num_samples.values()) * facts.order
+        outputs = inputs * self.arms[arm].model.num_outputs
+        settings = self.evaluation_settings()
+        return settings.memory_bytes(
+            self.members.block, len(self.train.checkpoint_epochs()), inputs * self.data.sample_floats, outputs
+        )

@@ -1,10 +1,17 @@
 """Typed configuration of what is measured on trained members, and of the ensembles that are made of them."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from emergent.config.base import Many, Name, StrictModel
+
+# Runtime, compiled programs and Python itself.
+BASE_BYTES = 600 * 2**20
+FLOAT_BYTES = 4
+# Arrays exist again, and once more in the file's image, while they are written.
+WRITING_COPIES = 3.2
 
 EnergyScale = Literal["mean_absolute", "absolute_mean", "per_sample"]
 
@@ -76,3 +83,17 @@ class EvaluationSettings(StrictModel):
     batch_size: PositiveInt | None
     output_epochs: Many[NonNegativeInt]
     whole_blocks: bool
+
+    def memory_bytes(self, block: int, num_epochs: int, input_floats: int, output_floats: int) -> int:
+        """Returns the estimated peak memory, in bytes, of evaluating one block of members.
+
+        Args:
+            block: members.
+            num_epochs: checkpoints.
+            input_floats: numbers in all inputs, on their orbits.
+            output_floats: numbers in the outputs of one member on them.
+        """
+        # Sums over the members of each ensemble in the block, cut at its borders, and over the whole block.
+        runs = 1 + sum(min(self.max_ensembles, math.ceil(block / size) + 1) for size in self.ensemble_sizes)
+        outputs = (runs * num_epochs + block * len(self.output_epochs)) * output_floats
+        return BASE_BYTES + round(FLOAT_BYTES * (WRITING_COPIES * outputs + 2 * input_floats))

@@ -9,53 +9,79 @@ from emergent.config.base import Many, Name, StrictModel
 Band = Literal["quartiles", "range", "std"]
 """Band over members: 25-75 % quantiles, minimum to maximum, or mean +- one standard deviation."""
 
-
-class IsingOptions(StrictModel):
-    """Panels of the Ising figures."""
-
-    data: Many[Name] = Field(default=("train", "test", "ood"), min_length=1, description="panels from left to right")
-    scale: Literal["log", "linear"] = Field(description="vertical axis of F1, and of the lower row (zoom) of F2")
-    guide: bool = Field(default=False, description="draw 1/sqrt(M) through the first ensemble of each width (F2)")
-
-
-class PredictionOptions(StrictModel):
-    """Which ensemble and which band the orbit-same-prediction figures show."""
-
-    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
-    band: Band = Field(default="quartiles", description="statistic of the band over members")
-    published_data: Name | None = Field(
-        default=None, description="data set of the published curve, or else the first OOD set"
-    )
-
-
-class SizesOptions(StrictModel):
-    """Orbit same prediction against epoch, one curve per ensemble size."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
-
-
-class TableOptions(StrictModel):
-    """Row selection of the out-of-distribution table."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
-    ensemble_size: int = Field(ge=1, description="members per ensemble; the nearest smaller size in the table is used")
-
-
-class ConvergenceOptions(StrictModel):
-    """Which data and which epoch the CNN-GCNN figure shows."""
-
-    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
-    fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
+DivergenceScale = Literal["full", "half"]
+"""``full``: KL divergence summed over both directions, as in the tables; ``half``: their mean."""
 
 
 class NoOptions(StrictModel):
     """A plot without settings."""
 
 
-DivergenceScale = Literal["full", "half"]
-"""``full``: KL divergence summed over both directions, as in the tables; ``half``: their mean, as in F4 to F6."""
+class MetricOptions(StrictModel):
+    """Which table of a metric a figure draws."""
+
+    table: Name = Field(description="summary table with members and ensembles; also the quantity of published series")
+    metric: Name | None = Field(
+        default=None, description="rows of the table, where it has a column metric; else the table is named for its one"
+    )
+
+
+class SpreadOptions(MetricOptions):
+    """Members and ensembles against ensemble size, with a zoom below."""
+
+    table: Name = Field(default="orbit_std", description="summary table; also the quantity of published series")
+    data: Many[Name] = Field(min_length=1, description="panels from left to right")
+    scale: Literal["log", "linear"] = Field(description="vertical axis of the lower row (zoom)")
+    guide: bool = Field(default=False, description="draw members / sqrt(M) into the lower row")
+
+
+class DifferenceOptions(StrictModel):
+    """Distance of finite ensembles to the infinitely wide one."""
+
+    data: Many[Name] = Field(min_length=1, description="panels from left to right")
+    scale: Literal["log", "linear"] = Field(description="vertical axis")
+
+
+class EpochOptions(MetricOptions):
+    """Ensembles and members against epoch."""
+
+    table: Name = Field(default="osp", description="summary table; also the quantity of published series")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+    band: Band = Field(default="quartiles", description="statistic of the band over members")
+    published_data: Name | None = Field(
+        default=None, description="data set of the published curve, or else the first OOD set"
+    )
+    published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
+
+
+class GainOptions(MetricOptions):
+    """Ensembles minus members against epoch."""
+
+    table: Name = Field(default="osp", description="summary table with members and ensembles")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+
+
+class EpochAndSizeOptions(MetricOptions):
+    """One arm against epoch, one curve per ensemble size."""
+
+    table: Name = Field(default="osp", description="summary table; series of its name with _sizes are published")
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
+
+
+class MethodOptions(StrictModel):
+    """Row selection of the table of methods."""
+
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+
+
+class DistanceOptions(StrictModel):
+    """Which data and which epoch the figure of the distance between two kinds of ensembles shows."""
+
+    data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
+    fit_epoch: int | Literal["last"] = Field(default="last", description="epoch of the right panel")
 
 
 class DivergenceOptions(StrictModel):
@@ -64,20 +90,37 @@ class DivergenceOptions(StrictModel):
     divergence: DivergenceScale = Field(default="full", description="sum or mean of the two directions")
 
 
-class PointCloudOptions(StrictModel):
-    """Which arms of the point-cloud experiment are shown."""
+class PoolOptions(DivergenceOptions):
+    """The whole pool against epoch."""
 
-    arms: Many[Name] = Field(default=(), description="in the order of the legend; none means all")
+    published_members: PositiveInt | None = Field(default=None, description="members of the published pool")
 
 
-class FillTableOptions(DivergenceOptions):
-    """Which ensembles the table of training time and background compares."""
+class SizeOptions(PoolOptions):
+    """Metrics against ensemble size."""
+
+    metrics: Many[Name] = Field(default=("osp", "divergence"), min_length=1, description="rows from top to bottom")
+    labels: dict[Name, str] = Field(
+        default={}, description="labels of axes by metric, where they differ from the usual ones"
+    )
+    arms: Many[Name] = Field(default=(), description="arms shown; none means all")
+
+
+class SizeTableOptions(StrictModel):
+    """The same as a table."""
+
+    metrics: Many[Name] = Field(default=("osp", "divergence"), min_length=1, description="rows of each data set")
+    arms: Many[Name] = Field(default=(), description="arms shown; none means all")
+
+
+class ConditionTableOptions(DivergenceOptions):
+    """Which ensembles the table of training time and conditions of testing compares."""
 
     ensemble_size: PositiveInt = Field(description="members per disjoint pool; the nearest smaller size in the table")
 
 
-class FillOptions(FillTableOptions):
-    """Which data and ensembles the figure of training time and background shows."""
+class ConditionOptions(ConditionTableOptions):
+    """Which data and ensembles the figure of training time and conditions of testing shows."""
 
     role: Literal["in", "ood"] = Field(default="in", description="in distribution or out of distribution")
 

@@ -9,25 +9,29 @@ from pydantic import Field, field_validator, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
 from emergent.config.figure_options import (
-    ConvergenceOptions,
+    ConditionOptions,
+    ConditionTableOptions,
+    DifferenceOptions,
+    DistanceOptions,
     DivergenceOptions,
-    FillOptions,
-    FillTableOptions,
+    EpochAndSizeOptions,
+    EpochOptions,
     FlowOptions,
-    IsingOptions,
+    GainOptions,
+    MethodOptions,
     NoOptions,
-    PointCloudOptions,
-    PredictionOptions,
+    PoolOptions,
     PublishedPointsOptions,
-    SizesOptions,
+    SizeOptions,
+    SizeTableOptions,
+    SpreadOptions,
     SubspaceOptions,
-    TableOptions,
 )
 from emergent.config.papers import Paper
 from emergent.errors import ConfigError
 
 PLACEHOLDERS = frozenset(
-    {
+    [
         "scale",
         "data",
         "num_members",
@@ -41,7 +45,7 @@ PLACEHOLDERS = frozenset(
         "band",
         "arms",
         "divergence",
-    }
+    ]
 )
 """Words in braces that a caption may contain; each is filled from the tables that the figure draws."""
 
@@ -55,7 +59,7 @@ class _Entry(StrictModel):
     label: str = Field(description="label for people; the papers' own numbers are not known")
     experiments: Many[Name] = Field(min_length=1, description="experiments whose summary is read")
     references: Many[Name] = Field(default=(), description="files of config/references/ with the published values")
-    title: str
+    title: str = Field(description="what the picture shows, for its metadata")
     caption: str = Field(description="complete sentences; words in braces are filled from the run")
     width: Literal["one", "two"] = Field(default="two", description="columns of a two-column page")
 
@@ -70,160 +74,191 @@ class _Entry(StrictModel):
         return caption
 
 
-class IsingFigure(_Entry):
-    """F1 and F2: Ising model against ensemble size."""
-
-    plot: Literal["spread_by_size", "infinite_width_difference"]
-    kind: Literal["figure"] = "figure"
-    options: IsingOptions
+class _Figure(_Entry):
+    kind: Literal["figure"] = Field(default="figure", description="a picture; follows from plot")
 
 
-class PredictionFigure(_Entry):
-    """F3 and the gain derived from it: orbit same prediction against epoch."""
-
-    plot: Literal["metric_by_epoch", "metric_gain"]
-    kind: Literal["figure"] = "figure"
-    options: PredictionOptions
+class _Table(_Entry):
+    kind: Literal["table"] = Field(default="table", description="a table; follows from plot")
 
 
-class SizesFigure(_Entry):
-    """F4: orbit same prediction for several ensemble sizes."""
+class SpreadBySize(_Figure):
+    """Members and ensembles against ensemble size, with a zoom below."""
 
-    plot: Literal["metric_by_epoch_and_size"]
-    kind: Literal["figure"] = "figure"
-    options: SizesOptions
-
-
-class OodTable(_Entry):
-    """T1: orbit same prediction out of distribution."""
-
-    plot: Literal["method_table"]
-    kind: Literal["table"] = "table"
-    options: TableOptions
+    plot: Literal["spread_by_size"]
+    options: SpreadOptions
 
 
-class ReadingsTable(_Entry):
+class InfiniteWidthDifference(_Figure):
+    """Difference between finite ensembles and the infinitely wide one against ensemble size."""
+
+    plot: Literal["infinite_width_difference"]
+    options: DifferenceOptions
+
+
+class InfiniteWidthReadings(_Table):
     """Readings of unpublished settings at infinite width."""
 
     plot: Literal["infinite_width_readings"]
-    kind: Literal["table"] = "table"
     options: NoOptions = NoOptions()
 
 
-class ConvergenceFigure(_Entry):
-    """E4: distance of CNN and GCNN ensembles."""
+class MetricByEpoch(_Figure):
+    """A metric of ensembles and members against epoch, a panel per data set."""
+
+    plot: Literal["metric_by_epoch"]
+    options: EpochOptions
+
+
+class MetricGain(_Figure):
+    """The same, ensembles minus members."""
+
+    plot: Literal["metric_gain"]
+    options: GainOptions
+
+
+class MetricByEpochAndSize(_Figure):
+    """A metric of one arm against epoch, a curve per ensemble size."""
+
+    plot: Literal["metric_by_epoch_and_size"]
+    options: EpochAndSizeOptions
+
+
+class MethodTable(_Table):
+    """A metric at one epoch, a row per method, a column per group."""
+
+    plot: Literal["method_table"]
+    options: MethodOptions
+
+
+class DistanceByEpoch(_Figure):
+    """Distance between two kinds of ensembles against epoch, and its law in the ensemble size."""
 
     plot: Literal["distance_by_epoch"]
-    kind: Literal["figure"] = "figure"
-    options: ConvergenceOptions
+    options: DistanceOptions
 
 
-class SamplesFigure(_Entry):
-    """E6: samples of the out-of-distribution fields."""
+class Samples(_Figure):
+    """Nine samples of an evaluation set."""
 
     plot: Literal["samples"]
-    kind: Literal["figure"] = "figure"
     options: NoOptions = NoOptions()
 
 
-class DivergenceFigure(_Entry):
-    """F2 to F6 of orbit divergence, its law in the ensemble size, and filters of two sizes."""
+class PoolByEpoch(_Figure):
+    """Metrics of the ensemble of all members against epoch."""
 
-    plot: Literal["pool_by_epoch", "metric_by_size", "law", "experiment_gap"]
-    kind: Literal["figure"] = "figure"
+    plot: Literal["pool_by_epoch"]
+    options: PoolOptions = PoolOptions()
+
+
+class MetricBySize(_Figure):
+    """Metrics of ensembles against ensemble size."""
+
+    plot: Literal["metric_by_size"]
+    options: SizeOptions = SizeOptions()
+
+
+class MetricBySizeTable(_Table):
+    """The same as a table."""
+
+    plot: Literal["metric_by_size_table"]
+    options: SizeTableOptions = SizeTableOptions()
+
+
+class Law(_Figure):
+    """Law of the divergence in the ensemble size, and what is left in an infinite ensemble."""
+
+    plot: Literal["law"]
     options: DivergenceOptions = DivergenceOptions()
 
 
-class FillFigure(_Entry):
-    """Training time and background under C16."""
+class ExperimentGap(_Figure):
+    """Differences between the arms of one experiment beside those of another."""
+
+    plot: Literal["experiment_gap"]
+    options: NoOptions = NoOptions()
+
+
+class Conditions(_Figure):
+    """Training time and conditions of testing."""
 
     plot: Literal["conditions"]
-    kind: Literal["figure"] = "figure"
-    options: FillOptions
+    options: ConditionOptions
 
 
-class FillTable(_Entry):
+class ConditionsTable(_Table):
     """The same, with the differences from the published points."""
 
     plot: Literal["conditions_table"]
-    kind: Literal["table"] = "table"
-    options: FillTableOptions
+    options: ConditionTableOptions
 
 
-class DivergenceTable(_Entry):
-    """Accuracy and significance tables of orbit divergence."""
+class AccuracyTable(_Table):
+    """Accuracy and symmetry of members, ensembles and the pool."""
 
-    plot: Literal["accuracy_table", "significance"]
-    kind: Literal["table"] = "table"
+    plot: Literal["accuracy_table"]
     options: DivergenceOptions = DivergenceOptions()
 
 
-class PublishedPointsTable(_Entry):
-    """Our values beside the published points of F3 to F6."""
+class Significance(_Table):
+    """Differences between arms and their significance."""
+
+    plot: Literal["significance"]
+    options: DivergenceOptions = DivergenceOptions()
+
+
+class PublishedPoints(_Table):
+    """Ours beside published points, with the difference in standard errors."""
 
     plot: Literal["published_points"]
-    kind: Literal["table"] = "table"
     options: PublishedPointsOptions
 
 
-class FlowFigure(_Entry):
+class Flow(_Figure):
     """Schematic: a cloud pushed by an equivariant flow in the plane."""
 
     plot: Literal["flow"]
-    kind: Literal["figure"] = "figure"
     options: FlowOptions
 
 
-class SubspaceFigure(_Entry):
+class SubspaceDistance(_Figure):
     """Distance from the equivariant subspace along augmented training."""
 
     plot: Literal["subspace_distance"]
-    kind: Literal["figure"] = "figure"
     options: SubspaceOptions
 
 
-class PointCloudFigure(_Entry):
-    """Point clouds against ensemble size."""
-
-    plot: Literal["point_clouds"]
-    kind: Literal["figure"] = "figure"
-    options: PointCloudOptions = PointCloudOptions()
-
-
-class PointCloudTable(_Entry):
-    """The same as a table."""
-
-    plot: Literal["point_clouds_table"]
-    kind: Literal["table"] = "table"
-    options: PointCloudOptions = PointCloudOptions()
-
-
-class DepartureFigure(_Entry):
+class Departure(_Figure):
     """Distance from equivariance against distance moved."""
 
     plot: Literal["departure"]
-    kind: Literal["figure"] = "figure"
     options: NoOptions = NoOptions()
 
 
 Entry = Annotated[
-    IsingFigure
-    | PredictionFigure
-    | SizesFigure
-    | OodTable
-    | ReadingsTable
-    | ConvergenceFigure
-    | SamplesFigure
-    | DivergenceFigure
-    | FillFigure
-    | FillTable
-    | DivergenceTable
-    | PublishedPointsTable
-    | FlowFigure
-    | SubspaceFigure
-    | DepartureFigure
-    | PointCloudFigure
-    | PointCloudTable,
+    SpreadBySize
+    | InfiniteWidthDifference
+    | InfiniteWidthReadings
+    | MetricByEpoch
+    | MetricGain
+    | MetricByEpochAndSize
+    | MethodTable
+    | DistanceByEpoch
+    | Samples
+    | PoolByEpoch
+    | MetricBySize
+    | MetricBySizeTable
+    | Law
+    | ExperimentGap
+    | Conditions
+    | ConditionsTable
+    | AccuracyTable
+    | Significance
+    | PublishedPoints
+    | Flow
+    | SubspaceDistance
+    | Departure,
     Field(discriminator="plot"),
 ]
 
@@ -231,7 +266,7 @@ Entry = Annotated[
 class Catalogue(StrictModel):
     """All figures and tables by name."""
 
-    figures: dict[Name, Entry]
+    figures: dict[Name, Entry] = Field(description="figures and tables by the name of their files")
 
     @model_validator(mode="after")
     def _check_ids(self) -> "Catalogue":

@@ -15,26 +15,13 @@ from pydantic import Field
 from emergent.config.base import Many, Name, StrictModel, canonical_json, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
-from emergent.config.experiment import Experiment
 from emergent.config.figures import Entry, read_catalogue
-from emergent.config.memory import evaluation_bytes, physical_memory_bytes
+from emergent.config.kinds import KINDS, Kind, experiment_names, kind_of, load_experiment
 from emergent.config.overrides import Overrides
 from emergent.config.references import read_reference
-from emergent.config.studies import (
-    all_verbs,
-    dataset_names,
-    experiment_names,
-    has_kernel,
-    load_experiment,
-    require_memory,
-    splits_used,
-    stage_config,
-    verbs,
-)
 from emergent.config.study import SCALES, Scale, StudyBase
 from emergent.errors import ConfigError
 
-STAGES = ("train", "evaluate")
 LEAST_MB = 4000
 
 
@@ -88,7 +75,6 @@ class Plan:
 
         Raises:
             ConfigError: any mistake in any file, or an experiment or data set that does not exist.
-            ResourceError: a block of members that cannot fit into memory.
         """
         self.folder = folder
         self.run = validate(RunConfig, config, "config/config.yaml (or --config)")
@@ -108,9 +94,6 @@ class Plan:
         read_claims(folder / "claims.yaml")
         for path in sorted((folder / "references").glob("*.json")):
             read_reference(path)
-        limit = int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
-        for name in self.run.experiments:
-            require_memory(self._sized(self.experiment(self.run.scale, name)), limit, vectorised=self.run.accelerator)
         if self.run.mirror:
             # Jobs inherit the environment; a path in the rule's parameters would make downloads run again.
             os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
@@ -123,9 +106,10 @@ class Plan:
         if scale == run.scale:
             overrides = Overrides(run.members, run.block, run.epochs, run.arms == "all", run.substitute)
         study = load_experiment(self.folder / "experiments", name, scale, overrides)
-        for dataset in self._datasets_of_kernel(study):
-            self.registry.entry(dataset)
-        for dataset, split in splits_used(study):
+        for stage in kind_of(study).verbs:
+            for dataset in study.dataset_names(stage):
+                self.registry.entry(dataset)
+        for dataset, split in study.splits_used():
             splits = self.registry.entry(dataset).splits
             if split not in splits:
                 raise ConfigError(
@@ -143,7 +127,9 @@ class Plan:
         if not self.run.substitute:
             return
         studies = [load_experiment(self.folder / "experiments", name, self.run.scale) for name in self.run.experiments]
-        used = sorted({data for study in studies for stage in STAGES for data in dataset_names(study, stage)})
+        used = sorted(
+            {data for study in studies for stage in kind_of(study).verbs for data in study.dataset_names(stage)}
+        )
         for name in self.run.substitute:
             if name not in used:
                 raise ConfigError(
@@ -151,22 +137,18 @@ class Plan:
                     f"{hint(name, used) or '.'} They use: {', '.join(used)}."
                 )
 
-    def _datasets_of_kernel(self, study: StudyBase) -> list[str]:
-        return dataset_names(study, "kernel") if has_kernel(study) else []
+    def kind(self, scale: str, name: str) -> Kind:
+        """Returns the record of an experiment's kind."""
+        return kind_of(self.experiment(scale, name))
 
-    def _sized(self, experiment: StudyBase) -> StudyBase:
-        """Returns the experiment with the size of its training set filled in from the registry."""
-        if not isinstance(experiment, Experiment):
-            return experiment
-        train = experiment.data.train
-        num = train.num or self.registry.entry(train.dataset).splits[train.split]
-        data = experiment.data.model_copy(update={"train": train.model_copy(update={"num": num})})
-        return experiment.model_copy(update={"data": data})
+    def num_samples(self, dataset: str, split: str, num: int | None) -> int:
+        """Returns the size of a selection, from the registry where it takes all of a split."""
+        return num or self.registry.entry(dataset).splits[split]
 
     @cache  # noqa: B019
     def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:
         """Returns the canonical JSON that drives one stage."""
-        return canonical_json(stage_config(self.experiment(scale, name), stage, arm))
+        return canonical_json(self.experiment(scale, name).stage(stage, arm))
 
     def dataset_json(self, dataset: str, stage: str) -> str:
         """Returns the canonical JSON that drives ``download`` or ``prepare`` of a data set."""
@@ -180,30 +162,35 @@ class Plan:
 
     def datasets(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
         """Returns the data sets that a stage of an experiment reads."""
-        return dataset_names(self.experiment(scale, name), stage)
+        return self.experiment(scale, name).dataset_names(stage)
 
-    def verb(self, scale: str, name: str, stage: str) -> str | None:
-        """Returns the command-line verb of stage ``train`` or ``evaluate``; None where a kind has no such stage."""
-        return verbs(self.experiment(scale, name)).get(stage)
+    def verb(self, scale: str, name: str, stage: str) -> str:
+        """Returns the command-line verb of a stage of an experiment.
+
+        Raises:
+            ConfigError: experiments of its kind have no such stage.
+        """
+        verbs = self.kind(scale, name).verbs
+        if stage not in verbs:
+            raise ConfigError(f"{name}: experiments of its kind have no stage {stage!r}, only {', '.join(verbs)}.")
+        return verbs[stage]
 
     def all_verbs(self) -> list[str]:
         """Returns the command-line verbs of all kinds of experiments, sorted."""
-        return sorted(all_verbs())
+        return sorted({verb for kind in KINDS.values() for verb in kind.verbs.values()})
 
     def evaluation_mb(self, scale: str, name: str, arm: str) -> int:
         """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
         study = self.experiment(scale, name)
-        if not isinstance(study, Experiment):
-            return LEAST_MB
-        sets = {
-            key: entry.num or self.registry.entry(entry.dataset).splits[entry.split]
-            for key, entry in study.data.evaluate.items()
-        }
-        return max(LEAST_MB, math.ceil(evaluation_bytes(study, arm, sets) / 1e6))
+        sets = {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
+        return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, sets) / 1e6))
 
-    def has_kernel(self, scale: str, name: str) -> bool:
-        """Returns whether an experiment compares with the infinite-width prediction."""
-        return has_kernel(self.experiment(scale, name))
+    def predictions(self, scale: str, name: str) -> dict[str, str]:
+        """Returns arm to the file with the predictions of its infinitely wide ensemble."""
+        if "predict" not in self.kind(scale, name).verbs:
+            return {}
+        arms = self.experiment(scale, name).arms_of("predict")
+        return {arm: f"results/{scale}/{name}/kernels/{arm}/predictions.h5" for arm in arms}
 
     def blocks(self, scale: str, name: str) -> list[str]:
         """Returns ``<arm>/members_<block>.h5`` of every block of an experiment."""
@@ -211,19 +198,13 @@ class Plan:
         return [f"{arm}/members_{block}.h5" for arm in study.arm_names for block in study.members.blocks()]
 
     def sample_paths(self, scale: str, name: str) -> list[str]:
-        """Returns the generated out-of-distribution set whose first tiles an experiment shows, if it has one."""
-        study = self.experiment(scale, name)
-        evaluate = study.data.evaluate.values() if isinstance(study, Experiment) else ()
-        chosen = [entry.dataset for entry in evaluate if entry.role == "ood" and entry.primary]
-        return [
-            f"results/datasets/{dataset}/prepared.h5"
-            for dataset in chosen
-            if self.registry.entry(dataset).module == "gaussian_fields"
-        ]
+        """Returns the prepared set whose first samples an experiment shows, if it has one."""
+        return [f"results/datasets/{d}/prepared.h5" for d, _ in self.experiment(scale, name).shown_samples()]
 
     def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
-        names = sorted({data for name in experiments for stage in STAGES for data in self.datasets(scale, name, stage)})
+        read = [self.datasets(scale, n, stage) for n in experiments for stage in self.kind(scale, n).verbs]
+        names = sorted({data for part in read for data in part})
         notes = []
         replaced = {new: old for old, new in self.run.substitute.items()} if scale == self.run.scale else {}
         for name, entry in ((name, self.registry.entry(name)) for name in names):
@@ -231,8 +212,8 @@ class Plan:
                 notes.append(f"{entry.title} in place of {self.registry.entry(replaced[name]).title}, as asked for.")
             elif entry.stand_in_for:
                 notes.append(f"Stand-in: {entry.title} in place of {entry.stand_in_for}.")
-            elif entry.module == "cifar10_jpeg":
-                notes.append(f"{entry.title}: {entry.notes}")
+            elif entry.caption_note:
+                notes.append(f"{entry.title}: {entry.caption_note}")
         return notes
 
     def selected_figures(self, kind: str | None = None) -> list[str]:

@@ -1,11 +1,13 @@
 """What every experiment has, whatever it trains: name, paper, seed, members, assumptions; base of the typed kinds."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.blocks import Members
+from emergent.config.domains import DataSelection
 from emergent.config.papers import Paper
 from emergent.config.stages import ArmFacts, Assumption, DataFacts, Stage
 
@@ -103,6 +105,15 @@ class StudyBase(StrictModel):
             ConfigError: no such stage or arm.
         """
         raise NotImplementedError
+
+    def evaluation_bytes(self, arm: str, num_samples: Mapping[str, int]) -> int:
+        """Returns the estimated peak memory, in bytes, of evaluating one block; 0 for kinds without an evaluation."""
+        del arm, num_samples
+        return 0
+
+    def test_sets(self) -> Mapping[str, DataSelection]:
+        """Returns the evaluation sets by name."""
+        return {}
 
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
