@@ -6,6 +6,7 @@ An entry of ``POINT_GROUPS`` says how a group is made, from generators (``closur
 
 import difflib
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -198,3 +199,44 @@ def group_from_name(name: str) -> FiniteGroup:
 @cache
 def _made(entry: Entry, name: str, number: int) -> FiniteGroup:
     return entry.make(name, entry.symbol.format(n=number), number)
+
+
+def fixed_rotations(seed: int, num: int) -> Float[np.ndarray, "G 3 3"]:
+    """Returns a finite part of SO(3): the identity and ``num - 1`` Haar-uniform rotations, float64.
+
+    The same seed gives the same rotations on every machine, and more of them begin with those of fewer. Drawn by NumPy,
+    so that summaries know the rotations without starting an accelerator.
+    """
+    generator = np.random.default_rng([seed, zlib.crc32(b"fixed rotations")])
+    # A Gaussian vector in R^4 has a uniform direction, and unit quaternions cover SO(3) evenly (twice).
+    quaternions = generator.standard_normal((num - 1, 4))
+    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.concatenate([np.eye(3)[None], np.moveaxis(np.array(rows), 2, 0)])
+
+
+def orbit_matrices(
+    group: str, seed: int, elements: Sequence[int] | None = None, num_elements: int | None = None
+) -> Float[np.ndarray, "G d d"]:
+    """Returns the matrices of the elements in use, the identity first: those that inputs and vector outputs turn by.
+
+    Args:
+        group: name of a finite group, or a continuous one.
+        seed: of the draws from a continuous group.
+        elements: of a finite group, where only a part of it is used.
+        num_elements: of a continuous group, the identity and Haar-uniform draws.
+    """
+    if group in CONTINUOUS_GROUPS:
+        if num_elements is None:
+            raise ConfigError(f"group {group!r} is continuous: say how many of its elements to use (num_elements).")
+        return fixed_rotations(seed, num_elements)
+    matrices = group_from_name(group).matrices
+    if elements is None:
+        return matrices
+    if 0 not in elements:
+        raise ConfigError(f"elements {list(elements)}: a part of {group} must hold the identity, element 0.")
+    return matrices[[0, *(element for element in elements if element != 0)]]

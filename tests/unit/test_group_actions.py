@@ -20,7 +20,7 @@ from emergent.groups.images import image_action, orbit, transform
 from emergent.groups.lattices import lattice_action
 from emergent.groups.points import point_matrices
 from emergent.groups.rotations import fixed_rotations, random_rotations, rotate
-from emergent.point_groups import group_from_name
+from emergent.point_groups import group_from_name, orbit_matrices
 
 D4 = group_from_name("D4")
 KINDS = ("images", "pixels", "trivial", "matrices", "gather")
@@ -125,6 +125,18 @@ def test_fixed_rotations() -> None:
     # Entries of a Haar-uniform rotation have mean 0 and variance 1/3.
     assert np.abs(many[1:].mean(0)).max() < 4 / np.sqrt(3 * 1999)
     assert fixed_rotations(3, 1).shape == (1, 3, 3)
+
+
+def test_matrices_of_the_elements_in_use() -> None:
+    np.testing.assert_array_equal(orbit_matrices("SO3", 3, num_elements=5), fixed_rotations(3, 5))
+    octahedral = group_from_name("octahedral").matrices
+    np.testing.assert_array_equal(orbit_matrices("octahedral", 3), octahedral)
+    part = subset(MatrixAction(jnp.asarray(octahedral)), [7, 0, 3])
+    np.testing.assert_array_equal(orbit_matrices("octahedral", 3, [7, 0, 3]), part.matrices)
+    with pytest.raises(ConfigError, match="identity"):
+        orbit_matrices("octahedral", 3, [7])
+    with pytest.raises(ConfigError, match="continuous"):
+        orbit_matrices("SO3", 3)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from emergent.prng import name_id
+from emergent.point_groups import fixed_rotations as fixed_rotations
 
 
 def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3 3"]:
@@ -26,16 +25,3 @@ def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3
 def rotate(rotations: Float[Array, "... 3 3"], points: Float[Array, "... P 3"]) -> Float[Array, "... P 3"]:
     """Returns every cloud turned about the origin by its own rotation, in full precision on every device."""
     return jnp.einsum("...ij,...pj->...pi", rotations, points, precision="highest")
-
-
-def fixed_rotations(seed: int, num: int) -> Float[np.ndarray, "G 3 3"]:
-    """Returns a finite part of SO(3), float64: the identity and ``num - 1`` Haar-uniform rotations, by key.
-
-    The same seed gives the same rotations on every machine, and more of them begin with those of fewer. They are drawn
-    in float32 and made orthogonal in float64, so that an equivariant network stays so to float64 accuracy.
-    """
-    key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), name_id("fixed rotations"))
-    with jax.threefry_partitionable(True):
-        drawn = np.asarray(random_rotations(key, num - 1), np.float64)
-    left, _, right = np.linalg.svd(drawn)
-    return np.concatenate([np.eye(3)[None], left @ right])
