@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from emergent.config.base import canonical_json, validate
-from emergent.config.experiment import Experiment
-from emergent.config.studies import experiment_names, load_experiment
+from emergent.config.kinds import KINDS, experiment_names, load_experiment
+from emergent.config.questions import OrbitSamePrediction
 from emergent.config.study import SCALES, assumptions
 from emergent.errors import ConfigError
 
@@ -23,6 +23,7 @@ MINIMAL: dict[str, Any] = {
     "title": "Tiny",
     "seed": 0,
     "data": {
+        "domain": "images",
         "shape": [4, 4, 1],
         "scaling": "standardise",
         "train": {"dataset": "digits", "split": "train"},
@@ -50,7 +51,6 @@ MINIMAL: dict[str, Any] = {
     "members": {"num": 6, "block": 2},
     "assumed": [{"key": "train.learning_rate", "reason": "not published"}],
 }
-KERNEL = {"model": {"family": "mlp", "width": 1, "num_outputs": 3}, "readings": ["digits"]}
 
 
 def changed(path: str, value: Any, **further: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def changed(path: str, value: Any, **further: Any) -> dict[str, Any]:
 
 def error_of(content: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
-        validate(Experiment, content, "tiny.yaml (scale smoke)")
+        validate(KINDS[content["kind"]].config, content, "tiny.yaml (scale smoke)")
     return str(caught.value)
 
 
@@ -77,8 +77,6 @@ def test_every_experiment_validates_at_every_scale(name: str, scale: str) -> Non
     experiment = load_experiment(EXPERIMENTS, name, scale)
     assert experiment.experiment == name
     assert len(experiment.members.blocks()) * experiment.members.block == experiment.members.num
-    if isinstance(experiment, Experiment):
-        assert experiment.train.checkpoint_epochs()[-1] == experiment.train.num_epochs
     assert len(assumptions(experiment)) == len(experiment.assumed) > 0
     # What is dumped can be read again and is the same experiment.
     again = validate(type(experiment), experiment.model_dump(mode="json"), name)
@@ -89,8 +87,15 @@ def test_there_are_experiments() -> None:
     assert {"cnn_gcnn", "fashion_mnist", "ising"} <= set(experiment_names(EXPERIMENTS))
 
 
+def test_a_kind_that_does_not_exist(tmp_path: Path) -> None:
+    write_experiment(tmp_path, "tiny", lambda content: content.update(kind="orbit_spraed"))
+    with pytest.raises(ConfigError, match="kind: no kind 'orbit_spraed'; did you mean 'orbit_spread'") as caught:
+        load_experiment(tmp_path, "tiny", "smoke")
+    assert all(name in str(caught.value) for name in KINDS)
+
+
 def test_minimal_experiment_is_valid() -> None:
-    experiment = validate(Experiment, MINIMAL, "tiny.yaml")
+    experiment = validate(OrbitSamePrediction, MINIMAL, "tiny.yaml")
     assert experiment.members.blocks() == ("0000-0001", "0002-0003", "0004-0005")
     assert experiment.train.checkpoint_epochs() == (0, 2, 4, 6)
 
@@ -102,12 +107,12 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("train.lerning_rate", 0.5), ["train.lerning_rate", "'learning_rate'", "(found 0.5)"]),
         (changed("arms.mlp.augmentation.grup", "C4"), ["arms.mlp.augmentation.grup", "did you mean 'group'?"]),
         (changed("data.evaluate.digits.rol", "in"), ["data.evaluate.digits.rol", "did you mean 'role'?"]),
-        (changed("arms.mlp.model.widht", 4), ["arms.mlp.model.mlp.widht", "did you mean 'width'?", "(found 4)"]),
-        (changed("arms.mlp.model.width", 0), ["arms.mlp.model.mlp.width", "greater than 0", "(found 0)"]),
-        (changed("arms.mlp.model.width", "8"), ["arms.mlp.model.mlp.width", "valid integer", "(found '8')"]),
-        (changed("arms.mlp.model.width", 8.0), ["arms.mlp.model.mlp.width", "valid integer", "(found 8.0)"]),
-        (changed("arms.cnn.model.layers.0.channels", 0), ["arms.cnn.model.cnn.layers.0.channels", "greater than 0"]),
-        (changed("arms.cnn.model.layers", []), ["arms.cnn.model.cnn", "at least one convolution"]),
+        (changed("arms.mlp.model.widht", 4), ["arms.mlp.model.widht", "did you mean 'width'?", "(found 4)"]),
+        (changed("arms.mlp.model.width", 0), ["arms.mlp.model.width", "greater than 0", "(found 0)"]),
+        (changed("arms.mlp.model.width", "8"), ["arms.mlp.model.width", "valid integer", "(found '8')"]),
+        (changed("arms.mlp.model.width", 8.0), ["arms.mlp.model.width", "valid integer", "(found 8.0)"]),
+        (changed("arms.cnn.model.layers.0.channels", 0), ["arms.cnn.model.layers.0.channels", "greater than 0"]),
+        (changed("arms.cnn.model.layers", []), ["arms.cnn.model", "at least one convolution"]),
         (changed("arms.cnn.model.filter_size", 2), ["filter_size: expected an odd number, found 2"]),
         (changed("train.learning_rate", "1e-3"), ["train.learning_rate", "valid number", "(found '1e-3')"]),
         (changed("train.learning_rate", 0.0), ["train.learning_rate", "greater than 0", "(found 0.0)"]),
@@ -118,22 +123,39 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("members", {"num": 3, "block": 5}), ["members", "multiple of block (5), found 3; use 5"]),
         (changed("evaluate.ensemble_sizes", [3, 7, 9]), ["evaluate.ensemble_sizes: [7, 9] exceed members.num = 6"]),
         (changed("evaluate.reference_ensemble_size", 2), ["evaluate.reference_ensemble_size: 2 is not one of"]),
-        (changed("evaluate.member_metrics", ["osp"]), ["evaluate.member_metrics.0", "(found 'osp')"]),
         (changed("data.shape", [4, 6, 1]), ["arms.mlp.augmentation.group: C4", "square", "data.shape is 4 x 6"]),
         (changed("data.shape", [4, 4]), ["data.shape"]),
         (changed("data.shape", [4, 0, 1]), ["data.shape.1", "(found 0)"]),
         (changed("arms.mlp.augmentation.group", "c4"), ["arms.mlp.augmentation.group", "(found 'c4')"]),
         (
             changed("arms.mlp.augmentation.group", "C0"),
-            ["arms.mlp.augmentation.group", "for example C4 or D4 (found 'C0')"],
+            ["arms.mlp.augmentation.group", "C0"],
         ),
         (changed("arms.mlp.model", {"family": "mpl"}), ["arms.mlp.model", "'mlp', 'cnn', 'gcnn'"]),
-        (changed("arms", {}), ["arms: expected at least one"]),
-        (changed("kind", "convergence"), ["compares 'cnn' and 'gcnn', found ['cnn', 'mlp']"]),
-        (changed("kind", "ising"), ["kernel: kind 'ising' compares", "add a kernel section"]),
-        (changed("kind", "ising", kernel=KERNEL), ["evaluate.energy_scale: kind 'ising' needs it"]),
-        (changed("kernel", KERNEL | {"readings": []}), ["kernel.readings: expected at least one data set"]),
-        (changed("kernel", KERNEL, train__optimiser="adam"), ["train.optimiser", "describes 'sgd' only"]),
+        (changed("arms", {}, assumed=[]), ["arms", "at least 1 item"]),
+        (changed("kind", "ensemble_distance"), ["needs two arms, one of which says compare_to", "['cnn', 'mlp']"]),
+        (changed("arms.cnn.compare_to", "mpl"), ["arms.cnn.compare_to: expected another arm", "did you mean 'mlp'?"]),
+        (changed("arms.cnn.compare_to", "cnn"), ["arms.cnn.compare_to: expected another arm, found 'cnn'"]),
+        (changed("kind", "orbit_spread"), ["evaluate.energy_scale", "Field required"]),
+        (changed("kind", "orbit_spread", evaluate__energy_scale="per_sample"), ["section infinite_width, found none"]),
+        (
+            changed("train.momentum", 0.9, train__optimiser="adam"),
+            ["momentum: a setting of 'sgd', found optimiser 'adam'"],
+        ),
+        (changed("arms.mlp.augmentation.elements", [1, 2]), ["must hold the identity, element 0; found [1, 2]"]),
+        (changed("arms.mlp.augmentation.elements", [0, 4]), ["different numbers below 4, the order of C4", "[0, 4]"]),
+        (changed("arms.mlp.augmentation.num_elements", 3), ["C4 is finite; name its elements with 'elements'"]),
+        (changed("arms.mlp.augmentation.group", "SO3", arms__mlp__augmentation__mode="full"), ["SO3 is infinite"]),
+        (changed("arms.mlp.orbit_group", "SO3"), ["orbit_elements: how many elements of SO3", "missing"]),
+        (changed("arms.mlp.orbit_elements", 5), ["orbit_elements: how many elements of C4", "found 5"]),
+        (
+            changed("data.evaluate.digits.condition", "other fill"),
+            ["condition_of and condition belong together"],
+        ),
+        (
+            changed("data.evaluate.digits.condition_of", "digts", data__evaluate__digits__condition="other fill"),
+            ["evaluate.digits.condition_of: expected a set of the same role", "found 'digts'"],
+        ),
         (
             changed("assumed", [{"key": "train.lerning_rate", "reason": "r"}]),
             ["assumed: key 'train.lerning_rate' does not exist at 'lerning_rate'", "did you mean 'learning_rate'?"],
@@ -166,7 +188,7 @@ def gcnn(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_settings_that_break_exact_equivariance_are_refused(content: dict[str, Any], part: str) -> None:
-    validate(Experiment, gcnn(), "tiny.yaml")
+    validate(OrbitSamePrediction, gcnn(), "tiny.yaml")
     assert part in error_of(content)
 
 
@@ -175,7 +197,7 @@ OBLONG = {"data__shape": [4, 6, 1], "arms__cnn__augmentation__group": "C2"}
 
 @pytest.mark.parametrize("group", ["C1", "C2", "D1", "D2"])
 def test_half_turns_and_mirror_images_act_on_oblong_images(group: str) -> None:
-    validate(Experiment, changed("arms.mlp.augmentation.group", group, **OBLONG), "tiny.yaml")
+    validate(OrbitSamePrediction, changed("arms.mlp.augmentation.group", group, **OBLONG), "tiny.yaml")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +224,7 @@ def test_scales_are_laid_over_the_base(tmp_path: Path) -> None:
     write_experiment(tmp_path, "tiny")
     smoke, laptop = (load_experiment(tmp_path, "tiny", scale) for scale in ("smoke", "laptop"))
     assert (smoke.members.num, smoke.members.block, smoke.evaluate.ensemble_sizes) == (2, 2, (2,))
-    assert laptop == load_experiment(tmp_path, "tiny", "paper") == validate(Experiment, MINIMAL, "tiny")
+    assert laptop == load_experiment(tmp_path, "tiny", "paper") == validate(OrbitSamePrediction, MINIMAL, "tiny")
 
 
 def test_experiment_or_scale_that_does_not_exist(tmp_path: Path) -> None:
@@ -244,7 +266,8 @@ def test_assumptions_carry_the_value_in_force() -> None:
     content = changed(
         "assumed", [{"key": "arms.cnn.model.layers", "reason": "r"}, {"key": "members.num", "reason": "s"}]
     )
-    assert assumptions(validate(Experiment, content, "tiny.yaml")) == [
+    found = assumptions(validate(OrbitSamePrediction, content, "tiny.yaml"))
+    assert [item.model_dump() for item in found] == [
         {
             "key": "arms.cnn.model.layers",
             "value": [{"channels": 2, "stride": 1, "average_pool": 1}],
@@ -255,8 +278,8 @@ def test_assumptions_carry_the_value_in_force() -> None:
 
 
 def test_a_larger_ensemble_only_adds_blocks() -> None:
-    small = validate(Experiment, MINIMAL, "tiny.yaml").members.blocks()
-    large = validate(Experiment, changed("members.num", 20002), "tiny.yaml").members.blocks()
+    small = validate(OrbitSamePrediction, MINIMAL, "tiny.yaml").members.blocks()
+    large = validate(OrbitSamePrediction, changed("members.num", 20002), "tiny.yaml").members.blocks()
     assert large[: len(small)] == small
     assert large[-1] == "20000-20001"
     assert len(set(large)) == 10001

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from emergent.config.base import read_yaml
+from emergent.config.kinds import experiment_names
 from emergent.config.plan import Plan
-from emergent.config.studies import experiment_names
 from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
 
@@ -51,11 +51,11 @@ def test_every_experiment_and_stage_is_planned_at_every_scale(scale: str) -> Non
     plan = Plan({"scale": scale, "experiments": experiment_names(CONFIG / "experiments"), "memory_gb": 64}, CONFIG)
     for name in plan.run.experiments:
         experiment = plan.experiment(scale, name)
-        for arm in experiment.arms:
-            for stage in ("train", "evaluate"):
+        for stage in plan.kind(scale, name).verbs:
+            for arm in experiment.arms_of(stage):
                 content = json.loads(plan.stage_json(scale, name, stage, arm))
                 assert (content["experiment"], content["stage"], content["arm"]) == (name, stage, arm)
-        for dataset in plan.datasets(scale, name, "kernel"):
+        for dataset in plan.datasets(scale, name, "predict"):
             json.loads(plan.dataset_json(dataset, "download"))
             json.loads(plan.dataset_json(dataset, "prepare"))
             assert all(path.startswith("results/datasets/") for path in plan.raw_paths(dataset))
@@ -68,8 +68,8 @@ def test_every_experiment_and_stage_is_planned_at_every_scale(scale: str) -> Non
 def test_smoke_scale_downloads_nothing_and_fits_into_two_gigabytes() -> None:
     plan = Plan(BASE | {"memory_gb": 2}, CONFIG)
     for name in plan.run.experiments:
-        assert [plan.raw_paths(dataset) for dataset in plan.datasets("smoke", name, "kernel")] == [[]] * len(
-            plan.datasets("smoke", name, "kernel")
+        assert [plan.raw_paths(dataset) for dataset in plan.datasets("smoke", name, "predict")] == [[]] * len(
+            plan.datasets("smoke", name, "predict")
         )
 
 
@@ -100,7 +100,7 @@ def test_mistake_in_an_experiment_is_found_before_anything_runs(folder: Path) ->
     edit_yaml(folder / "experiments" / "ising.yaml", "arms", "mlp_512", "model", "widht", value=4)
     with pytest.raises(ConfigError, match=r"ising\.yaml \(scale smoke\)") as caught:
         Plan(BASE, folder)
-    assert "arms.mlp_512.model.mlp.widht: unknown key; did you mean 'width'?" in str(caught.value)
+    assert "arms.mlp_512.model.widht: unknown key; did you mean 'width'?" in str(caught.value)
     # An experiment that is off is not in the way of the others.
     Plan(BASE | {"experiments": ["cnn_gcnn"]}, folder)
 
@@ -164,7 +164,7 @@ def test_stand_ins_are_named_for_captions() -> None:
     assert any("JPEG" in note for note in plan.stand_in_notes("laptop", ("fashion_mnist",)))
 
 
-def test_samples_shown_are_the_generated_ones() -> None:
+def test_samples_are_shown_where_a_set_says_so() -> None:
     plan = Plan(BASE, CONFIG)
     assert plan.sample_paths("laptop", "cnn_gcnn") == ["results/datasets/gaussian_fields_28/prepared.h5"]
     assert plan.sample_paths("laptop", "fashion_mnist") == []

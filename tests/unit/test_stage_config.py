@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from emergent.config.base import canonical_json, merge, validate
-from emergent.config.experiment import Experiment
-from emergent.config.stages import ARM_STAGES, datasets_of, stage_config
-from emergent.config.studies import load_experiment
+from emergent.config.kinds import KINDS, kind_of, load_experiment
 from emergent.errors import ConfigError
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
@@ -19,11 +17,13 @@ def stages(name: str, delta: dict[str, Any] | None = None) -> dict[str, str]:
     """The canonical JSON of every stage, as ``stage`` or ``stage/arm``, with a delta laid over the experiment."""
     experiment = load_experiment(EXPERIMENTS, name, "laptop")
     content = merge(experiment.model_dump(mode="json"), delta or {})
-    experiment = validate(Experiment, content, name)
-    result = {f"{stage}/{arm}": stage_config(experiment, stage, arm) for stage in ARM_STAGES for arm in experiment.arms}
-    result["summary"] = stage_config(experiment, "summary")
-    if experiment.kernel is not None:
-        result["kernel"] = stage_config(experiment, "kernel")
+    experiment = validate(KINDS[content["kind"]].config, content, name)
+    result = {
+        f"{stage}/{arm}": experiment.stage(stage, arm)
+        for stage in kind_of(experiment).verbs
+        for arm in experiment.arms_of(stage)
+    }
+    result["summary"] = experiment.stage("summary")
     return {key: canonical_json(value) for key, value in result.items()}
 
 
@@ -83,8 +83,11 @@ def test_what_only_the_summary_reads(delta: dict[str, Any]) -> None:
     assert changed_stages("fashion_mnist", delta) == {"summary"}
 
 
-def test_learning_rate_concerns_training_and_the_kernel() -> None:
-    assert changed_stages("ising", {"train": {"learning_rate": 1.0}}) == every("train", "ising") | {"kernel", "summary"}
+def test_learning_rate_concerns_training_and_the_prediction() -> None:
+    assert changed_stages("ising", {"train": {"learning_rate": 1.0}}) == every("train", "ising") | {
+        "predict/mlp_512",
+        "summary",
+    }
     # The summary lists assumed settings with their values; without that entry it does not change.
     without = {"train": {"learning_rate": 0.01}}
     assert changed_stages("fashion_mnist", without) == every("train", "fashion_mnist")
@@ -109,16 +112,16 @@ def test_one_arm_leaves_the_others_alone() -> None:
 def test_shared_initialisation_concerns_training_of_that_arm() -> None:
     assert changed_stages("fashion_mnist", {"arms": {"cnn_c4": {"share_initialisation": "other"}}}) >= {"train/cnn_c4"}
     experiment = load_experiment(EXPERIMENTS, "fashion_mnist", "laptop")
-    assert stage_config(experiment, "train", "cnn_c4")["initialisation"] == "cnn"
+    assert experiment.stage("train", "cnn_c4").initialisation == "cnn"
     experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "laptop")
-    assert stage_config(experiment, "train", "gcnn")["initialisation"] == "gcnn"
+    assert experiment.stage("train", "gcnn").initialisation == "gcnn"
 
 
-def test_kernel_depends_on_its_own_settings_not_on_the_networks() -> None:
-    kernel = {"kernel": {"tile_size": 7}}
-    assert changed_stages("ising", kernel) == {"kernel"}
-    assert "kernel" not in changed_stages("ising", {"arms": {"mlp_512": {"model": {"width": 513}}}})
-    assert "kernel" in changed_stages("ising", {"train": {"num_epochs": 500}})
+def test_prediction_depends_on_its_own_settings_and_on_no_other_arm() -> None:
+    tiles = {"arms": {"mlp_512": {"infinite_width": {"tile_size": 7}}}}
+    assert changed_stages("ising", tiles) == {"predict/mlp_512"}
+    assert "predict/mlp_512" not in changed_stages("ising", {"arms": {"mlp_1024": {"model": {"width": 513}}}})
+    assert "predict/mlp_512" in changed_stages("ising", {"train": {"num_epochs": 500}})
 
 
 def test_seed_and_data_concern_everything_below_them() -> None:
@@ -130,46 +133,43 @@ def test_seed_and_data_concern_everything_below_them() -> None:
 
 def test_evaluation_turns_by_the_orbit_group_and_training_by_the_augmentation() -> None:
     experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "smoke")
-    assert stage_config(experiment, "train", "gcnn")["augmentation"]["group"] == "C1"
-    assert stage_config(experiment, "evaluate", "gcnn")["augmentation"]["group"] == "C4"
-    assert stage_config(experiment, "summary")["arms"] == {"cnn": "C4", "gcnn": "C4"}
+    assert experiment.stage("train", "gcnn").augmentation.group == "C1"
+    assert experiment.stage("evaluate", "gcnn").orbit.group == "C4"
+    assert [(arm.name, arm.group, arm.order) for arm in experiment.stage("summary").arms] == [
+        ("cnn", "C4", 4),
+        ("gcnn", "C4", 4),
+    ]
 
 
 def test_summary_keeps_the_order_of_arms_and_data() -> None:
-    summary = stage_config(load_experiment(EXPERIMENTS, "fashion_mnist", "laptop"), "summary")
-    assert summary["arm_order"] == ["cnn_c4", "cnn_c8", "cnn_c16"]
-    assert summary["data_order"][0] == "fashion_mnist"
+    summary = load_experiment(EXPERIMENTS, "fashion_mnist", "laptop").stage("summary")
+    again = type(summary).model_validate_json(canonical_json(summary))
+    assert [arm.name for arm in again.arms] == ["cnn_c4", "cnn_c8", "cnn_c16"]
+    assert again.data[0].name == "fashion_mnist"
 
 
 def test_stages_that_do_not_exist() -> None:
     experiment = load_experiment(EXPERIMENTS, "fashion_mnist", "smoke")
     with pytest.raises(ConfigError, match="arm: expected one of cnn_c4, cnn_c8, cnn_c16, found 'cnn_c5'"):
-        stage_config(experiment, "train", "cnn_c5")
+        experiment.stage("train", "cnn_c5")
     with pytest.raises(ConfigError, match="found None"):
-        stage_config(experiment, "evaluate")
-    with pytest.raises(ConfigError, match="stage: expected one of kernel, summary, train, evaluate, found 'trian'"):
-        stage_config(experiment, "trian", "cnn_c4")
-    with pytest.raises(ConfigError, match="no kernel section"):
-        stage_config(experiment, "kernel")
-
-
-def test_kernel_needs_one_group() -> None:
-    content = merge(
-        load_experiment(EXPERIMENTS, "ising", "smoke").model_dump(mode="json"),
-        {"arms": {"mlp_512": {"augmentation": {"group": "C2"}}}},
-    )
-    with pytest.raises(ConfigError, match=r"one group for all arms, found \['C2', 'C4'\]"):
-        stage_config(validate(Experiment, content, "ising"), "kernel")
+        experiment.stage("evaluate")
+    with pytest.raises(ConfigError, match="arm cnn_c4: no stage 'trian'"):
+        experiment.stage("trian", "cnn_c4")
+    with pytest.raises(ConfigError, match="arm cnn_c4: no stage 'predict'"):
+        experiment.stage("predict", "cnn_c4")
 
 
 def test_datasets_of() -> None:
     experiment = load_experiment(EXPERIMENTS, "cnn_gcnn", "laptop")
-    assert datasets_of(experiment, "evaluate") == datasets_of(experiment, "kernel") == ["gaussian_fields_28", "mnist"]
+    assert experiment.dataset_names("evaluate") == ["gaussian_fields_28", "mnist"]
+    assert experiment.dataset_names("train") == ["mnist"]
 
 
-def test_readings_are_data_sets_of_the_kernel_stage_only() -> None:
+def test_readings_are_data_sets_of_the_prediction_only() -> None:
     content = load_experiment(EXPERIMENTS, "ising", "laptop").model_dump(mode="json")
-    experiment = validate(Experiment, merge(content, {"kernel": {"readings": ["ising_l5_iid"]}}), "ising")
-    assert "ising_l5_iid" in datasets_of(experiment, "kernel")
-    assert "ising_l5_iid" not in datasets_of(experiment, "evaluate")
-    assert changed_stages("ising", {"kernel": {"readings": ["ising_l5_iid"]}}) == {"kernel"}
+    readings = {"arms": {"mlp_512": {"infinite_width": {"readings": ["ising_l5_iid"]}}}}
+    experiment = validate(KINDS["orbit_spread"].config, merge(content, readings), "ising")
+    assert "ising_l5_iid" in experiment.dataset_names("predict")
+    assert "ising_l5_iid" not in experiment.dataset_names("evaluate")
+    assert changed_stages("ising", readings) == {"predict/mlp_512"}

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from emergent.config.base import read_yaml, validate
-from emergent.config.experiment import Experiment
+from emergent.config.kinds import load_experiment
 from emergent.config.models import SupportCnnModel
 from emergent.config.network_size import network_size
-from emergent.config.studies import load_experiment
+from emergent.config.questions import OrbitDivergence
 from emergent.config.supports import support_mask
 from emergent.errors import ConfigError
 
@@ -74,14 +74,14 @@ def test_image_that_cannot_be_pooled() -> None:
         ({"num": 1}, "greater than or equal to 2"),
         ({"sizes": []}, "at least 1 item"),
         ({"epochs": [11]}, r"no checkpoint at \[11\]"),
-        (None, "kind 'orbit_divergence' needs it"),
+        (None, r"evaluate\.bootstrap"),
     ],
 )
 def test_bad_bootstraps(change: dict[str, Any] | None, message: str) -> None:
     content = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper").model_dump(mode="json")
     content["evaluate"]["bootstrap"] = change and content["evaluate"]["bootstrap"] | change
     with pytest.raises(ConfigError, match=message):
-        validate(Experiment, content, "test")
+        validate(OrbitDivergence, content, "test")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_bad_checkpoints(change: dict[str, Any], message: str) -> None:
     content = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper").model_dump(mode="json")
     content["train"] |= change
     with pytest.raises(ConfigError, match=message):
-        validate(Experiment, content, "test")
+        validate(OrbitDivergence, content, "test")
 
 
 def test_supports_of_the_experiments_are_the_published_ones() -> None:

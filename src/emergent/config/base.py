@@ -91,20 +91,23 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
-    """Returns the model class that owns the last key of an error location, for spelling hints.
+def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[type[BaseModel], list[str]]:
+    """Returns the model class that owns the last key of an error location, and the path of keys as written in YAML.
 
-    A location names fields, keys of mappings, positions in lists and, for discriminated unions, the tag.
+    A location names fields, keys of mappings, positions in lists and, for discriminated unions, the tag, which is no key.
     """
-    candidates = [model]
-    for part in location[:-1]:
+    candidates, keys, owner = [model], list[str](), model
+    for part in location:
         tagged = [c for c in candidates if any(part in get_args(f.annotation) for f in c.model_fields.values())]
         fields = [c.model_fields[part] for c in candidates if isinstance(part, str) and part in c.model_fields]
         if len(candidates) > 1 and tagged:
             candidates = tagged
-        elif fields:
+            continue
+        keys.append(str(part))
+        owner = candidates[0]
+        if fields:
             candidates = [inner for field in fields for inner in _models_in(field.annotation)] or candidates
-    return candidates[0]
+    return owner, keys
 
 
 def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
@@ -140,10 +143,10 @@ def _config_error(model: type[BaseModel], error: ValidationError, source: str) -
     """Returns the error with each offending key path, the value found and what is allowed."""
     lines = [f"{source}: {error.error_count()} problem(s) in the configuration:"]
     for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        owner, keys = _locate(model, item["loc"])
+        path = ".".join(keys) or "(top level)"
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            owner = _model_at(model, item["loc"])
             known = sorted(owner.model_fields)
             message = f"unknown key{hint(str(item['loc'][-1]), known)}"
             if known:

@@ -95,7 +95,7 @@ class ImageTraining(_TrainingSection):
 
     @property
     def sample_floats(self) -> int:
-        """Returns the numbers in one input."""
+        """Returns the numbers in one input that stay in memory during an evaluation."""
         return math.prod(self.shape)
 
 
@@ -113,8 +113,8 @@ class PointCloudTraining(_TrainingSection):
 
     @property
     def sample_floats(self) -> int:
-        """Returns the numbers in one input: its points and their neighbours."""
-        return self.sampling.num_points * (3 + self.sampling.num_neighbours)
+        """Returns 0: clouds are drawn and turned batch by batch, and none stays."""
+        return 0
 
 
 class VectorTraining(_TrainingSection):
@@ -131,7 +131,7 @@ class VectorTraining(_TrainingSection):
 
     @property
     def sample_floats(self) -> int:
-        """Returns the numbers in one input."""
+        """Returns the numbers in one input that stay in memory during an evaluation."""
         return 3 * self.num_vectors
 
 

@@ -13,6 +13,7 @@ from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.domains import Data, EvaluationSet, ImageData, for_evaluation, for_training, selections
 from emergent.config.evaluation import Evaluation, EvaluationSettings
 from emergent.config.groups import Augmentation, GroupName, orbit_order
+from emergent.config.infinite_width import infinitely_wide, require_infinite_width
 from emergent.config.models import Model
 from emergent.config.stages import ArmFacts, DataFacts, EvaluateStage, PredictStage, Stage, SummaryStage, TrainStage
 from emergent.config.study import ArmLabels, StudyBase
@@ -108,19 +109,8 @@ class EnsembleExperiment(StudyBase):
 
     def _check_infinite_width(self, name: str, arm: Arm) -> None:
         """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
-        where = f"arms.{name}.infinite_width: the prediction describes"
-        if getattr(arm.model, "parametrisation", None) != "ntk":
-            raise ValueError(f"{where} families with a kernel, in parametrisation 'ntk'; found {arm.model.family!r}")
-        if self.train.batch_size is not None:
-            raise ValueError(
-                f"{where} full-batch training; set train.batch_size to null, found {self.train.batch_size}"
-            )
-        if self.train.loss != "mse":
-            raise ValueError(f"{where} the loss 'mse', found {self.train.loss!r}")
-        if not self.train.is_gradient_descent:
-            raise ValueError(f"{where} plain gradient descent ('sgd', no momentum, constant rate)")
-        if arm.augmentation.mode != "full" or not arm.augmentation.is_whole_group:
-            raise ValueError(f"{where} training on full orbits (augmentation.mode 'full', no part of a group)")
+        where, shape = f"arms.{name}.infinite_width", getattr(self.data, "shape", ())
+        require_infinite_width(where, arm.model, self.training_of(name), arm.augmentation, self.data.domain, shape)
 
     def checkpoint_epochs(self) -> tuple[int, ...]:
         """Returns the epochs at which parameters are stored."""
@@ -191,10 +181,10 @@ class EnsembleExperiment(StudyBase):
             return PredictStage(
                 **common,
                 data=data,
-                model=own.model,
+                model=infinitely_wide(own.model),
                 augmentation=own.augmentation,
                 orbit=own.orbit,
-                train=self.training_of(arm),
+                train=self.training_of(arm).model_copy(update={"checkpoint_every": None, "checkpoints": None}),
                 tile_size=own.infinite_width.tile_size,
                 readings=own.infinite_width.readings,
             )

@@ -106,6 +106,12 @@ class SizeOptions(PoolOptions):
     arms: Many[Name] = Field(default=(), description="arms shown; none means all")
 
 
+class GapOptions(StrictModel):
+    """Arms whose difference from the one that they are compared with is shown."""
+
+    arms: Many[Name] = Field(default=(), description="arms shown; none means all that are compared with another")
+
+
 class SizeTableOptions(StrictModel):
     """The same as a table."""
 

@@ -2,7 +2,7 @@
 
 The prediction holds for full-batch gradient descent on the squared error, on whole orbits, in NTK parametrisation, and
 for networks whose kernel is known in closed form. Whatever differs would make it the limit of another experiment, so it
-is refused here, with the setting to change. What kernel belongs to which network is said in ``emergent.kernels.registry``.
+is refused here, with the setting to change. ``emergent.kernels.registry`` says what kernel belongs to which network.
 
 References:
     arXiv 2403.03103, arXiv 2406.06504: mean and covariance of the infinitely wide ensemble.

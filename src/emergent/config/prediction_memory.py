@@ -2,7 +2,7 @@
 
 With N training samples and the group's order G, what grows is: both kernels of the training set (2 G N^2 numbers), the
 eigenvectors of all blocks of the NTK (G N^2 in total, twice that in a complex basis), one block while it is
-diagonalised, the kernels between training and a piece of a test set, and one tile of pairs on its way through the layers.
+diagonalised, the kernels between training and a piece of a test set, and one tile of pairs on its way through layers.
 """
 
 import math

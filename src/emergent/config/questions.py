@@ -9,6 +9,7 @@ from emergent.config.domains import VectorData
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.evaluation import Bootstrap, DivergenceEvaluation, EnergyScale, SpreadEvaluation
 from emergent.config.groups import Augmentation
+from emergent.config.infinite_width import infinitely_wide
 from emergent.config.stages import SummaryStage
 
 
@@ -86,20 +87,23 @@ class OrbitSpread(EnsembleExperiment):
 
     def _check_comparable(self, name: str, infinite: str) -> None:
         arm, reference = self.arms[name], self.arms[infinite]
-        different = [
-            key
-            for key in sorted(set(type(arm.model).model_fields) | set(type(reference.model).model_fields))
-            if key not in ("width", "family") and getattr(arm.model, key, None) != getattr(reference.model, key, None)
-        ]
-        if type(arm.model) is not type(reference.model) or different:
+        own, limit = infinitely_wide(arm.model), infinitely_wide(reference.model)
+        if own != limit:
+            different = (
+                ["family"]
+                if own.family != limit.family
+                else [key for key in type(own).model_fields if getattr(own, key) != getattr(limit, key)]
+            )
             raise ValueError(
-                f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ in width only, "
-                f"but differs in {', '.join(different) or 'family'}"
+                f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ from it in width "
+                f"only, but differs in {', '.join(different)}"
             )
         if self.training_of(name).learning_rate != self.training_of(infinite).learning_rate:
             raise ValueError(f"arms.{name}.learning_rate: differs from that of the infinitely wide {infinite}")
         if arm.augmentation != reference.augmentation:
             raise ValueError(f"arms.{name}.augmentation: differs from that of the infinitely wide {infinite}")
+        if arm.orbit != reference.orbit:
+            raise ValueError(f"arms.{name}.orbit_group: differs from that of the infinitely wide {infinite}")
 
     def summary_stage(self) -> SpreadSummary:
         """Returns what the summary depends on."""

@@ -65,7 +65,7 @@ class PredictStage(ArmStage):
 
     Attributes:
         data: training and test sets.
-        model: whose width goes to infinity; its own is ignored.
+        model: whose widths go to infinity; written as 1, so that a wider network predicts nothing anew.
         augmentation: of the training set, by its full orbits.
         orbit: the group on whose orbits is predicted.
         train: full-batch gradient descent.
