@@ -1,9 +1,8 @@
 """Meshes resident on the device, and clouds of points drawn from them at every access."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from emergent import storage
+from emergent.config.domains import DataSelection
 from emergent.config.pointnet import Sampling
-from emergent.domains.samples import SELECTION_SEED
+from emergent.domains.prepared import require_classes, selected
 from emergent.errors import DataError
-from emergent.models.pointnet import nearest_neighbours
+from emergent.models.pointnet import Clouds, nearest_neighbours
 
 _ARRAYS = ("vertices", "faces", "area_starts", "vertex_offsets", "face_offsets", "labels")
 # Halvings after which an interval of 31-bit positions holds a single one.
@@ -39,29 +39,26 @@ class Meshes(NamedTuple):
     labels: Int[Array, " N"]
 
 
-def load_meshes(path: Path, selection: Mapping[str, Any], num_classes: int | None = None) -> Meshes:
+def load_meshes(path: Path, selection: DataSelection, num_classes: int | None = None) -> Meshes:
     """Returns the selected meshes of a prepared data set.
 
     Args:
         path: ``prepared.h5``.
-        selection: ``split`` and ``num`` (None for all).
+        selection: of a split.
         num_classes: labels outside 0..K-1 are refused; None where labels have no meaning to the network.
 
     Raises:
         DataError: missing split or arrays, too few meshes, or more classes than the network has outputs.
     """
-    split, num = selection["split"], selection["num"]
+    split = selection.split
     with storage.open_file(path, "prepare") as file:
         if split not in file:
             raise DataError(f"{path}: no split {split!r}. It has: {', '.join(sorted(file))}.")
         part = {name: storage.read_array(file, f"{split}/{name}") for name in _ARRAYS}
-    total = len(part["labels"])
-    if num is not None and num > total:
-        raise DataError(f"{path}: split {split!r} has {total} meshes, {num} were asked for.")
-    chosen = np.arange(total) if num is None else np.random.default_rng(SELECTION_SEED).permutation(total)[:num]
+    chosen = selected(path, selection, len(part["labels"]), "meshes")
     labels = part["labels"][chosen]
-    if num_classes is not None and labels.max() >= num_classes:
-        raise DataError(f"{path}: labels reach {labels.max()}, but the network has {num_classes} outputs.")
+    if num_classes is not None:
+        require_classes(path, labels, num_classes)
     vertex_parts, face_parts, start_parts = [], [], []
     num_vertices, offsets = 0, [0]
     for mesh in chosen:
@@ -115,9 +112,7 @@ def draw_points(meshes: Meshes, mesh: Int[Array, ""], key: PRNGKeyArray, num_poi
     return corners[:, 0] + (weights[:, :, None] * edges).sum(1)
 
 
-def draw_clouds(
-    meshes: Meshes, chosen: Int[Array, " B"], keys: PRNGKeyArray, sampling: Sampling
-) -> tuple[Float[Array, "B P 3"], Int[Array, "B P k"]]:
+def draw_clouds(meshes: Meshes, chosen: Int[Array, " B"], keys: PRNGKeyArray, sampling: Sampling) -> Clouds:
     """Returns a cloud of each chosen mesh, drawn with its own key, and its graph of nearest neighbours."""
     points = jax.vmap(lambda mesh, key: draw_points(meshes, mesh, key, sampling.num_points))(chosen, keys)
-    return points, jax.vmap(partial(nearest_neighbours, num=sampling.num_neighbours))(points)
+    return Clouds(points, jax.vmap(partial(nearest_neighbours, num=sampling.num_neighbours))(points))

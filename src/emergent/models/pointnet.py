@@ -3,7 +3,7 @@
 The graph is an argument, because rotations leave it as it is: it is built once per cloud, before the cloud is turned.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,18 @@ GAIN = 5 / 3
 """Gain of the weights before a tanh."""
 EPSILON = 1e-5
 NUM_AXES = 3
+
+
+class Clouds(NamedTuple):
+    """Clouds of points with their graphs, the network's inputs.
+
+    Attributes:
+        points: [B, P, 3].
+        neighbours: [B, P, k], the points that send messages to each point.
+    """
+
+    points: Float[Array, "B P 3"]
+    neighbours: Int[Array, "B P k"]
 
 
 def nearest_neighbours(points: Float[Array, "P 3"], num: int) -> Int[Array, "P k"]:
@@ -107,9 +119,15 @@ class PointNet(nn.Module):
 
     config: PointNetModel
 
+    def init(self, rngs: Any, *inputs: Any, **options: Any) -> Any:
+        """Returns initial parameters, of all layers from one draw; shapes do not depend on the inputs."""
+        del inputs, options
+        return initial_parameters(self.config, rngs)
+
     @nn.compact
-    def __call__(self, points: Float[Array, "B P 3"], neighbours: Int[Array, "B P k"]) -> Float[Array, "B K"]:
+    def __call__(self, inputs: Clouds) -> Float[Array, "B K"]:
         """Returns the logits of a batch of clouds, each with its graph."""
+        points, neighbours = inputs
         config = self.config
         hidden = points
         for index, width in enumerate(config.encoder):

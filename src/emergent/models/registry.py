@@ -1,40 +1,40 @@
-"""Network families by name, and what the ensemble engine needs to know of them.
+"""Networks by the class of their settings.
 
-A new family is one module with a Flax ``nn.Module``, one configuration class in ``emergent.config.models`` and one
-line in ``build``.
+A new architecture is one module with a Flax ``nn.Module`` that takes its settings, their class in
+``emergent.config.models``, and one line in ``NETWORKS``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from emergent.config.models import GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.pointnet import PointNetModel
 from emergent.models.cnn import Cnn
 from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
+from emergent.models.pointnet import PointNet
 from emergent.models.support_cnn import SupportCnn
+
+NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
+    CnnModel: Cnn,
+    GcnnModel: Gcnn,
+    MlpModel: Mlp,
+    PointNetModel: PointNet,
+    SupportCnnModel: SupportCnn,
+}
 
 
 def build(config: NetworkModel) -> nn.Module:
     """Returns the Flax module of a model configuration."""
-    if isinstance(config, MlpModel):
-        return Mlp(config)
-    if isinstance(config, GcnnModel):
-        return Gcnn(config)
-    if isinstance(config, SupportCnnModel):
-        return SupportCnn(config)
-    return Cnn(config)
-
-
-def has_convolutions(config: NetworkModel) -> bool:
-    """Returns whether XLA sees convolutions, which it runs some twenty times slower inside loops on a CPU."""
-    return not isinstance(config, MlpModel | SupportCnnModel)
+    return NETWORKS[type(config)](config)
 
 
 def parameter_shapes(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
-    """Returns the pytree of parameter shapes without computing anything.
+    """Returns the pytree of parameter shapes of a network on arrays, without computing anything.
 
     Args:
         module: the network.

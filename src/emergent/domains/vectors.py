@@ -1,0 +1,90 @@
+"""A few vectors of space per sample, with numbers that do not change under rotations or vectors that turn along.
+
+Prepared arrays: ``<split>/inputs`` [N, V, 3]; ``<split>/targets`` [N, K], K a multiple of 3 where they are vectors.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from emergent.config.domains import DataSelection, VectorEvaluation, VectorTraining
+from emergent.config.stages import EvaluateStage, PredictStage, TrainStage
+from emergent.domains.arrays import ArrayData, TestSamples, array_data
+from emergent.domains.prepared import read_split, require_classes, require_targets
+from emergent.domains.space import VectorAction, matrices, training_action
+from emergent.errors import DataError
+from emergent.groups.actions import MatrixAction, TrivialAction
+from emergent.metrics.output_actions import Invariant, OutputAction, vectors
+
+
+def example(data: VectorTraining) -> jax.ShapeDtypeStruct:
+    """Returns shape and type of one input."""
+    return jax.ShapeDtypeStruct((1, data.num_vectors, 3), jnp.float32)
+
+
+def _read(path: Path, selection: DataSelection, data: VectorTraining) -> dict[str, np.ndarray]:
+    arrays = read_split(path, selection)
+    found = arrays["inputs"].shape[1:]
+    if found != (data.num_vectors, 3):
+        raise DataError(
+            f"{path}: split {selection.split!r} has inputs of shape {found}, data.num_vectors says "
+            f"{(data.num_vectors, 3)}."
+        )
+    return arrays | {"inputs": arrays["inputs"].astype(np.float32)}
+
+
+def _require_vectors(path: Path, num: int) -> None:
+    if num % 3:
+        raise DataError(f"{path}: data.outputs is 'vectors', which have three coordinates each; found {num} targets.")
+
+
+def training_data(stage: TrainStage | PredictStage, paths: Mapping[str, Path]) -> ArrayData:
+    """Returns the resident training set of an arm.
+
+    Args:
+        stage: settings.
+        paths: prepared files by data set.
+
+    Raises:
+        DataError: the data do not fit the configuration; the message says how.
+    """
+    data = stage.data
+    assert isinstance(data, VectorTraining)
+    path = paths[data.train.dataset]
+    arrays = _read(path, data.train, data)
+    action = training_action(stage.augmentation, stage.seed)
+    if data.outputs == "vectors":
+        targets = require_targets(path, arrays.get("targets"), stage.model.num_outputs)
+        _require_vectors(path, targets.shape[1])
+        return array_data(arrays["inputs"], targets, action, VectorAction(action), stage.augmentation.mode)
+    if "labels" in arrays:
+        targets = require_classes(path, arrays["labels"], stage.model.num_outputs)
+    else:
+        targets = require_targets(path, arrays.get("targets"), stage.model.num_outputs)
+    return array_data(arrays["inputs"], targets, action, TrivialAction(action.order), stage.augmentation.mode)
+
+
+def test_samples(stage: EvaluateStage | PredictStage, paths: Mapping[str, Path]) -> dict[str, TestSamples]:
+    """Returns the evaluation sets of an arm by name, with the action of one set of rotations.
+
+    Args:
+        stage: settings.
+        paths: prepared files by data set.
+    """
+    data = stage.data
+    assert isinstance(data, VectorEvaluation)
+    rotations = matrices(stage.orbit, stage.seed)
+    action = MatrixAction(jnp.asarray(rotations, jnp.float32))
+    outputs: OutputAction = Invariant(len(rotations))
+    if data.outputs == "vectors":
+        _require_vectors(paths[data.train.dataset], stage.model.num_outputs)
+        outputs = vectors(rotations, stage.model.num_outputs // 3)
+    found = {}
+    for name, entry in data.evaluate.items():
+        arrays = _read(paths[entry.dataset], entry, data)
+        labels, targets = arrays.get("labels"), arrays.get("targets")
+        found[name] = TestSamples(arrays["inputs"], action, labels, targets, outputs, rotations)
+    return found
