@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup figures report test lint types validate check dry-run locks clean
+.PHONY: help setup figures report docs test lint types validate check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -50,6 +50,9 @@ figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, 
 report: figures ## build the HTML report of what 'make figures' made
 	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
 	@echo "Report: results/$(SCALE)/report.html"
+
+docs: setup ## write the pages in docs that state results, from the data committed there
+	@$(ACTIVATE) python -m emergent.cli.docs
 
 test: setup ## run the tests, except those marked slow
 	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist loadfile -m "not slow"

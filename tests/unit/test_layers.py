@@ -16,6 +16,7 @@ SOURCE_ROOT = Path(__file__).parents[2] / "src"
 # From the top down: a module may import from its own line's package and from the lines below.
 LAYERS = (
     ("cli",),
+    ("pages",),
     ("figures",),
     ("claims",),
     ("summaries",),
@@ -39,6 +40,7 @@ LAYERS = (
 )
 RANK = {name: -index for index, names in enumerate(LAYERS) for name in names}
 WITHOUT_JAX = (
+    "pages",
     "figures",
     "claims",
     "summaries",

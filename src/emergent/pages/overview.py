@@ -1,0 +1,103 @@
+"""The README's table: every figure with its target, the verdict in one word, and the runs behind it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field
+
+from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
+from emergent.config.figures import read_catalogue
+from emergent.errors import DataError
+from emergent.pages.committed import Committed
+from emergent.pages.tables import JUDGED, markdown, selected
+
+WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: none differs, but some errors are
+too wide to tell; *unjudged*: only numbers of the paper's scale are published; a dash: nothing that could be compared.
+*judged*: how many comparisons; the others are numbers that only a complete paper-scale run can test."""
+"""Legend of the verdicts."""
+
+
+class Line(StrictModel):
+    """One line of the table."""
+
+    label: str = Field(description="labels of the figures, e.g. F3, F4")
+    what: str = Field(description="what they show, in a few words")
+    figures: Many[Name] = Field(min_length=1, description="entries of config/figures.yaml")
+    claims: Many[str] = Field(default=(), description="patterns of claim identifiers that the figures bear on")
+    judged: Name | None = Field(default=None, description="run whose verdicts are shown; null: none")
+    runs: Many[Name] = Field(default=(), description="further runs of which something is committed")
+    target: str | None = Field(default=None, description="pattern in place of a list of many files")
+
+
+class Overview(StrictModel):
+    """Lines by the paper's page."""
+
+    papers: dict[Name, Many[Line]]
+
+
+def overview_table(committed: Committed) -> str:
+    """Returns the table and its legend.
+
+    Raises:
+        DataError: a line names a figure or a claim that does not exist.
+    """
+    lines = read_overview(committed.docs)
+    catalogue = read_catalogue(committed.root / "config" / "figures.yaml")
+    listed = [name for paper in lines.values() for line in paper for name in line.figures]
+    if unknown := [name for name in listed if name not in catalogue]:
+        raise DataError(f"docs/templates/overview.yaml names figures that do not exist: {', '.join(unknown)}.")
+    rows = []
+    for paper, own in lines.items():
+        for line in own:
+            entries = [catalogue[name] for name in line.figures]
+            suffix = {"figure": "pdf", "table": "md"}
+            files = [f"{name}.{suffix[entry.kind]}" for name, entry in zip(line.figures, entries, strict=True)]
+            target = f"`{entries[0].paper}/{line.target or shortened(files)}`"
+            runs = [*([line.judged] if line.judged else []), *line.runs]
+            titles = "; ".join(dict.fromkeys(committed.runs[run].title for run in runs))
+            rows.append((f"[{line.label}](docs/results/{paper}.md)", line.what, target, *_verdict(committed, line),
+                         titles))  # fmt: skip
+    head = ("figure", "shows", "target: `figures/<scale>/...`", "verdict", "judged", "run at")
+    return f"{markdown(head, rows)}\n\n{WORDS}"
+
+
+def read_overview(docs: Path) -> dict[str, Many[Line]]:
+    """Returns the lines of ``docs/templates/overview.yaml`` by paper."""
+    path = docs / "templates" / "overview.yaml"
+    return validate(Overview, read_yaml(path), str(path)).papers
+
+
+def verdict_word(verdicts: Iterable[str]) -> str:
+    """Returns one word for a group of comparisons; ``WORDS`` says what it means."""
+    judged = set(verdicts) & set(JUDGED)
+    if {"agrees", "differs"} <= judged:
+        return "mixed"
+    for word, shown in (("differs", "differs"), ("inconclusive", "open"), ("agrees", "agrees")):
+        if word in judged:
+            return shown
+    return "unjudged"
+
+
+def _verdict(committed: Committed, line: Line) -> tuple[str, str]:
+    """Returns the verdict and how many of the comparisons were judged."""
+    if not line.claims or line.judged is None:
+        return "–", "–"
+    verdicts: pd.Series = selected(committed.verdicts(line.judged), line.claims)["verdict"]
+    return verdict_word(str(word) for word in verdicts), f"{int(verdicts.isin(JUDGED).sum())} of {len(verdicts)}"
+
+
+def shortened(files: list[str]) -> str:
+    """Returns file names with what they share written once, e.g. ``ising_{a,b}.pdf``; listed if that does not help."""
+    if len(files) == 1:
+        return files[0]
+    stems, suffixes = zip(*(name.rsplit(".", 1) for name in files), strict=True)
+    words = [stem.split("_") for stem in stems]
+    shared = 0
+    while all(len(part) > shared and part[shared] == words[0][shared] for part in words):
+        shared += 1
+    head = "_".join(words[0][:shared])
+    head = f"{head}_" if head and all(len(part) > shared for part in words) else head
+    if len(set(suffixes)) > 1:
+        return f"{head}{{{','.join(name[len(head) :] for name in files)}}}"
+    return f"{head}{{{','.join(stem[len(head) :] for stem in stems)}}}.{suffixes[0]}"
