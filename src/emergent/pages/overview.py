@@ -14,7 +14,7 @@ from emergent.pages.tables import JUDGED, markdown, selected
 
 WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: none differs, but some errors are
 too wide to tell; *unjudged*: only numbers of the paper's scale are published; a dash: nothing that could be compared.
-*judged*: how many comparisons; the others are numbers that only a complete paper-scale run can test."""
+*judged*: how many comparisons; the others are numbers that only a larger run can test."""
 """Legend of the verdicts."""
 
 
