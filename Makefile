@@ -34,7 +34,7 @@ $(INSTALLED): $(LOCK) envs/check_python.py
 	@echo "Setting up .venv from $(LOCK) (once; about 2 minutes) ..."
 	@rm -f .venv/installed-* .venv/ready-*
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --use-pep517 --require-hashes -r $(LOCK) \
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --no-compile --use-pep517 --require-hashes -r $(LOCK) \
 		| awk '/Downloading .*[0-9][0-9](\.[0-9]+)? MB/ {print "  " $$2; fflush()} /^Installing/ {print "  unpacking"; fflush()}'
 	@touch $@
 

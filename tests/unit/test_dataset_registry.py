@@ -13,7 +13,7 @@ import yaml
 
 from emergent.cli import prepare as prepare_cli
 from emergent.config.base import canonical_json
-from emergent.config.datasets import ENTRY_OF_MODULE, load_registry, parse_entry
+from emergent.config.datasets import MODULES, OPTIONS, load_registry, parse_entry
 from emergent.datasets.prepared import load_split, write_prepared
 from emergent.datasets.registry import PREPARE, prepare
 from emergent.errors import ConfigError, DataError
@@ -39,7 +39,9 @@ def _load(tmp_path, change):
 
 
 def test_every_module_has_a_prepare_function():
-    assert set(PREPARE) == set(ENTRY_OF_MODULE)
+    assert set(OPTIONS) <= set(PREPARE)
+    assert {entry["module"] for entry in CONTENT["datasets"].values()} <= set(PREPARE)
+    assert all((MODULES / f"{module}.py").is_file() for module in PREPARE)
 
 
 def test_unknown_data_set_suggests_a_name(registry):

@@ -94,7 +94,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[type[BaseModel], list[str]]:
     """Returns the model class that owns the last key of an error location, and the path of keys as written in YAML.
 
-    A location names fields, keys of mappings, positions in lists and, for discriminated unions, the tag, which is no key.
+    A location names fields, keys of mappings, positions in lists and, for discriminated unions, the tag: no key.
     """
     candidates, keys, owner = [model], list[str](), model
     for part in location:
@@ -110,13 +110,14 @@ def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[ty
     return owner, keys
 
 
-def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
+def validate(model: type[Model], content: dict[str, Any], source: str, section: str = "") -> Model:
     """Returns ``content`` as a typed model.
 
     Args:
         model: the pydantic model to build.
         content: parsed YAML.
-        source: file name (and section) that error messages name.
+        source: file name that error messages name.
+        section: key of the content in that file, in front of the keys that messages name.
 
     Raises:
         ConfigError: listing each offending key path, the value found and what is allowed.
@@ -124,7 +125,7 @@ def validate(model: type[Model], content: dict[str, Any], source: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _config_error(model, error, source) from None
+        raise _config_error(model, error, source, section) from None
 
 
 def validate_json(model: type[Model], text: str, source: str) -> Model:
@@ -139,12 +140,12 @@ def validate_json(model: type[Model], text: str, source: str) -> Model:
         raise _config_error(model, error, source) from None
 
 
-def _config_error(model: type[BaseModel], error: ValidationError, source: str) -> ConfigError:
+def _config_error(model: type[BaseModel], error: ValidationError, source: str, section: str = "") -> ConfigError:
     """Returns the error with each offending key path, the value found and what is allowed."""
     lines = [f"{source}: {error.error_count()} problem(s) in the configuration:"]
     for item in error.errors():
         owner, keys = _locate(model, item["loc"])
-        path = ".".join(keys) or "(top level)"
+        path = ".".join([*([section] if section else []), *keys]) or "(top level)"
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             known = sorted(owner.model_fields)

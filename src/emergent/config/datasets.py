@@ -5,9 +5,9 @@ it, so that a changed URL never makes a later stage run again, and a changed cit
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, SerializeAsAny, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
 from emergent.config.downloads import DownloadConfig, RawFile
@@ -71,6 +71,8 @@ class DatasetEntry(StrictModel):
 
     Attributes:
         title: name for captions and error messages.
+        module: in ``emergent.datasets``, which prepares it.
+        options: of that module.
         raw: another entry whose downloaded files this one uses.
         files: files to download; empty for embedded, generated and sharing entries.
         licence: licence text or a statement that there is none.
@@ -83,6 +85,8 @@ class DatasetEntry(StrictModel):
     """
 
     title: str
+    module: Name
+    options: SerializeAsAny[StrictModel] = NoOptions()
     raw: Name | None = None
     files: Many[RawFile] = ()
     licence: str
@@ -103,122 +107,27 @@ class DatasetEntry(StrictModel):
         return self
 
 
-class MnistEntry(DatasetEntry):
-    """Gzip-compressed IDX files: MNIST and the sets published in its format."""
-
-    module: Literal["mnist"]
-    options: NoOptions
-
-
-class Cifar10Entry(DatasetEntry):
-    """The official CIFAR-10 archive."""
-
-    module: Literal["cifar10"]
-    options: ColourOptions
-
-
-class Cifar10JpegEntry(DatasetEntry):
-    """JPEG re-encodings of CIFAR-10."""
-
-    module: Literal["cifar10_jpeg"]
-    options: ColourOptions
-
-
-class NctCrcEntry(DatasetEntry):
-    """Colorectal histology from two zip archives."""
-
-    module: Literal["nct_crc"]
-    options: NctCrcOptions
-
-
-class Qm9Entry(DatasetEntry):
-    """The official QM9 archive."""
-
-    module: Literal["qm9"]
-    options: Qm9Options
-
-
-class Qm9SubsetEntry(DatasetEntry):
-    """A small part of QM9 as one array file."""
-
-    module: Literal["qm9_subset"]
-    options: NoOptions
-
-
-class DigitsEntry(DatasetEntry):
-    """Handwritten digits inside scikit-learn."""
-
-    module: Literal["digits"]
-    options: DigitsOptions
-
-
-class PhotoPatchesEntry(DatasetEntry):
-    """Patches of the photographs inside scikit-learn."""
-
-    module: Literal["photo_patches"]
-    options: PhotoPatchOptions
-
-
-class GaussianFieldsEntry(DatasetEntry):
-    """Generated band-limited Gaussian fields."""
-
-    module: Literal["gaussian_fields"]
-    options: GaussianFieldOptions
-
-
-class IsingEntry(DatasetEntry):
-    """Generated spin configurations and their energies."""
-
-    module: Literal["ising"]
-    options: IsingOptions
-
-
-class ModelNetEntry(DatasetEntry):
-    """CAD models from an official ModelNet archive."""
-
-    module: Literal["modelnet"]
-    options: ModelNetOptions
-
-
-class ModelNetSamplesEntry(DatasetEntry):
-    """A few ModelNet10 meshes as one array file."""
-
-    module: Literal["modelnet_samples"]
-    options: NoOptions
-
-
-class GeneratedMeshesEntry(DatasetEntry):
-    """Generated solids as meshes."""
-
-    module: Literal["generated_meshes"]
-    options: GeneratedMeshOptions
-
-
-AnyEntry = Annotated[
-    MnistEntry
-    | Cifar10Entry
-    | Cifar10JpegEntry
-    | NctCrcEntry
-    | Qm9Entry
-    | Qm9SubsetEntry
-    | DigitsEntry
-    | PhotoPatchesEntry
-    | GaussianFieldsEntry
-    | IsingEntry
-    | ModelNetEntry
-    | ModelNetSamplesEntry
-    | GeneratedMeshesEntry,
-    Field(discriminator="module"),
-]
-ENTRY_OF_MODULE: dict[str, type[DatasetEntry]] = {
-    get_args(model.model_fields["module"].annotation)[0]: model for model in get_args(get_args(AnyEntry)[0])
+OPTIONS: dict[str, type[StrictModel]] = {
+    "cifar10": ColourOptions,
+    "cifar10_jpeg": ColourOptions,
+    "digits": DigitsOptions,
+    "gaussian_fields": GaussianFieldOptions,
+    "generated_meshes": GeneratedMeshOptions,
+    "ising": IsingOptions,
+    "modelnet": ModelNetOptions,
+    "nct_crc": NctCrcOptions,
+    "photo_patches": PhotoPatchOptions,
+    "qm9": Qm9Options,
 }
+"""Modules with something to choose; all others take no options."""
+
+MODULES = Path(__file__).parents[1] / "datasets"
 
 
 class DatasetRegistry(StrictModel):
     """All entries of ``config/datasets.yaml``."""
 
-    datasets: dict[Name, AnyEntry]
+    datasets: dict[Name, DatasetEntry]
 
     @model_validator(mode="after")
     def _shared_files_exist(self) -> "DatasetRegistry":
@@ -232,7 +141,7 @@ class DatasetRegistry(StrictModel):
                 raise ValueError(f"{name}: raw: entry {entry.raw!r} has no files of its own")
         return self
 
-    def entry(self, dataset: str) -> AnyEntry:
+    def entry(self, dataset: str) -> DatasetEntry:
         """Returns one entry.
 
         Raises:
@@ -255,13 +164,13 @@ class DatasetRegistry(StrictModel):
         """Returns the configuration of the stage ``download``."""
         return DownloadConfig(files=self.entry(dataset).files)
 
-    def prepare_config(self, dataset: str) -> AnyEntry:
+    def prepare_config(self, dataset: str) -> DatasetEntry:
         """Returns the configuration of the stage ``prepare``: the entry without addresses, digests and words."""
         words = {"title": "", "licence": "", "citation": "", "stand_in_for": None, "notes": None, "caption_note": None}
         return self.entry(dataset).model_copy(update={"files": (), "raw": None, **words})
 
 
-def parse_entry(content: dict[str, Any], source: str) -> AnyEntry:
+def parse_entry(content: dict[str, Any], source: str) -> DatasetEntry:
     """Returns one entry, typed by its ``module``.
 
     Raises:
@@ -270,12 +179,17 @@ def parse_entry(content: dict[str, Any], source: str) -> AnyEntry:
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: expected a mapping, found {type(content).__name__}.")
     module = content.get("module")
-    if module not in ENTRY_OF_MODULE:
-        known = sorted(ENTRY_OF_MODULE)
+    if not isinstance(module, str) or not (MODULES / f"{module}.py").is_file():
+        known = sorted(path.stem for path in MODULES.glob("[a-z]*.py"))
         raise ConfigError(
-            f"{source}: module: no module {module!r}{hint(str(module), known)}. Known: {', '.join(known)}."
+            f"{source}: module: no module {module!r}{hint(str(module), known)}. There are: {', '.join(known)}."
         )
-    return validate(ENTRY_OF_MODULE[module], content, source)  # type: ignore[return-value]
+    options = content.get("options", {})
+    if isinstance(options, dict):
+        # By its module, because a message about one class is clearer than one about a union of them all.
+        typed = validate(OPTIONS.get(module, NoOptions), options, source, "options")
+        content = {**content, "options": typed}
+    return validate(DatasetEntry, content, source)
 
 
 def load_registry(path: Path) -> DatasetRegistry:
@@ -288,6 +202,5 @@ def load_registry(path: Path) -> DatasetRegistry:
     entries = content.get("datasets")
     if not isinstance(entries, dict):
         return validate(DatasetRegistry, content, str(path))
-    # Entry by entry, because a message about one entry is clearer than one about a union of ten types.
     parsed = {str(name): parse_entry(entry, f"{path}: datasets.{name}") for name, entry in entries.items()}
     return validate(DatasetRegistry, {**content, "datasets": parsed}, str(path))

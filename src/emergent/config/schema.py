@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from emergent.config.claims import Claims
-from emergent.config.datasets import DatasetRegistry
+from emergent.config.datasets import OPTIONS, DatasetRegistry, NoOptions
 from emergent.config.figures import Catalogue
 from emergent.config.kinds import KINDS
 from emergent.config.plan import RunConfig
@@ -30,6 +30,7 @@ def schemas() -> dict[str, Any]:
         _add_scales(definitions, model.__name__)
     others = [RunConfig, DatasetRegistry, Catalogue, Claims]
     definitions |= {name: part for name, part in _definitions(others).items() if name not in definitions}
+    _add_options(definitions)
     # The name of a figure is its key in the file, which the reader fills in.
     for definition in definitions.values():
         if "caption" in definition.get("properties", {}):
@@ -57,6 +58,22 @@ def _add_scales(definitions: dict[str, Any], kind: str) -> None:
     }
     required = ["experiment", "kind", "scales"]
     definitions[kind] = base | {"properties": base["properties"] | {"scales": scales}, "required": required}
+
+
+def _add_options(definitions: dict[str, Any]) -> None:
+    """Says which options belong to the module of a data set."""
+    definitions |= _definitions([NoOptions, *OPTIONS.values()])
+    entry = definitions["DatasetEntry"]
+    modules = sorted(OPTIONS)
+    entry["properties"]["options"] = {"type": "object"}
+    entry["allOf"] = [_options_if({"const": module}, OPTIONS[module].__name__) for module in modules] + [
+        _options_if({"not": {"enum": modules}}, NoOptions.__name__)
+    ]
+
+
+def _options_if(module: dict[str, Any], options: str) -> dict[str, Any]:
+    then = {"properties": {"options": {"$ref": REFERENCE.format(model=options)}}}
+    return {"if": {"properties": {"module": module}}, "then": then}
 
 
 def _relaxed(part: Any) -> Any:

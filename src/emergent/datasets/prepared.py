@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from emergent.config.base import canonical_json
-from emergent.config.datasets import AnyEntry
+from emergent.config.datasets import DatasetEntry
 from emergent.errors import DataError
 from emergent.storage import Array, open_file, read_array, write
 
 STAGE = "prepare"
 
 
-def write_prepared(path: Path, dataset: str, entry: AnyEntry, arrays: Mapping[str, Array]) -> None:
+def write_prepared(path: Path, dataset: str, entry: DatasetEntry, arrays: Mapping[str, Array]) -> None:
     """Writes one prepared data set atomically.
 
     Licence, citation and notes stay in the registry: whoever corrects them there must not have to train again.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emergent.config.datasets import AnyEntry
+from emergent.config.datasets import DatasetEntry
 from emergent.datasets import (
     cifar10,
     cifar10_jpeg,
@@ -43,7 +43,7 @@ RAGGED = ("vertex", "face", "bound")
 """First axes of flat arrays that hold the samples of a split one after another, and of their offsets."""
 
 
-def prepare(dataset: str, entry: AnyEntry, raw: Path) -> dict[str, Array]:
+def prepare(dataset: str, entry: DatasetEntry, raw: Path) -> dict[str, Array]:
     """Returns the arrays of one data set, its splits counted against the registry.
 
     Args:
@@ -54,6 +54,10 @@ def prepare(dataset: str, entry: AnyEntry, raw: Path) -> dict[str, Array]:
     Raises:
         DataError: raw files are missing or damaged, or a split has another size than the registry says.
     """
+    if entry.module not in PREPARE:
+        raise DataError(
+            f"data set {dataset!r}: module {entry.module!r} has no line in emergent.datasets.registry.PREPARE; add it."
+        )
     arrays = PREPARE[entry.module](raw, entry.options)
     found: dict[str, set[int]] = {}
     for name, array in arrays.items():

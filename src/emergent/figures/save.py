@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from emergent.config.figures import Entry
+from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import style
 from emergent.figures.drawing import Drawing
@@ -45,9 +45,10 @@ def save_figure(drawing: Drawing, stem: Path, entry: Entry, caption: str, scale:
         "png": {"Title": title, "Description": caption, "Comment": keywords, "Software": None},
     }  # fmt: skip
     with style.context():
-        # The layout is solved once and then kept: three formats, one picture.
+        # The layout is solved once and then kept: three formats, one picture. With any engine left, even "none",
+        # matplotlib draws each format twice; None takes that of the style, which has none.
         drawing.figure.draw_without_rendering()
-        drawing.figure.set_layout_engine("none")
+        drawing.figure.set_layout_engine(None)
         for kind, facts in metadata.items():
             with atomic_path(stem.with_suffix(f".{kind}")) as temporary:
                 drawing.figure.savefig(temporary, format=kind, metadata=facts, dpi=PNG_DPI)
