@@ -6,16 +6,25 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from emergent.config.stages import ArmFacts, DataFacts
+from emergent.figures.facts import Facts, Inputs
+
 ARMS = ("sym", "asym_invariant_init", "asym", "cnn")
 FLOORS = {"sym": 0.0, "asym_invariant_init": 0.009, "asym": 0.049, "cnn": 0.0}
 EXPERIMENTS = ("nordenfors_c4", "nordenfors_c16_nearest", "nordenfors_c16_bilinear", "nordenfors_c4_5x5")
+LABELS = {"sym": "sym", "asym_invariant_init": "as (invariant init)", "asym": "as", "cnn": "cnn"}
+"""Names of the arms in tables."""
+EXPERIMENT_LABELS = {"nordenfors_c4": "3 x 3 filters", "nordenfors_c4_5x5": "5 x 5 filters"}
+CONDITIONS = {"_other_fill": "other fill", "_other_rotation": "other rotation", "_other": "both other"}
+"""Endings of this module's evaluation sets under other conditions of testing, and their words."""
+TWO_SETS = (("mnist", "in"), ("cifar10", "ood"))
 SIZES = (5, 10, 25, 50, 75, 100, 250, 500, 1000)
 
 
 def tables(
     experiment: str = "nordenfors_c4",
     num: int = 1000,
-    sets: tuple[tuple[str, str], ...] = (("mnist", "in"), ("cifar10", "ood")),
+    sets: tuple[tuple[str, str], ...] = TWO_SETS,
     epochs: tuple[int, ...] = (0, 1, 2, 3, 4, 6, 8, 10),
     disjoint_size: int = 5,
 ) -> dict[str, pd.DataFrame]:
@@ -31,8 +40,7 @@ def _tables(
     order = 16 if "c16" in experiment else 4
     group = f"C{order}"
     if order == 16:
-        endings = ("_other_fill", "_other_rotation", "_other") if "nearest" in experiment else ("_other_fill",)
-        sets = (*sets, *((data + ending, role) for ending in endings for data, role in sets))
+        sets = (*sets, *((data + ending, role) for ending in _endings(experiment) for data, role in sets))
     sizes = tuple(size for size in SIZES if size <= num)
     names = ("ensembles", "pool", "law_points", "law", "significance", "quantities", "disjoint")
     out: dict[str, list[dict]] = {name: [] for name in names}
@@ -71,7 +79,7 @@ def _tables(
                             for label in (data, role) if "other" not in data else (data,):
                                 out["quantities"] += [
                                     _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size)
-                                    | {"description": f"{'with' if num >= 1000 else 'without'} replacement"},
+                                    | {"estimator": "drawn ensembles" if num >= 1000 else "disjoint ensembles"},
                                     _quantity(f"{metric}_difference/{arm}/{label}/{size}", 0.0, 0.1 * mean / size),
                                 ]
             hard = (1.0 if role == "in" else 8.0) * (order / 4)
@@ -106,12 +114,40 @@ def _tables(
     return {name: pd.DataFrame(rows) for name, rows in out.items()}
 
 
-def joined(experiments: tuple[str, ...], **settings) -> dict[str, pd.DataFrame]:
-    """Returns the tables of several experiments below one another, as figures read them."""
+def facts(experiment: str = "nordenfors_c4", num: int = 1000, sets: tuple[tuple[str, str], ...] = TWO_SETS,
+          **others: object) -> Facts:  # fmt: skip
+    """Returns what the summary's configuration of one experiment says."""
+    del others
+    bilinear, group = "bilinear" in experiment, "C16" if "c16" in experiment else "C4"
+    arms = tuple(
+        ArmFacts(name=name, label=label, symbol=rf"$\mathcal{{L}}^{{\mathrm{{{name.replace('_', '-')}}}}}$",
+                 short="as inv." if name == "asym_invariant_init" else None, group=group, order=int(group[1:]),
+                 compare_to=None if name == "sym" else "sym", interpolation="bilinear" if bilinear else "nearest")
+        for name, label in LABELS.items()
+    )  # fmt: skip
+    data = []
+    for name, role in sets:
+        for ending in ("", *_endings(experiment)):
+            data.append(DataFacts(
+                name=name + ending, dataset=name, role=role, primary=not ending, label=None, interpolation=None,
+                condition_of=name if ending else None, condition=CONDITIONS.get(ending), fill=None,
+            ))  # fmt: skip
+    return Facts(experiment, EXPERIMENT_LABELS.get(experiment, experiment), num, arms, tuple(data))
+
+
+def _endings(experiment: str) -> tuple[str, ...]:
+    if "c16" not in experiment:
+        return ()
+    return tuple(CONDITIONS) if "nearest" in experiment else ("_other_fill",)
+
+
+def joined(experiments: tuple[str, ...], **settings) -> Inputs:
+    """Returns the tables of several experiments below one another and their facts, as figures read them."""
     parts = {name: tables(name, **settings) for name in experiments}
-    return {table: pd.concat([part[table].assign(experiment=name) for name, part in parts.items()], ignore_index=True)
-            for table in parts[experiments[0]]}  # fmt: skip
+    below = {table: pd.concat([part[table].assign(experiment=name) for name, part in parts.items()], ignore_index=True)
+             for table in parts[experiments[0]]}  # fmt: skip
+    return Inputs(below, tuple(facts(name, **settings) for name in experiments))
 
 
 def _quantity(name: str, value: float, stderr: float) -> dict[str, object]:
-    return {"name": name, "value": value, "stderr": stderr, "num": 30, "description": ""}
+    return {"name": name, "value": value, "stderr": stderr, "num": 30, "estimator": "fit", "description": ""}

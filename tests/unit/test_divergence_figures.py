@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from divergence_tables import EXPERIMENTS, joined, tables
+from divergence_tables import EXPERIMENTS, facts, joined, tables
 
-from emergent.config.figures import PLACEHOLDERS, DivergenceOptions, read_catalogue
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
 from emergent.errors import DataError
-from emergent.figures.divergence import ArmStyle, arm_style, arms_of, primary_sets
+from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import Drawing
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import primary_sets
 from emergent.figures.plots import PLOTS, draw
 from emergent.figures.save import fill_caption
 from emergent.figures.save_table import save_table
@@ -24,9 +27,15 @@ CATALOGUE = {
 SMALL = {"num": 20, "sets": (("digits", "in"), ("photo_patches", "ood")), "epochs": (0, 1, 2)}
 
 
-def inputs(name: str, **settings) -> dict:
-    """Returns the tables that one entry draws."""
+def inputs(name: str, **settings) -> Inputs:
+    """Returns the tables and facts that one entry draws."""
     return joined(CATALOGUE[name].experiments, **settings)
+
+
+def with_options(name: str, **options):
+    """Returns an entry with other options."""
+    entry = CATALOGUE[name]
+    return entry.model_copy(update={"options": entry.options.model_copy(update=options)})
 
 
 def references(name: str) -> dict:
@@ -47,7 +56,8 @@ def test_entry_draws_and_fills_its_caption(name: str, settings: dict):
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_missing_table_is_a_clear_error(name: str):
     for missing in PLOTS[CATALOGUE[name].plot].tables:
-        given = {key: value for key, value in inputs(name, **SMALL).items() if key != missing}
+        given = inputs(name, **SMALL)
+        given = given._replace(tables={key: value for key, value in given.tables.items() if key != missing})
         with pytest.raises(DataError, match=f"has no table '{missing}'"):
             draw(CATALOGUE[name], given, references(name))
 
@@ -68,7 +78,7 @@ def test_half_scale_halves_ours_and_published_divergence_only():
             ["source", "metric", "arm", "data", "figure", "ensemble_size"]
         )
         for entry in (
-            CATALOGUE["nordenfors_c4_sizes"].model_copy(update={"options": DivergenceOptions(divergence=scale)})
+            with_options("nordenfors_c4_sizes", divergence=scale)
             for scale in ("full", "half")
         )
     )
@@ -87,7 +97,7 @@ def test_ensembles_of_small_pools_are_disjoint_as_in_the_table():
         (1000, "drawn with replacement, with bars of one standard deviation"),
     ):
         given = inputs(name, num=num)
-        quantities = given["quantities"]
+        quantities = given.tables["quantities"]
         quantities.loc[quantities["name"] == "osp/sym/mnist/10", ["value", "stderr"]] = 3.5, 0.125
         made = draw(CATALOGUE[name], given, references(name))
         rows = made.data.query("source == 'ours' and metric == 'osp' and arm == 'sym' and data == 'mnist'")
@@ -107,8 +117,7 @@ def test_law_shows_floors_over_slopes():
 
 def test_levels_of_the_fill_figure_belong_to_the_size_drawn():
     name = "nordenfors_c16_fills_in"
-    entry = CATALOGUE[name]
-    wanted = entry.model_copy(update={"options": entry.options.model_copy(update={"ensemble_size": 5})})
+    wanted = with_options(name, ensemble_size=5)
     for size, published in ((5, True), (7, False)):
         made = draw(wanted, inputs(name, num=50, disjoint_size=size), references(name))
         assert ("published" in set(made.data["source"])) == published
@@ -121,16 +130,16 @@ def test_levels_of_the_fill_figure_belong_to_the_size_drawn():
 def test_fill_figure_asks_for_another_condition():
     name = "nordenfors_c16_fills_ood"
     given = inputs(name, **SMALL)
-    table = given["disjoint"]
-    given["disjoint"] = table[~table["data"].str.contains("_other")]
-    with pytest.raises(DataError, match=r"\(ending in one of _other_fill, .*\); found there: digits, photo_patches"):
+    table = given.tables["disjoint"]
+    given.tables["disjoint"] = table[~table["data"].str.contains("_other")]
+    with pytest.raises(DataError, match=r"\(a set with condition_of\); found there: digits, photo_patches"):
         draw(CATALOGUE[name], given, {})
 
 
 def test_fill_table_names_the_epoch_that_meets_a_point_and_the_last():
     name = "nordenfors_c16_fills_points"
     given = inputs(name, num=50)
-    rows = given["disjoint"]
+    rows = given.tables["disjoint"]
     chosen = (rows["experiment"] == "nordenfors_c16_nearest") & (rows["arm"] == "sym") & (rows["metric"] == "osp")
     chosen &= rows["data"] == "mnist_other"
     # F5: 11.06 +- 0.18. Half an error away at epoch 3, ten at the others; ours has an error of 0.24 over ten ensembles.
@@ -142,7 +151,7 @@ def test_fill_table_names_the_epoch_that_meets_a_point_and_the_last():
     assert made.cells.columns[0] == "published" and made.cells.at["F5, MNIST, OSP, sym", "published"] == "11.06 ± 0.18"
     # Halved like ours: F6 shows half the sum of both directions.
     assert made.cells.at["F6, MNIST, divergence, cnn", "published"] == "2.51 ± 0.20"
-    given["disjoint"] = rows[rows["arm"] != "asym"]
+    given.tables["disjoint"] = rows[rows["arm"] != "asym"]
     assert len(draw(CATALOGUE[name], given, references(name)).cells) < len(made.cells)
     with pytest.raises(DataError, match="compares with published points"):
         draw(CATALOGUE[name], given, {})
@@ -150,7 +159,7 @@ def test_fill_table_names_the_epoch_that_meets_a_point_and_the_last():
 
 def test_points_table_counts_combined_errors():
     given = inputs("nordenfors_c4_points", num=100)
-    quantities = given["quantities"]
+    quantities = given.tables["quantities"]
     row = quantities["name"] == "osp/sym/in/10"
     quantities.loc[row, ["value", "stderr"]] = 3.724 + 3 * np.hypot(0.02, 0.011), 0.02
     table = draw(CATALOGUE["nordenfors_c4_points"], given, references("nordenfors_c4_points"))
@@ -163,7 +172,7 @@ def test_significance_marks_the_published_rule_and_pool_noise(tmp_path: Path):
     entry = CATALOGUE["nordenfors_c4_significance"]
     given = inputs("nordenfors_c4_significance")
     made = draw(entry, given, {})
-    rows = given["significance"].query("data == 'mnist' and metric == 'osp' and arm == 'sym' and other == 'asym'")
+    rows = given.tables["significance"].query("data == 'mnist' and metric == 'osp' and arm == 'sym' and other == 'asym'")
     first, last = rows.iloc[0], rows.iloc[-1]
     cells = made.cells.loc["MNIST, OSP, sym minus as"]
     assert cells["N = 5"] == f"{first['difference']:+.2g} ({first['pool_z']:+.1f})"
@@ -184,17 +193,23 @@ def test_accuracy_table_leaves_out_labels_of_another_problem():
 def test_filter_figure_turns_pairs_towards_sym():
     given = inputs("nordenfors_c4_filters", **SMALL)
     straight = draw(CATALOGUE["nordenfors_c4_filters"], given, {}).data
-    table = given["significance"]
-    given["significance"] = table.assign(arm=table["other"], other=table["arm"], difference=-table["difference"])
+    table = given.tables["significance"]
+    given.tables["significance"] = table.assign(arm=table["other"], other=table["arm"], difference=-table["difference"])
     turned = draw(CATALOGUE["nordenfors_c4_filters"], given, {}).data
     key = ["experiment", "arm", "data", "metric", "ensemble_size"]
     first, second = (part.set_index(key)["difference"].sort_index() for part in (straight, turned))
     np.testing.assert_allclose(first, second, rtol=1e-12)
 
 
-def test_arms_keep_their_order_and_looks():
-    table = tables(**SMALL)["pool"]
-    assert arms_of(table.iloc[::-1]) == ["sym", "asym_invariant_init", "asym", "cnn"]
-    assert (arm_style("asym_invariant_init").color, arm_style("cnn").line) == ("#ff7f0e", ":")
-    assert isinstance(arm_style("released_init"), ArmStyle) and arm_style("released_init").word == "released init"
+def test_arms_keep_the_order_of_the_experiment_and_take_looks_by_position():
+    given = Inputs(tables(**SMALL), (facts(),))
+    pool = given.tables["pool"]
+    assert [arm.name for arm in given.arms_in(pool.iloc[::-1])] == ["sym", "asym_invariant_init", "asym", "cnn"]
+    looks = arm_looks(given)
+    assert [(look.color, look.line, look.marker) for look in looks.values()] == [
+        ("#1f77b4", "-", "o"), ("#ff7f0e", "--", "s"), ("#2ca02c", "-.", "^"), ("red", ":", "D")
+    ]  # fmt: skip
+    assert looks["asym"].word == "as" and looks["asym"].label == r"$\mathcal{L}^{\mathrm{asym}}$"
+    with pytest.raises(DataError, match="has arm.s. released_init that the summary's configuration does not name"):
+        given.arms_in(pool.assign(arm="released_init"))
     assert primary_sets(tables("nordenfors_c16_nearest")["pool"]) == {"in": "mnist", "ood": "cifar10"}

@@ -10,11 +10,14 @@ import pytest
 
 from emergent import storage
 from emergent.config.base import canonical_json
-from emergent.config.figures import PLACEHOLDERS, read_catalogue, read_entry
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue, read_entry
 from emergent.config.references import read_reference
+from emergent.config.stages import ArmFacts
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing, published_table, require_rows
-from emergent.figures.inputs import load_inputs
+from emergent.figures.facts import Facts, Inputs
+from emergent.figures.inputs import load_inputs, tables_of
 from emergent.figures.plots import PLOTS, draw
 from emergent.figures.save import fill_caption, save_figure
 from emergent.figures.save_table import save_table
@@ -90,10 +93,27 @@ def convergence_tables() -> dict:
     return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}
 
 
-def all_inputs() -> dict:
+def facts(*names: str, label: str = "") -> Facts:
+    """Returns the facts of an experiment with these arms, each with the group in its name."""
+    arms = tuple(
+        ArmFacts(name=name, label=name.replace("_", " "), group=name.rpartition("_")[2].upper(), order=4)
+        for name in names
+    )
+    return Facts("experiment", label, 100, arms, ())
+
+
+def given(tables: dict) -> Inputs:
+    """Returns tables with the facts of their arms."""
+    found = {str(arm): None for table in tables.values() if isinstance(table, pd.DataFrame) and "arm" in table
+             for arm in table["arm"]}  # fmt: skip
+    return Inputs(tables, (facts(*found) if found else facts("augmented_cnn", "gcnn"),))
+
+
+def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
-    return {**ising_tables(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
-            **convergence_tables()}  # fmt: skip
+    tables = {**ising_tables(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
+              **convergence_tables()}  # fmt: skip
+    return given(tables)
 
 
 def references_of(entry) -> dict:
@@ -135,9 +155,10 @@ def test_figure_saves_the_same_bytes_twice(name: str, tmp_path: Path):
 @pytest.mark.parametrize("name", sorted(INFINITE_WIDTH))
 def test_missing_table_is_a_clear_error(name: str):
     entry = CATALOGUE[name]
-    needed = (*PLOTS[entry.plot].tables, *PLOTS[entry.plot].arrays)
+    needed = (*tables_of(entry, PLOTS[entry.plot]), *PLOTS[entry.plot].arrays)
+    assert needed
     for missing in needed:
-        inputs = {key: value for key, value in all_inputs().items() if key != missing}
+        inputs = given({key: value for key, value in all_inputs().tables.items() if key != missing})
         with pytest.raises(DataError, match=f"has no (table|array) '{missing}'"):
             draw(entry, inputs, {})
 
@@ -150,7 +171,7 @@ def test_figures_need_no_published_values(name: str):
 
 
 def test_smoke_data_sets_and_widths_are_drawn_under_their_own_names():
-    inputs = {**ising_tables((32, 64), (2, 4, 8)), **osp_table(("digits", "photo_patches"), (3,), 2)}
+    inputs = given({**ising_tables((32, 64), (2, 4, 8)), **osp_table(("digits", "photo_patches"), (3,), 2)})
     for name in ("ising_invariance", "ising_ntk_difference", "fashion_mnist_osp", "fashion_mnist_sizes"):
         entry = CATALOGUE[name]
         drawing = draw(entry, inputs, references_of(entry))
@@ -222,25 +243,51 @@ def test_summary_configuration_decides_which_data_set_is_the_primary_one(tmp_pat
     summary = tmp_path / "summary.h5"
     tables = osp_table(("gaussian_fields", "photo_patches", "digits"), (3,), 1)
     roles = {"gaussian_fields": ("ood", False), "photo_patches": ("ood", True), "digits": ("in", True)}
-    config = canonical_json({"data": {name: {"role": role, "primary": first} for name, (role, first) in roles.items()}})
-    storage.write(summary, stage="summary", attributes={"config_json": config}, tables=tables, allow_nan=True)
+    storage.write(summary, stage="summary", attributes={"config_json": config_json(roles)}, tables=tables,
+                  allow_nan=True)  # fmt: skip
     entry = CATALOGUE["fashion_mnist_ood_table"]
-    table = load_inputs(entry, PLOTS[entry.plot], {"fashion_mnist": summary})["osp"]
+    inputs = load_inputs(entry, PLOTS[entry.plot], {"fashion_mnist": summary})
+    table = inputs.tables["osp"]
     assert isinstance(table, pd.DataFrame)
     assert list(dict.fromkeys(table["data"])) == ["digits", "photo_patches", "gaussian_fields"]
-    assert draw(entry, {"osp": table}, {}).facts["data"] == "photo patches"
+    assert draw(entry, inputs, {}).facts["data"] == "shards of photographs"
+
+
+def config_json(roles: dict[str, tuple[str, bool]]) -> str:
+    """Returns the configuration of a summary whose evaluation sets have these roles."""
+    empty = dict.fromkeys(("label", "condition_of", "condition", "interpolation", "fill"))
+    labels = {"photo_patches": "shards of photographs"}
+    data = [{**empty, "name": name, "dataset": name, "role": role, "primary": first, "label": labels.get(name)}
+            for name, (role, first) in roles.items()]  # fmt: skip
+    arms = [{"name": f"cnn_c{order}", "label": f"C{order}", "group": f"C{order}", "order": order}
+            for order in (4, 8, 16)]  # fmt: skip
+    return canonical_json({"experiment": "e", "label": "e", "num_members": 100, "arms": arms, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [({}, "no attribute config_json"), ({"config_json": "{}"}, "does not hold the facts that figures read.*label")],
+    ids=["none", "empty"],
+)
+def test_summary_without_facts_is_a_clear_error(tmp_path: Path, attributes: dict, message: str):
+    summary = tmp_path / "summary.h5"
+    storage.write(summary, stage="summary", attributes=attributes, tables=osp_table(("digits",)), allow_nan=True)
+    entry = CATALOGUE["fashion_mnist_osp"]
+    with pytest.raises(DataError, match=message):
+        load_inputs(entry, PLOTS[entry.plot], {"fashion_mnist": summary})
 
 
 def test_verb_draws_and_reports_a_missing_table_without_traceback(tmp_path: Path):
     summary, config = tmp_path / "summary.h5", tmp_path / "entry.json"
-    storage.write(summary, stage="summary", attributes={}, tables=ising_tables(), allow_nan=True)
+    attributes = {"config_json": config_json({})}
+    storage.write(summary, stage="summary", attributes=attributes, tables=ising_tables(), allow_nan=True)
     config.write_text(canonical_json(CATALOGUE["ising_ntk_difference"]))
     command = [sys.executable, "-m", "emergent.cli.figure", "--config", str(config), "--scale", "smoke",
                "--summary", f"ising={summary}", "--output-stem", str(tmp_path / "out/f1")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/f1.pdf").exists()
-    storage.write(summary, stage="summary", attributes={}, tables={})
+    storage.write(summary, stage="summary", attributes=attributes, tables={})
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error:") and "Traceback" not in done.stderr

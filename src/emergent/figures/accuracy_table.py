@@ -7,38 +7,30 @@ import math
 
 import pandas as pd
 
-from emergent.config.figures import DivergenceTable
-from emergent.figures import style
-from emergent.figures.divergence import (
-    ENSEMBLE_COLUMNS,
-    METRIC_WORDS,
-    POOL_COLUMNS,
-    WORDS,
-    arm_style,
-    arms_of,
-    primary_sets,
-    scale_divergence,
-)
+from emergent.config.figure_kinds import AccuracyTable
+from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import (
     References,
-    Tables,
     Tabulation,
-    listed,
     nearest_epoch,
     require_rows,
     require_table,
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import WORDS, metric_look, primary_sets, scale_divergence
+from emergent.figures.pool_by_epoch import COLUMNS as POOL_COLUMNS
 
-METRICS = {"accuracy": "accuracy", **METRIC_WORDS}
+METRICS = ("accuracy", "osp", "divergence")
+ENSEMBLE_COLUMNS = ("arm", "group", "order", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
 
 
-def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: AccuracyTable) -> Tabulation:
     """Returns a row per data set, metric and arm; columns are members, ensembles by size, and the whole pool.
 
     Args:
-        tables: holds ``ensembles`` and ``pool``.
+        inputs: holds ``ensembles`` and ``pool``.
         references: not used: no accuracy was published.
         entry: titles and options.
 
@@ -46,8 +38,8 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
         DataError: a table or its rows are missing.
     """
     del references
-    ensembles = require_table(tables, "ensembles", ENSEMBLE_COLUMNS)
-    pool = require_table(tables, "pool", POOL_COLUMNS)
+    ensembles = require_table(inputs, "ensembles", ENSEMBLE_COLUMNS)
+    pool = require_table(inputs, "pool", POOL_COLUMNS)
     epoch = nearest_epoch(ensembles, "last")
     ensembles = scale_divergence(require_rows(ensembles, "ensembles", epoch=epoch), entry.options.divergence)
     pool = scale_divergence(require_rows(pool, "pool", epoch=epoch), entry.options.divergence)
@@ -56,13 +48,14 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
     num_members = span([int(num) for num in members["num"]])
     columns = ["members", *(f"N = {size}" for size in sizes), "pool"]
     cells: dict[str, dict[str, str]] = {}
-    sets = primary_sets(ensembles)
+    sets, looks = primary_sets(ensembles), arm_looks(inputs)
+    arms = [arm.name for arm in inputs.arms_in(ensembles)]
     for role, data in sets.items():
-        for metric, word in METRICS.items():
+        for metric in METRICS:
             # Labels out of distribution are those of another problem.
             if metric == "accuracy" and role != "in":
                 continue
-            for arm in arms_of(ensembles):
+            for arm in arms:
                 singles, whole, rows = (
                     part[(part["data"] == data) & (part["metric"] == metric) & (part["arm"] == arm)]
                     for part in (members, pool[pool["predictor"] == "pool"], ensembles)
@@ -72,15 +65,16 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
                     row["members"] = _cell(one.mean, getattr(one, "std", math.nan))
                 for one in whole.itertuples():
                     row["pool"] = _cell(one.mean, math.nan)
-                cells[f"{style.data_name(data)}, {word}, {arm_style(arm).word}"] = {c: row.get(c, "–") for c in columns}
+                label = f"{inputs.data_name(data)}, {metric_look(metric).word}, {looks[arm].word}"
+                cells[label] = {column: row.get(column, "–") for column in columns}
     facts = {
-        "data": listed([style.data_name(data) for data in sets.values()]),
+        "data": inputs.data_names(list(sets.values())),
         "epoch": str(epoch),
         "num_members": num_members,
         "num_ensembles": span([int(num) for num in ensembles["num"]]),
         "divergence": WORDS[entry.options.divergence],
     }
-    kept = [part[part["data"].isin(list(sets.values())) & part["metric"].isin(list(METRICS))]
+    kept = [part[part["data"].isin(list(sets.values())) & part["metric"].isin(METRICS)]
             for part in (pool, ensembles.assign(predictor="ensemble"))]  # fmt: skip
     table = pd.DataFrame.from_dict(cells, orient="index", columns=columns)
     return Tabulation(table, stack(pd.concat(kept, ignore_index=True), pd.DataFrame()), facts)

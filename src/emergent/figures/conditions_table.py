@@ -1,6 +1,6 @@
-"""Training time and testing under C16: which of both meets each published point, in combined standard errors.
+"""Training time and conditions of testing: which of both meets each published point, in combined standard errors.
 
-Input: summary table ``disjoint`` of the nearest and of the bilinear experiment. arXiv:2410.01452, F5 and F6.
+Input: summary table ``disjoint`` of some experiments. arXiv:2410.01452, points under C16.
 """
 
 import math
@@ -8,27 +8,28 @@ from typing import Any
 
 import pandas as pd
 
-from emergent.config.figures import FillTable
+from emergent.config.figure_kinds import ConditionsTable
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.conditions import disjoint_of_size, published_of_size, rotation, tested_sets
-from emergent.figures.divergence import METRIC_WORDS, WORDS, arm_style
+from emergent.figures.arms import arm_looks
+from emergent.figures.conditions import disjoint_of_size, published_of_size, tested_sets, trained_with
 from emergent.figures.drawing import (
     References,
-    Tables,
     Tabulation,
     measured,
     require_rows,
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import WORDS, metric_look
 
 
-def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: ConditionsTable) -> Tabulation:
     """Returns a row per published point; columns are the conditions, with the epoch that meets the point best.
 
     Args:
-        tables: holds ``disjoint`` with a column ``experiment``.
+        inputs: holds ``disjoint`` with a column ``experiment``.
         references: published values by experiment; series of quantities ``osp`` and ``divergence``.
         entry: titles and options.
 
@@ -36,31 +37,34 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
         DataError: the table, an experiment, a test set under another condition, or published points are missing.
     """
     options = entry.options
-    table, size = disjoint_of_size(tables, options)
+    table, size = disjoint_of_size(inputs, options)
     table = table[table["epoch"] > 0]
     published = published_of_size(references, entry.experiments, options.divergence, size)
     # A scale may leave out arms.
-    published = published[published["arm"].isin(table["arm"])] if len(published) else published
+    published = (
+        published[published["arm"].isin([arm.name for arm in inputs.arms_in(table)])] if len(published) else published
+    )
     if published.empty:
         raise DataError(
             f"table {entry.name} compares with published points of ensembles of {size} members; name files that have "
             f"some under references, and a size that is published and evaluated as ensemble_size."
         )
+    looks = arm_looks(inputs)
     cells: dict[str, dict[str, str]] = {}
     compared: list[dict[str, Any]] = []
     for point in published.to_dict("records"):
-        label = (f"{point['figure']}, {style.data_name(point['data'])}, {METRIC_WORDS[point['metric']]}, "
-                 f"{arm_style(str(point['arm'])).word}")  # fmt: skip
+        label = (f"{point['figure']}, {style.data_name(point['data'])}, {metric_look(point['metric']).word}, "
+                 f"{looks[str(point['arm'])].word}")  # fmt: skip
         cells[label] = {"published": measured(point["mean"], point["uncertainty"])}
-        for experiment in entry.experiments:
-            own = require_rows(table, "disjoint", experiment=experiment)
-            for condition, name in tested_sets(table, str(point["role"]), experiment).items():
+        for facts in map(inputs.experiment, entry.experiments):
+            own = require_rows(table, "disjoint", experiment=facts.experiment)
+            for condition, name in tested_sets(table, str(point["role"]), facts).items():
                 rows = own[(own["data"] == name) & (own["metric"] == point["metric"]) & (own["arm"] == point["arm"])]
                 found = [_compared(row, point) for row in rows.sort_values("epoch").to_dict("records")]
-                cells[label][f"{rotation(experiment)}, {condition}"] = _best_and_last(found)
+                cells[label][f"{trained_with(facts)}, {condition}"] = _best_and_last(found)
                 compared += found
     drawn = pd.DataFrame(compared)
-    facts = {
+    words = {
         "ensemble_size": str(size),
         "num_ensembles": span([int(num) for num in table["num"]]),
         "divergence": WORDS[options.divergence],
@@ -68,7 +72,7 @@ def tabulate(tables: Tables, references: References, entry: FillTable) -> Tabula
     columns = list(dict.fromkeys(name for row in cells.values() for name in row))
     # Not every condition is tested on every data set.
     text = pd.DataFrame.from_dict(cells, orient="index", columns=columns).fillna("–")
-    return Tabulation(text, stack(drawn, published), facts)
+    return Tabulation(text, stack(drawn, published), words)
 
 
 def _compared(row: dict[Any, Any], point: dict[Any, Any]) -> dict[str, Any]:

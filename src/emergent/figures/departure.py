@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
-from emergent.config.departure_training import MODES, Group, Mode
-from emergent.config.figures import DepartureFigure
+from emergent.config.departure_training import MODES, Mode
+from emergent.config.figure_kinds import Departure
 from emergent.figures import style
-from emergent.figures.drawing import Drawing, References, Tables, require_rows, require_table, stack
+from emergent.figures.drawing import Drawing, References, require_rows, require_table, stack
+from emergent.figures.facts import Inputs
 
 COLUMNS = ("arm", "group", "mode", "member", "step", "moved", "distance")
 LINES: dict[Mode, tuple[str, str, LineStyleType]] = {
@@ -19,23 +20,16 @@ LINES: dict[Mode, tuple[str, str, LineStyleType]] = {
     "augmented": ("Augmented", style.BLUE, "dashed"),
     "nominal": ("Nominal", style.RED, "dotted"),
 }
-GROUPS: dict[Group, str] = {
-    "relabelling": "Relabelling",
-    "C4": "Quarter turns",
-    "shifts_x": "Shifts along x",
-    "shifts_xy": "Shifts",
-    "C4_shifts_xy": "Quarter turns and shifts",
-}
 SCALED_TO: tuple[Mode, Mode] = ("nominal", "augmented")
-MARGIN = 1.5
-"""Axes end at this multiple of the largest median."""
+MARGIN = 1.08
+"""Axes end at this multiple of the largest value of the way of training that they are scaled to."""
 
 
-def draw(tables: Tables, references: References, entry: DepartureFigure) -> Drawing:
+def draw(inputs: Inputs, references: References, entry: Departure) -> Drawing:
     """Returns the figure: for each group two panels with the same curves, scaled to nominal and to augmented training.
 
     Args:
-        tables: holds ``departure``.
+        inputs: holds ``departure``.
         references: not used; no numbers are published.
         entry: titles.
 
@@ -43,20 +37,20 @@ def draw(tables: Tables, references: References, entry: DepartureFigure) -> Draw
         DataError: the table or the rows of a way of training are missing.
     """
     del references
-    table = require_table(tables, "departure", COLUMNS)
-    groups = list(dict.fromkeys(table["group"]))
-    figure = style.new_figure(entry.width, 0.9 + 1.9 * len(groups))
-    grid = figure.subplots(len(groups), 2, squeeze=False)
-    for panels, group in zip(grid, groups, strict=True):
-        rows = {mode: require_rows(table, "departure", group=group, mode=mode) for mode in MODES}
-        medians = {mode: part.groupby("step")[["moved", "distance"]].median() for mode, part in rows.items()}
+    table = require_table(inputs, "departure", COLUMNS)
+    arms = inputs.arms_in(table)
+    figure = style.new_figure(entry.width, 0.9 + 1.9 * len(arms))
+    grid = figure.subplots(len(arms), 2, squeeze=False)
+    for panels, arm in zip(grid, arms, strict=True):
+        rows = {mode: require_rows(table, "departure", arm=arm.name, mode=mode) for mode in MODES}
         for panel, scale in zip(panels, SCALED_TO, strict=True):
+            # Every run of the way of training that the panel is scaled to lies inside.
+            panel.set_xlim(0, MARGIN * max(float(rows[mode]["moved"].max()) for mode in (scale, "augmented")))
+            panel.set_ylim(0, MARGIN * float(rows[scale]["distance"].max()))
             for mode in MODES:
-                _draw_mode(panel, mode, rows[mode], medians[mode])
-            panel.set_xlim(0, MARGIN * max(float(median["moved"].max()) for median in medians.values()))
-            panel.set_ylim(0, MARGIN * float(medians[scale]["distance"].max()))
+                _draw_mode(panel, mode, rows[mode])
             # At a fixed height, clear of the factor above the axis.
-            panel.set_title(f"{GROUPS[group]}: scaled to {LINES[scale][0].lower()} training", y=1.08)
+            panel.set_title(f"{arm.label}: scaled to {LINES[scale][0].lower()} training", y=1.08)
             panel.ticklabel_format(axis="both", style="sci", scilimits=(-2, 2))
         panels[0].set_ylabel(r"$\Vert A_{\mathcal{E}^\perp} \Vert$")
     for panel in grid[-1]:
@@ -67,8 +61,12 @@ def draw(tables: Tables, references: References, entry: DepartureFigure) -> Draw
     return Drawing(figure, stack(table, pd.DataFrame()), facts)
 
 
-def _draw_mode(axes: Axes, mode: Mode, rows: pd.DataFrame, median: pd.DataFrame) -> None:
+def _draw_mode(axes: Axes, mode: Mode, rows: pd.DataFrame) -> None:
     _, color, line = LINES[mode]
     for _, run in rows.sort_values("step").groupby("member"):
-        axes.plot(run["moved"], run["distance"], color=color, linestyle=line, linewidth=0.8, alpha=0.1)
-    axes.plot(median["moved"], median["distance"], color=color, linestyle=line, linewidth=1.6)
+        axes.plot(run["moved"], run["distance"], color=color, linewidth=0.7, alpha=0.4)
+    median = rows.groupby("step")[["moved", "distance"]].median()
+    # Equivariant training stays at distance 0, on the axis itself, which must not cut its line in half.
+    shown = median[median["moved"] <= axes.get_xlim()[1]] if mode == "equivariant" else median
+    axes.plot(shown["moved"], shown["distance"], color=color, linestyle=line, linewidth=2.2, zorder=3,
+              clip_on=mode != "equivariant")  # fmt: skip

@@ -1,4 +1,4 @@
-"""E4: distance between the mean logits of augmented CNN ensembles and of GCNN ensembles, and its law in M.
+"""Distance between the mean outputs of two kinds of ensembles against epoch, and its law in the ensemble size.
 
 Input: summary tables ``distance`` and ``fit``. arXiv:2406.06504, convergence of augmented CNNs to GCNNs.
 """
@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from emergent.config.figures import ConvergenceFigure
+from emergent.config.figure_kinds import DistanceByEpoch
 from emergent.figures import style
 from emergent.figures.drawing import (
     Drawing,
     References,
-    Tables,
     listed,
     measured,
     nearest_epoch,
@@ -25,24 +24,31 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
 
 COLUMNS = ("data", "epoch", "ensemble_size", "mean", "std", "num")
 FIT_COLUMNS = ("data", "epoch", "floor", "floor_stderr", "noise", "noise_stderr")
+HEADROOM = 1.75
+"""The vertical axis ends at this multiple of the largest value."""
+INSET = (0.55, 0.66, 0.43, 0.26)
+"""Left, bottom, width and height of the inset, in the panel's own units."""
 
 
-def draw(tables: Tables, references: References, entry: ConvergenceFigure) -> Drawing:
-    """Returns E4: distance against epoch per ensemble size (left), squared distance against 1/M with its fit (right).
+def draw(inputs: Inputs, references: References, entry: DistanceByEpoch) -> Drawing:
+    """Returns distance against epoch per ensemble size (left), squared distance against 1/M with its fit (right).
+
+    Epochs start at 1, as published; the distance before training, which is many times larger, stands in an inset.
 
     Args:
-        tables: holds ``distance`` and ``fit``.
+        inputs: holds ``distance`` and ``fit``.
         references: published values; series of quantity ``distance`` are drawn.
         entry: titles and options.
 
     Raises:
         DataError: a table or the rows of the data set or epoch are missing.
     """
-    table = require_table(tables, "distance", COLUMNS)
-    fits = require_table(tables, "fit", FIT_COLUMNS)
+    table = require_table(inputs, "distance", COLUMNS)
+    fits = require_table(inputs, "fit", FIT_COLUMNS)
     data = select_data(table, entry.options.data, "distance")
     rows = require_rows(table, "distance", data=data).sort_values("epoch")
     epoch = nearest_epoch(rows, entry.options.fit_epoch)
@@ -51,37 +57,24 @@ def draw(tables: Tables, references: References, entry: ConvergenceFigure) -> Dr
     sizes = sorted({int(size) for size in rows["ensemble_size"]})
     known = sorted({*sizes, *(int(size) for size in (published["ensemble_size"] if len(published) else ()))})
     colors, marks = style.size_colors(sizes), style.markers(known)
-    figure = style.new_figure(entry.width, 2.9)
+    figure = style.new_figure(entry.width, 3.1)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-    for size in sizes:
-        own = rows[rows["ensemble_size"] == size]
-        left.errorbar(own["epoch"], own["mean"], yerr=own["std"].where(own["num"] > 1), color=colors[size],
-                      marker=marks[size], markersize=3.0, elinewidth=0.8)  # fmt: skip
-    for size, theirs in published.groupby("ensemble_size") if len(published) else ():
-        style.published(left, theirs["epoch"], theirs["mean"], marks[size])
-    left.set_ylim(bottom=0.0)
-    left.set_xlabel("Epoch")
-    left.set_ylabel(r"$L^2$(CNN-logits, GCNN-logits)")
-    left.set_title(f"Evaluated on {style.data_name(data)}")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    now = require_rows(rows, "distance", epoch=epoch)
-    _draw_law(right, now, fit, colors, marks)
+    _draw_epochs(left, rows[rows["epoch"] > 0], published, colors, marks)
+    if (rows["epoch"] == 0).any():
+        _draw_initial(left, rows[rows["epoch"] == 0], colors, marks)
+    left.set_ylabel("$L^2$ distance of mean logits,\n" + " and ".join(arm.label for arm in inputs.arms()))
+    left.set_title(f"Evaluated on {inputs.data_name(data)}")
     if len(published):
         last = published[published["epoch"] == published["epoch"].max()]
         for size, theirs in last.groupby("ensemble_size"):
             style.published(right, 1.0 / theirs["ensemble_size"], theirs["mean"] ** 2, marks[size])
+    has_floor = _draw_law(right, require_rows(rows, "distance", epoch=epoch), fit, colors, marks)
     right.set_title(f"Law in the ensemble size, epoch {epoch}")
-    handles = [
-        Line2D([], [], color=colors[s], marker=marks[s], markersize=3.5, label=f"{s} member{'s' * (s > 1)}")
-        for s in sizes
-    ]
-    handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"fit $d^2 = b^2 + v/M$"))
-    handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=r"floor $b^2$"))
-    if len(published):
-        handles.append(style.published_handle())
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    published_sizes = sorted(set(published["ensemble_size"])) if len(published) else []
+    handles = _legend(colors, marks, has_floor, [int(size) for size in published_sizes])
+    figure.legend(handles=handles, loc="outside lower center", ncols=5)
     facts = {
-        "data": style.data_name(data),
+        "data": inputs.data_name(data),
         "epoch": str(epoch),
         "ensemble_sizes": listed(sizes),
         "num_ensembles": span([int(num) for num in rows["num"]]),
@@ -93,7 +86,39 @@ def draw(tables: Tables, references: References, entry: ConvergenceFigure) -> Dr
     return Drawing(figure, stack(ours, published), facts)
 
 
-def _draw_law(axes: Axes, rows: pd.DataFrame, fit: pd.Series, colors: dict[int, str], marks: dict[object, str]) -> None:
+def _draw_epochs(
+    axes: Axes, rows: pd.DataFrame, published: pd.DataFrame, colors: dict[int, str], marks: dict[object, str]
+) -> None:
+    for size, own in rows.groupby("ensemble_size"):
+        axes.errorbar(own["epoch"], own["mean"], yerr=own["std"].where(own["num"] > 1), color=colors[int(size)],
+                      marker=marks[int(size)], markersize=3.0, elinewidth=0.8)  # fmt: skip
+    for size, theirs in published.groupby("ensemble_size") if len(published) else ():
+        style.published(axes, theirs["epoch"], theirs["mean"], marks[size])
+    top = max((rows["mean"] + rows["std"].fillna(0.0)).max(), published["mean"].max() if len(published) else 0.0)
+    # Room above the curves for the inset.
+    axes.set_ylim(0.0, HEADROOM * top)
+    axes.set_xlim(left=0.3)
+    axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _draw_initial(axes: Axes, rows: pd.DataFrame, colors: dict[int, str], marks: dict[object, str]) -> None:
+    """Draws the distance before training in an inset, one point per ensemble size."""
+    inset = axes.inset_axes(INSET)
+    for place, size in enumerate(sorted(colors)):
+        own = rows[rows["ensemble_size"] == size]
+        inset.errorbar([place], own["mean"], yerr=own["std"].where(own["num"] > 1), color=colors[size],
+                       marker=marks[size], markersize=3.0, elinewidth=0.8)  # fmt: skip
+    inset.set_xticks(range(len(colors)), [str(size) for size in sorted(colors)], fontsize=6)
+    inset.set_xlim(-0.6, len(colors) - 0.4)
+    inset.set_ylim(bottom=0.0)
+    inset.yaxis.set_major_locator(MaxNLocator(3))
+    inset.tick_params(labelsize=6, length=2)
+    inset.set_title("epoch 0, by number of members", fontsize=6.5, pad=2)
+
+
+def _draw_law(axes: Axes, rows: pd.DataFrame, fit: pd.Series, colors: dict[int, str], marks: dict[object, str]) -> bool:
+    """Draws the law at one epoch; returns whether its floor is above zero and so on the logarithmic axis."""
     for size, mean, std, num in zip(rows["ensemble_size"], rows["mean"], rows["std"], rows["num"], strict=True):
         # Error of the mean over disjoint ensembles, carried over to the square.
         error = 2 * mean * std / np.sqrt(num) if num > 1 else np.nan
@@ -101,10 +126,27 @@ def _draw_law(axes: Axes, rows: pd.DataFrame, fit: pd.Series, colors: dict[int, 
                       linestyle="none")  # fmt: skip
     inverse = np.geomspace(1.0 / rows["ensemble_size"].max(), 1.0 / rows["ensemble_size"].min(), 60)
     axes.plot(inverse, fit["floor"] ** 2 + fit["noise"] * inverse, color="black", linewidth=1.0, zorder=1.5)
-    axes.axhline(fit["floor"] ** 2, color="black", linestyle=":", linewidth=1.0, zorder=1.4)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    bottom, top = axes.get_ylim()
+    has_floor = bool(fit["floor"] ** 2 > bottom / 10)
+    if has_floor:
+        axes.axhline(fit["floor"] ** 2, color="black", linestyle=":", linewidth=1.0, zorder=1.4)
+    # Room above the points for the words.
+    axes.set_ylim(top=top * 4)
     axes.set_xlabel("1 / Ensemble Size")
     axes.set_ylabel(r"squared distance $d^2$")
     words = f"$b$ = {measured(fit['floor'], fit['floor_stderr'])}\n$v$ = {measured(fit['noise'], fit['noise_stderr'])}"
-    axes.text(0.04, 0.96, words, transform=axes.transAxes, va="top", fontsize=7)
+    axes.text(0.04, 0.97, words, transform=axes.transAxes, va="top", fontsize=7)
+    return has_floor
+
+
+def _legend(colors: dict[int, str], marks: dict[object, str], has_floor: bool, published: list[int]) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=color, marker=marks[size], markersize=3.5, label=f"{size} member{'s' * (size > 1)}")
+        for size, color in colors.items()
+    ]
+    handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"fit $d^2 = b^2 + v/M$"))
+    if has_floor:
+        handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=r"floor $b^2$"))
+    return handles + [style.published_handle(marks[size], f", {size} member{'s' * (size > 1)}") for size in published]

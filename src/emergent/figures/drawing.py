@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from emergent.config.figure_options import MetricOptions
 from emergent.config.references import Reference
 from emergent.errors import DataError
+from emergent.figures.facts import Inputs
 
-Tables = Mapping[str, pd.DataFrame | np.ndarray]
 References = Mapping[str, Reference]
 
 
@@ -43,15 +44,15 @@ class Tabulation(NamedTuple):
     facts: dict[str, str]
 
 
-def require_table(tables: Tables, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def require_table(inputs: Inputs, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Returns a summary table that has the given columns and at least one row.
 
     Raises:
         DataError: the table, a column or every row is missing.
     """
-    table = tables.get(name)
+    table = inputs.tables.get(name)
     if table is None or isinstance(table, np.ndarray):
-        raise DataError(f"the summary has no table {name!r}, which this plot draws; it has: {_listed(tables)}.")
+        raise DataError(f"the summary has no table {name!r}, which this plot draws; it has: {_listed(inputs)}.")
     if missing := [column for column in columns if column not in table.columns]:
         raise DataError(f"summary table {name!r} lacks column(s) {missing}; it has {list(table.columns)}.")
     if table.empty:
@@ -59,15 +60,30 @@ def require_table(tables: Tables, name: str, columns: Sequence[str]) -> pd.DataF
     return table
 
 
-def require_array(tables: Tables, name: str) -> np.ndarray:
+def metric_rows(inputs: Inputs, options: MetricOptions, columns: Sequence[str]) -> pd.DataFrame:
+    """Returns the rows of one metric from the table that an entry's options name.
+
+    Raises:
+        DataError: the table, a column or every row of the metric is missing.
+    """
+    table = require_table(inputs, options.table, columns)
+    if "metric" not in table.columns:
+        return table
+    if options.metric is None:
+        known = ", ".join(dict.fromkeys(str(name) for name in table["metric"]))
+        raise DataError(f"summary table {options.table!r} holds several metrics; set options.metric to one of {known}.")
+    return require_rows(table, options.table, metric=options.metric)
+
+
+def require_array(inputs: Inputs, name: str) -> np.ndarray:
     """Returns a summary array.
 
     Raises:
         DataError: there is no such array.
     """
-    array = tables.get(name)
+    array = inputs.tables.get(name)
     if not isinstance(array, np.ndarray):
-        raise DataError(f"the summary has no array {name!r}, which this plot draws; it has: {_listed(tables)}.")
+        raise DataError(f"the summary has no array {name!r}, which this plot draws; it has: {_listed(inputs)}.")
     return array
 
 
@@ -184,5 +200,5 @@ def span(numbers: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _listed(tables: Tables) -> str:
-    return ", ".join(sorted(tables)) or "nothing"
+def _listed(inputs: Inputs) -> str:
+    return ", ".join(sorted(inputs.tables)) or "nothing"

@@ -1,4 +1,4 @@
-"""F1: a cloud of ensemble members pushed by an equivariant flow, and its mean on the fixed line of the mirror image.
+"""A cloud of ensemble members pushed by an equivariant flow, and its mean on the fixed line of the mirror image.
 
 Input: summary tables ``particles`` and ``mean``. arXiv:2410.01452, schematic figure.
 """
@@ -6,16 +6,17 @@ Input: summary tables ``particles`` and ``mean``. arXiv:2410.01452, schematic fi
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from emergent.config.figures import FlowFigure
+from emergent.config.figure_kinds import Flow
 from emergent.figures import style
-from emergent.figures.drawing import Drawing, References, Tables, listed, require_rows, require_table, stack
+from emergent.figures.drawing import Drawing, References, listed, require_rows, require_table, stack
+from emergent.figures.facts import Inputs
 
 
-def draw(tables: Tables, references: References, entry: FlowFigure) -> Drawing:
-    """Returns F1: one column per time, one row per arm.
+def draw(inputs: Inputs, references: References, entry: Flow) -> Drawing:
+    """Returns one column per time, one row per arm.
 
     Args:
-        tables: holds ``particles`` and ``mean``.
+        inputs: holds ``particles`` and ``mean``.
         references: not used; the published equation is not known.
         entry: titles and options.
 
@@ -23,9 +24,10 @@ def draw(tables: Tables, references: References, entry: FlowFigure) -> Drawing:
         DataError: a table or the rows of an arm are missing.
     """
     del references
-    particles = require_table(tables, "particles", ("time", "arm", "x", "y"))
-    means = require_table(tables, "mean", ("time", "arm", "x", "y", "y_stderr", "num"))
+    particles = require_table(inputs, "particles", ("time", "arm", "x", "y"))
+    means = require_table(inputs, "mean", ("time", "arm", "x", "y", "y_stderr", "num"))
     arms = entry.options.arms
+    labels = {arm.name: arm.label for arm in inputs.arms_in(particles)}
     rows = {arm: require_rows(particles, "particles", arm=arm) for arm in arms}
     times = sorted(set(rows[arms[0]]["time"]))
     figure = style.new_figure(entry.width, 2.5 * len(arms) + 0.3)
@@ -46,7 +48,7 @@ def draw(tables: Tables, references: References, entry: FlowFigure) -> Drawing:
             panel.grid(visible=False)
             panel.tick_params(labelbottom=False, labelleft=False, length=0)
         if len(arms) > 1:
-            panels[0].set_ylabel(arm.replace("_", " "))
+            panels[0].set_ylabel(labels[arm])
     handles = [
         Line2D([], [], color=style.BLUE, linestyle="none", marker="o", markersize=3.0, label="Ensemble members"),
         Line2D([], [], color=style.RED, linestyle="none", marker="o", markersize=5.5, label="Ensemble mean"),
@@ -55,5 +57,5 @@ def draw(tables: Tables, references: References, entry: FlowFigure) -> Drawing:
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     shown = pd.concat([rows[arm] for arm in arms], ignore_index=True).assign(what="member")
     centres = means[means["arm"].isin(arms)].assign(what="mean")
-    facts = {"num_members": str(int(means["num"].max())), "arms": listed([arm.replace("_", " ") for arm in arms])}
+    facts = {"num_members": str(int(means["num"].max())), "arms": listed([labels[arm] for arm in arms])}
     return Drawing(figure, stack(pd.concat([shown, centres], ignore_index=True), pd.DataFrame()), facts)

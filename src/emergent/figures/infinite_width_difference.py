@@ -1,4 +1,4 @@
-"""F1: relative difference between ensemble mean and infinite-width prediction against ensemble size (Ising model).
+"""Relative difference between ensemble mean and infinite-width prediction against ensemble size.
 
 Input: summary table ``ntk_difference``. arXiv:2403.03103, Ising experiment.
 """
@@ -7,12 +7,11 @@ from itertools import zip_longest
 
 from matplotlib.lines import Line2D
 
-from emergent.config.figures import IsingFigure
+from emergent.config.figure_kinds import InfiniteWidthDifference
 from emergent.figures import style
 from emergent.figures.drawing import (
     Drawing,
     References,
-    Tables,
     listed,
     published_table,
     require_rows,
@@ -20,22 +19,23 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
 
 COLUMNS = ("arm", "width", "data", "ensemble_size", "mean", "std", "num")
 
 
-def draw(tables: Tables, references: References, entry: IsingFigure) -> Drawing:
-    """Returns F1: one panel per data set, one curve per width.
+def draw(inputs: Inputs, references: References, entry: InfiniteWidthDifference) -> Drawing:
+    """Returns one panel per data set, one curve per width.
 
     Args:
-        tables: holds ``ntk_difference``.
+        inputs: holds ``ntk_difference``.
         references: published values; series of quantity ``ntk_difference`` are drawn.
         entry: titles and options.
 
     Raises:
         DataError: the table or the rows of one panel are missing.
     """
-    table = require_table(tables, "ntk_difference", COLUMNS)
+    table = require_table(inputs, "ntk_difference", COLUMNS)
     table = table[table["width"] > 0]
     published = published_table(references, "ntk_difference")
     widths = sorted({int(width) for width in table["width"]})
@@ -56,7 +56,7 @@ def draw(tables: Tables, references: References, entry: IsingFigure) -> Drawing:
             style.log_decades(panel)
         else:
             panel.axhline(0.0, color=style.NTK_COLOR)
-        panel.set_title(style.data_name(data))
+        panel.set_title(inputs.data_name(data))
         panel.set_xlabel("Ensemble Size")
     axes[0].set_ylabel("Relative difference to NTK")
     upper = [Line2D([], [], color=colors[w], marker=marks[w], markersize=3.5, label=f"width {w}") for w in widths]

@@ -1,4 +1,4 @@
-"""Supplementary table: infinite-width spread under several readings of the unpublished Ising settings.
+"""Infinite-width spread under several readings of unpublished settings, beside the published members.
 
 Input: summary table ``readings``. arXiv:2403.03103, Ising experiment.
 """
@@ -6,8 +6,10 @@ Input: summary table ``readings``. arXiv:2403.03103, Ising experiment.
 import numpy as np
 import pandas as pd
 
-from emergent.config.figures import ReadingsTable
-from emergent.figures.drawing import References, Tables, Tabulation, published_table, require_table, stack
+from emergent.config.figure_kinds import InfiniteWidthReadings
+from emergent.figures import style
+from emergent.figures.drawing import References, Tabulation, published_table, require_table, stack
+from emergent.figures.facts import Inputs
 
 COLUMNS = ("dataset", "rule", "data", "members_orbit_std")
 RULES = {"mean_absolute": "mean |E|", "absolute_mean": "|mean E|", "per_sample": "|E| of each sample"}
@@ -16,11 +18,11 @@ SPLITS = ("train", "test", "ood")
 JUDGED = ("test", "ood")
 
 
-def tabulate(tables: Tables, references: References, entry: ReadingsTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: InfiniteWidthReadings) -> Tabulation:
     """Returns a row per reading, the published members, and how far each reading is off.
 
     Args:
-        tables: holds ``readings``.
+        inputs: holds ``readings``.
         references: published values; members' series of quantity ``orbit_std``.
         entry: titles.
 
@@ -28,7 +30,7 @@ def tabulate(tables: Tables, references: References, entry: ReadingsTable) -> Ta
         DataError: the table or a column is missing.
     """
     del entry
-    ours = require_table(tables, "readings", COLUMNS)
+    ours = require_table(inputs, "readings", COLUMNS)
     published = published_table(references, "orbit_std")
     published = published[published["predictor"] == "members"]
     theirs = {
@@ -43,7 +45,7 @@ def tabulate(tables: Tables, references: References, entry: ReadingsTable) -> Ta
             widest = theirs[max(theirs)]
             factors = [np.exp(abs(np.log(values[split] / widest[split]))) for split in JUDGED]
             row["mismatch"] = f"{max(factors):.1f}x"
-        cells[f"{str(dataset).removeprefix('ising_')}, over {RULES[str(rule)]}"] = row
+        cells[f"{style.data_name(str(dataset))}, over {RULES[str(rule)]}"] = row
     for width, values in theirs.items():
         row = {split: f"{values[split]:.2g}" for split in SPLITS}
         cells[f"published, width {width}"] = row | {"mismatch": "–"}

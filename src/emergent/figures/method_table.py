@@ -1,17 +1,16 @@
-"""T1: orbit same prediction out of distribution, ensembles and members, ours beside the published values.
+"""Orbit same prediction at one epoch, ensembles and members, ours beside the published values, by group.
 
-Input: summary table ``osp``. arXiv:2403.03103, table of the FashionMNIST experiment.
+Input: summary table ``osp``. arXiv:2403.03103 has a table of this form.
 """
 
 import math
 
 import pandas as pd
 
-from emergent.config.figures import OodTable
+from emergent.config.figure_kinds import MethodTable
 from emergent.figures import style
 from emergent.figures.drawing import (
     References,
-    Tables,
     Tabulation,
     listed,
     nearest_epoch,
@@ -23,23 +22,24 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
 from emergent.figures.metric_by_epoch import COLUMNS
 
 ROWS = {"ensemble": "DeepEns+DA", "members": "only DA"}
 
 
-def tabulate(tables: Tables, references: References, entry: OodTable) -> Tabulation:
-    """Returns T1: a row per method for ours and for the published values, a column per group.
+def tabulate(inputs: Inputs, references: References, entry: MethodTable) -> Tabulation:
+    """Returns a row per method for ours and for the published values, a column per group.
 
     Args:
-        tables: holds ``osp``.
+        inputs: holds ``osp``.
         references: published values; series of quantity ``osp_table``.
         entry: titles and options.
 
     Raises:
         DataError: the table or a row is missing.
     """
-    table = require_table(tables, "osp", COLUMNS)
+    table = require_table(inputs, "osp", COLUMNS)
     data = select_data(table, entry.options.data, "osp")
     epoch = nearest_epoch(table, entry.options.epoch)
     rows = require_rows(table, "osp", data=data, epoch=epoch).sort_values("order", kind="stable")
@@ -65,7 +65,7 @@ def tabulate(tables: Tables, references: References, entry: OodTable) -> Tabulat
                 for group in groups
             }
     facts = {
-        "data": style.data_name(data),
+        "data": inputs.data_name(data),
         "epoch": str(epoch),
         "ensemble_size": str(size),
         "groups": listed(groups),

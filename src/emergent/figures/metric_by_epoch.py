@@ -1,9 +1,9 @@
-"""F3: orbit same prediction against epoch, one panel per data set, one colour per group.
+"""A metric of ensembles and of their members against epoch, one panel per data set, one colour per arm.
 
-Input: summary table ``osp``. arXiv:2403.03103, FashionMNIST experiment.
+Input: the summary table that the entry names, with members and ensembles. arXiv:2403.03103 shows the orbit same
+prediction in this form.
 """
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,22 +11,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from emergent.config.figure_kinds import MetricByEpoch
 from emergent.config.figure_options import Band
-from emergent.config.figures import PredictionFigure
 from emergent.figures import style
+from emergent.figures.arms import ArmLook, curve_looks
 from emergent.figures.drawing import (
     Drawing,
     References,
-    Tables,
     data_roles,
     listed,
+    metric_rows,
     nearest_size,
     published_table,
     require_rows,
-    require_table,
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import MetricLook, metric_look, panel_title
 
 COLUMNS = ("arm", "group", "order", "data", "epoch", "predictor", "ensemble_size", "mean", "std", "low", "high",
            "minimum", "maximum", "num")  # fmt: skip
@@ -38,54 +40,57 @@ BAND_WORDS: dict[Band, str] = {
 }
 
 
-def draw(tables: Tables, references: References, entry: PredictionFigure) -> Drawing:
-    """Returns F3: ensemble curve and members' band per group, dotted lines where invariance is perfect.
+def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawing:
+    """Returns ensemble curve and members' band per arm, and dotted lines where the symmetry is perfect.
 
     Args:
-        tables: holds ``osp``.
-        references: published values; series of quantity ``osp`` are drawn on the panel they belong to.
+        inputs: holds the table that the options name.
+        references: published values; series of the table's name are drawn on the panel they belong to.
         entry: titles and options.
 
     Raises:
         DataError: the table, the members' or the ensembles' rows are missing.
     """
-    table = require_table(tables, "osp", COLUMNS)
-    members = require_rows(table, "osp", predictor="members")
-    ensembles = require_rows(table, "osp", predictor="ensemble")
-    size = nearest_size(ensembles, entry.options.ensemble_size)
-    ensembles = require_rows(ensembles, "osp", ensemble_size=size)
-    published = published_table(references, "osp")
-    orders = {str(group): int(rows["order"].iloc[0]) for group, rows in table.sort_values("order").groupby("group")}
-    orders = dict(sorted(orders.items(), key=lambda item: item[1]))
-    colors, marks = style.group_colors(list(orders)), style.markers(list(orders))
-    names = list(dict.fromkeys(table["data"]))
-    roles = data_roles(table)
-    wanted = entry.options.published_data
+    options = entry.options
+    table = metric_rows(inputs, options, COLUMNS)
+    members = require_rows(table, options.table, predictor="members")
+    ensembles = require_rows(table, options.table, predictor="ensemble")
+    size = nearest_size(ensembles, options.ensemble_size)
+    ensembles = require_rows(ensembles, options.table, ensemble_size=size)
+    published = published_table(references, options.table)
+    arms = inputs.arms_in(table)
+    looks, look = curve_looks(inputs, arms), metric_look(options.metric or options.table)
+    orders = {str(arm): int(order) for arm, order in zip(table["arm"], table["order"], strict=True)}
+    names, roles = list(dict.fromkeys(table["data"])), data_roles(table)
+    wanted = options.published_data
     home = wanted if wanted in names else next((name for name in names if roles[name] == "ood"), names[0])
     figure = style.new_figure(entry.width, 2.9 if len(names) <= 3 else 4.6)
     axes = panels(figure, len(names))
     for panel, data in zip(axes, names, strict=True):
-        for group, order in orders.items():
-            panel.axhline(order, color=colors[group], linestyle=":", linewidth=1.0)
-            _draw_members(panel, members[(members["data"] == data) & (members["group"] == group)], colors[group], entry)
-            own = ensembles[(ensembles["data"] == data) & (ensembles["group"] == group)].sort_values("epoch")
-            panel.plot(own["epoch"], own["mean"], color=colors[group], marker=marks[group], markersize=2.6)
+        for arm in arms:
+            color = looks[arm.name].color
+            if look.best_is_order:
+                panel.axhline(orders[arm.name], color=color, linestyle=":", linewidth=1.0)
+            _draw_members(panel, members[(members["data"] == data) & (members["arm"] == arm.name)], color, options.band)
+            own = ensembles[(ensembles["data"] == data) & (ensembles["arm"] == arm.name)].sort_values("epoch")
+            panel.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
             if data == home and len(published):
-                theirs = published[(published["group"] == group) & (published["predictor"] == "ensemble")]
-                style.published(panel, theirs["epoch"], theirs["mean"], marks[group])
-        panel.set_title(panel_title(roles, data))
-        panel.set_yticks(list(orders.values()))
-        panel.set_ylim(0.5, max(orders.values()) * 1.06)
+                theirs = published[(published["group"] == arm.group) & (published["predictor"] == "ensemble")]
+                style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
+        panel.set_title(narrow_title(inputs, roles, data))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    label_outside(axes, "Epoch", "Orbit Same Predictions")
-    figure.legend(handles=_legend(colors, marks, bool(len(published))), loc="outside lower center", ncols=4)
+    _set_values(axes, look, sorted(set(orders.values())))
+    label_outside(axes, "Epoch", "Orbit Same Predictions" if look.word == "OSP" else look.axis)
+    detail = _detail(size, options.published_size)
+    handles = _legend([looks[arm.name] for arm in arms], size, look, detail if len(published) else None)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     facts = {
-        "groups": listed(list(orders)),
-        "data": listed([style.data_name(name) for name in names]),
+        "groups": listed([arm.group for arm in arms]),
+        "data": inputs.data_names(names),
         "ensemble_size": str(size),
         "num_members": span([int(num) for num in members["num"]]),
         "num_ensembles": span([int(num) for num in ensembles["num"]]),
-        "band": BAND_WORDS[entry.options.band],
+        "band": BAND_WORDS[options.band],
     }
     return Drawing(figure, stack(pd.concat([members, ensembles], ignore_index=True), published), facts)
 
@@ -100,11 +105,10 @@ def panels(figure: Figure, count: int) -> list[Axes]:
     return flat[:count]
 
 
-def panel_title(roles: dict[str, str], data: str) -> str:
+def narrow_title(inputs: Inputs, roles: dict[str, str], data: str) -> str:
     """Returns a data set's name and whether it is in distribution, in two lines if space is short."""
-    place = "in distribution" if roles[data] == "in" else "out of distribution"
-    gap = "\n" if len(roles) == 3 else " "
-    return f"{style.data_name(data)}{gap}({place})"
+    title = panel_title(inputs.data_name(data), roles[data])
+    return title.replace(" (", "\n(") if len(roles) == 3 else title
 
 
 def label_outside(axes: list[Axes], x_label: str, y_label: str) -> None:
@@ -118,26 +122,43 @@ def label_outside(axes: list[Axes], x_label: str, y_label: str) -> None:
             panel.tick_params(labelbottom=True)
 
 
-def _draw_members(axes: Axes, rows: pd.DataFrame, color: str, entry: PredictionFigure) -> None:
+def _set_values(axes: list[Axes], look: MetricLook, orders: list[int]) -> None:
+    for panel in axes:
+        if look.best_is_order:
+            panel.set_yticks(orders)
+            panel.set_ylim(0.5, max(orders) * 1.06)
+        elif look.log:
+            panel.set_yscale("log")
+
+
+def _draw_members(axes: Axes, rows: pd.DataFrame, color: str, band: Band) -> None:
     rows = rows.sort_values("epoch")
-    mean, std = rows["mean"].to_numpy(), np.nan_to_num(rows["std"].to_numpy())
+    # Where the deviation is not known, as that of a single member, there is no band.
     low, high = {
         "quartiles": (rows["low"], rows["high"]),
         "range": (rows["minimum"], rows["maximum"]),
-        "std": (mean - std, mean + std),
-    }[entry.options.band]
+        "std": (rows["mean"] - rows["std"], rows["mean"] + rows["std"]),
+    }[band]
     axes.fill_between(rows["epoch"], low, high, color=color, alpha=style.BAND_ALPHA, linewidth=0)
-    axes.plot(rows["epoch"], mean, color=color, linestyle=(0, (4, 2)), linewidth=0.8, alpha=0.9)
+    axes.plot(rows["epoch"], rows["mean"], color=color, linestyle=(0, (4, 2)), linewidth=0.8, alpha=0.9)
 
 
-def _legend(colors: dict[str, str], marks: dict[object, str], published: bool) -> list[Line2D | Patch]:
+def _detail(size: int, published_size: int | None) -> str:
+    """Returns how large the published ensembles are, and a warning if ours are of another size."""
+    if published_size is None:
+        return ""
+    return f", ensemble of {published_size}" + ("" if published_size == size else f" (ours: {size})")
+
+
+def _legend(looks: list[ArmLook], size: int, look: MetricLook, published: str | None) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=color, marker=marks[group], markersize=3.5, label=f"ensemble, {style.group_name(group)}")
-        for group, color in colors.items()
+        Line2D([], [], color=arm.color, marker=arm.marker, markersize=3.5, label=f"ensemble of {size}, {arm.label}")
+        for arm in looks
     ]
     handles.append(Patch(color="#888888", alpha=0.4, label="ensemble members"))
     handles.append(Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=0.8, label="mean of the members"))
-    handles.append(Line2D([], [], color="#555555", linestyle=":", label="perfect invariance"))
-    if published:
-        handles.append(style.published_handle())
+    if look.best_is_order:
+        handles.append(Line2D([], [], color="#555555", linestyle=":", label="perfect invariance"))
+    if published is not None:
+        handles.append(style.published_handle(detail=published))
     return handles

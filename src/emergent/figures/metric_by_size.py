@@ -1,34 +1,20 @@
-"""F3 to F6: orbit same prediction and orbit divergence against ensemble size, beside the published points.
+"""Metrics of ensembles against ensemble size, in and out of distribution, beside published points.
 
-Input: summary tables ``ensembles``, ``pool`` and ``quantities``. arXiv:2410.01452, image experiments under C4 and C16.
+Input: summary tables ``ensembles`` and ``quantities``. arXiv:2410.01452 shows orbit same prediction and orbit
+divergence in this form.
 """
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from emergent.config.figures import DivergenceFigure
+from emergent.config.figure_kinds import MetricBySize
 from emergent.figures import style
-from emergent.figures.divergence import (
-    ENSEMBLE_COLUMNS,
-    METRICS,
-    POOL_COLUMNS,
-    WORDS,
-    arm_style,
-    arms_of,
-    for_role,
-    legend_handles,
-    log_values,
-    metric_panels,
-    panel_title,
-    primary_sets,
-    published_points,
-    scale_divergence,
-)
+from emergent.figures.arms import ArmLook, arm_looks, legend_handles
 from emergent.figures.drawing import (
     Drawing,
     References,
-    Tables,
     listed,
     nearest_epoch,
     require_rows,
@@ -36,62 +22,105 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import (
+    WORDS,
+    axis_label,
+    for_role,
+    log_values,
+    metric_look,
+    metric_panels,
+    panel_title,
+    primary_sets,
+    published_points,
+    scale_divergence,
+)
 
-QUANTITY_COLUMNS = ("name", "value", "stderr", "description")
+COLUMNS = ("arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
+QUANTITY_COLUMNS = ("name", "value", "stderr", "estimator")
+DISJOINT_ESTIMATOR = "disjoint ensembles"
+"""What the column ``estimator`` says of a value over disjoint ensembles."""
 DRAWN = "drawn with replacement, with bars of one standard deviation, without the noise of the pool itself,"
 DISJOINT = (
     "disjoint because members drawn twice would count in a pool smaller than the published one, with bars of one "
     "standard error"
 )
+FACES = ("none", "#cfcfcf", style.PUBLISHED_COLOR)
+"""Fillings that tell published figures apart."""
 
 
-def draw(tables: Tables, references: References, entry: DivergenceFigure) -> Drawing:
-    """Returns both metrics (rows) in and out of distribution (columns).
+def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing:
+    """Returns the metrics (rows) in and out of distribution (columns).
 
     Ensembles are drawn with replacement and have bars of one standard deviation, as published; those of a pool that is
     too small for that are disjoint and have bars of one standard error.
 
     Args:
-        tables: holds ``ensembles``, ``pool`` and ``quantities``.
-        references: published values; series of quantities ``osp`` and ``divergence``.
+        inputs: holds ``ensembles`` and ``quantities``.
+        references: published values; series of quantities named as the metrics.
         entry: titles and options.
 
     Raises:
-        DataError: a table, or the rows of a metric, are missing.
+        DataError: a table, or the rows of a metric or an arm, are missing.
     """
-    table = require_table(tables, "ensembles", ENSEMBLE_COLUMNS)
-    pool = require_rows(require_table(tables, "pool", POOL_COLUMNS), "pool", predictor="members")
-    epoch = nearest_epoch(table, "last")
-    chosen, small = _without_replacement(
-        require_rows(table, "ensembles", epoch=epoch), require_table(tables, "quantities", QUANTITY_COLUMNS)
-    )
-    chosen = scale_divergence(chosen, entry.options.divergence)
-    published = scale_divergence(published_points(references), entry.options.divergence)
-    sets, arms = primary_sets(chosen), arms_of(chosen)
-    figure, grid = metric_panels(entry.width, len(sets), entry.options.divergence, "Ensemble members")
+    options = entry.options
+    chosen, sets = rows_at_last_epoch(inputs, options.metrics, options.arms)
+    chosen, small = _without_replacement(chosen, require_table(inputs, "quantities", QUANTITY_COLUMNS))
+    chosen = scale_divergence(chosen, options.divergence)
+    published = published_points(references, options.metrics)
+    published = scale_divergence(published, options.divergence) if len(published) else published
+    looks, arms = arm_looks(inputs), [arm.name for arm in inputs.arms_in(chosen)]
+    faces = _faces(published)
+    labels = [options.labels.get(metric) or axis_label(metric, options.divergence) for metric in options.metrics]
+    figure, grid = metric_panels(entry.width, labels, len(sets), "Ensemble members")
     for column, (role, data) in enumerate(sets.items()):
-        for axes, metric in zip(grid[:, column], METRICS, strict=True):
+        for axes, metric in zip(grid[:, column], options.metrics, strict=True):
             rows = require_rows(chosen, "ensembles", metric=metric, data=data)
             for arm in arms:
-                _draw_arm(axes, arm, rows[rows["arm"] == arm], for_role(published, role, metric=metric, arm=arm))
-        grid[0, column].set_title(panel_title(data, role))
-        log_values(grid[1, column])
+                _draw_arm(axes, looks[arm], rows[rows["arm"] == arm])
+                _draw_published(axes, looks[arm], for_role(published, role, metric=metric, arm=arm), faces)
+            if metric_look(metric).log:
+                log_values(axes)
+        grid[0, column].set_title(panel_title(inputs.data_name(data), role))
     known = published["ensemble_size"].to_list() if len(published) else []
-    style.log_axis(grid[1, 0], sorted({int(size) for size in [*chosen["ensemble_size"], *known]}))
-    handles = legend_handles(arms)
-    if len(published):
-        handles.append(style.published_handle())
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    style.log_axis(grid[-1, 0], sorted({int(size) for size in [*chosen["ensemble_size"], *known]}))
+    handles = legend_handles([looks[arm] for arm in arms])
+    for figure_name, face in faces.items():
+        handles.append(_published_handle(figure_name, face, options.published_members))
+    pool = span([known.num_members for known in inputs.facts])
+    title = f"ours: pool of {pool}, {'disjoint ensembles' if small else 'drawn with replacement'}"
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3), title=title)
     facts = {
-        "epoch": str(epoch),
-        "data": listed([style.data_name(data) for data in sets.values()]),
-        "groups": listed(list(dict.fromkeys(chosen["group"]))),
-        "num_members": span([int(num) for num in pool["num"]]),
+        "epoch": str(int(chosen["epoch"].iloc[0])),
+        "data": inputs.data_names(list(sets.values())),
+        "arms": listed([looks[arm].word for arm in arms]),
+        "groups": listed(list(dict.fromkeys(arm.group for arm in inputs.arms_in(chosen)))),
+        "num_members": pool,
+        "num_ensembles": span([int(num) for num in chosen["num"]]),
+        "ensemble_sizes": listed(sorted({int(size) for size in chosen["ensemble_size"]})),
         "ensembles": DISJOINT if small else f"{DRAWN} over {span([int(num) for num in chosen['num']])} draws",
-        "divergence": WORDS[entry.options.divergence],
+        "divergence": WORDS[options.divergence],
     }
-    ours = chosen[chosen["data"].isin(list(sets.values())) & chosen["metric"].isin(METRICS)]
-    return Drawing(figure, stack(ours, published), facts)
+    return Drawing(figure, stack(chosen, published), facts)
+
+
+def rows_at_last_epoch(
+    inputs: Inputs, metrics: tuple[str, ...], arms: tuple[str, ...]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Returns the rows of ``ensembles`` after training for some metrics and arms (none means all), and the data sets.
+
+    Data sets are the primary ones in and out of distribution, by role.
+
+    Raises:
+        DataError: the table, or the rows of an arm, are missing.
+    """
+    table = require_table(inputs, "ensembles", COLUMNS)
+    table = require_rows(table, "ensembles", epoch=nearest_epoch(table, "last"))
+    sets = primary_sets(table)
+    for arm in arms:
+        require_rows(table, "ensembles", arm=arm)
+    kept = table["data"].isin(list(sets.values())) & table["metric"].isin(metrics)
+    return table[kept & table["arm"].isin(arms or set(table["arm"]))], sets
 
 
 def _without_replacement(rows: pd.DataFrame, quantities: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
@@ -102,18 +131,34 @@ def _without_replacement(rows: pd.DataFrame, quantities: pd.DataFrame) -> tuple[
     known = quantities.set_index("name")
     names = [f"{row.metric}/{row.arm}/{row.data}/{row.ensemble_size}" for row in rows.itertuples()]
     found = known.reindex(names)
-    small = found["description"].fillna("").str.endswith("without replacement").to_numpy()
+    small = (found["estimator"] == DISJOINT_ESTIMATOR).to_numpy()
     means, errors = (found[name].to_numpy(float) for name in ("value", "stderr"))
-    return rows.assign(
-        mean=np.where(small, means, rows["mean"]), std=np.where(small, np.nan_to_num(errors), rows["std"])
-    ), bool(small.any())
+    return rows.assign(mean=np.where(small, means, rows["mean"]), std=np.where(small, errors, rows["std"])), bool(
+        small.any()
+    )
 
 
-def _draw_arm(axes: Axes, arm: str, rows: pd.DataFrame, published: pd.DataFrame) -> None:
-    look, rows = arm_style(arm), rows.sort_values("ensemble_size")
+def _faces(published: pd.DataFrame) -> dict[str, str]:
+    """Returns the filling of the markers of each published figure, the one with most points first."""
+    names = published["figure"].value_counts().index if len(published) and "figure" in published else []
+    return dict(zip((str(name) for name in names), FACES, strict=False))
+
+
+def _draw_arm(axes: Axes, look: ArmLook, rows: pd.DataFrame) -> None:
+    rows = rows.sort_values("ensemble_size")
     axes.errorbar(rows["ensemble_size"], rows["mean"], yerr=rows["std"], color=look.color, linestyle=look.line,
                   marker=look.marker, markersize=2.6, linewidth=1.1, elinewidth=0.8, capsize=0)  # fmt: skip
-    if len(published):
-        axes.errorbar(published["ensemble_size"], published["mean"], yerr=published["spread"].fillna(0.0),
-                      linestyle="none", color=style.PUBLISHED_COLOR, elinewidth=0.6, capsize=0, zorder=3.9)  # fmt: skip
-        style.published(axes, published["ensemble_size"], published["mean"], look.marker)
+
+
+def _draw_published(axes: Axes, look: ArmLook, rows: pd.DataFrame, faces: dict[str, str]) -> None:
+    for name, part in rows.groupby("figure") if len(rows) else ():
+        known = part[part["spread"].notna()]
+        if len(known):
+            axes.errorbar(known["ensemble_size"], known["mean"], yerr=known["spread"], linestyle="none",
+                          color=style.PUBLISHED_COLOR, elinewidth=0.6, capsize=0, zorder=3.9)  # fmt: skip
+        style.published(axes, part["ensemble_size"], part["mean"], look.marker, faces[str(name)])
+
+
+def _published_handle(figure: str, face: str, pool: int | None) -> Line2D:
+    detail = f" in {figure}" + (f", pool of {pool}" if pool else "")
+    return style.published_handle(detail=detail, face=face)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emergent.config.figures import Entry
+from emergent.config.figure_kinds import Entry
 from emergent.figures import (
     accuracy_table,
     conditions,
@@ -20,8 +20,8 @@ from emergent.figures import (
     metric_by_epoch,
     metric_by_epoch_and_size,
     metric_by_size,
+    metric_by_size_table,
     metric_gain,
-    point_clouds,
     pool_by_epoch,
     published_points,
     samples,
@@ -30,7 +30,8 @@ from emergent.figures import (
     style,
     subspace_distance,
 )
-from emergent.figures.drawing import Drawing, References, Tables, Tabulation
+from emergent.figures.drawing import Drawing, References, Tabulation
+from emergent.figures.facts import Inputs
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Plot:
     """One kind of figure or table.
 
     Attributes:
-        draw: called with (tables, references, entry of the catalogue).
-        tables: summary tables that it reads.
+        draw: called with (inputs, references, entry of the catalogue).
+        tables: summary tables that it reads, where the entry's options do not name one.
         arrays: summary arrays that it reads.
     """
 
@@ -49,11 +50,11 @@ class Plot:
 
 
 PLOTS: dict[str, Plot] = {
-    "spread_by_size": Plot(spread_by_size.draw, tables=("orbit_std",)),
+    "spread_by_size": Plot(spread_by_size.draw),
     "infinite_width_difference": Plot(infinite_width_difference.draw, tables=("ntk_difference",)),
-    "metric_by_epoch": Plot(metric_by_epoch.draw, tables=("osp",)),
-    "metric_gain": Plot(metric_gain.draw, tables=("osp",)),
-    "metric_by_epoch_and_size": Plot(metric_by_epoch_and_size.draw, tables=("osp",)),
+    "metric_by_epoch": Plot(metric_by_epoch.draw),
+    "metric_gain": Plot(metric_gain.draw),
+    "metric_by_epoch_and_size": Plot(metric_by_epoch_and_size.draw),
     "method_table": Plot(method_table.tabulate, tables=("osp",)),
     "flow": Plot(flow.draw, tables=("particles", "mean")),
     "departure": Plot(departure.draw, tables=("departure",)),
@@ -61,7 +62,7 @@ PLOTS: dict[str, Plot] = {
     "distance_by_epoch": Plot(distance_by_epoch.draw, tables=("distance", "fit")),
     "infinite_width_readings": Plot(infinite_width_readings.tabulate, tables=("readings",)),
     "pool_by_epoch": Plot(pool_by_epoch.draw, tables=("pool",)),
-    "metric_by_size": Plot(metric_by_size.draw, tables=("ensembles", "pool", "quantities")),
+    "metric_by_size": Plot(metric_by_size.draw, tables=("ensembles", "quantities")),
     "law": Plot(law.draw, tables=("law_points", "law", "quantities")),
     "conditions": Plot(conditions.draw, tables=("disjoint",)),
     "conditions_table": Plot(conditions_table.tabulate, tables=("disjoint",)),
@@ -69,18 +70,17 @@ PLOTS: dict[str, Plot] = {
     "accuracy_table": Plot(accuracy_table.tabulate, tables=("ensembles", "pool")),
     "significance": Plot(significance.tabulate, tables=("significance",)),
     "published_points": Plot(published_points.tabulate, tables=("quantities", "law")),
-    "point_clouds": Plot(point_clouds.draw, tables=("ensembles",)),
-    "point_clouds_table": Plot(point_clouds.tabulate, tables=("ensembles",)),
+    "metric_by_size_table": Plot(metric_by_size_table.tabulate, tables=("ensembles",)),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 
 
-def draw(entry: Entry, inputs: Tables, references: References) -> Drawing | Tabulation:
+def draw(entry: Entry, inputs: Inputs, references: References) -> Drawing | Tabulation:
     """Returns the figure or table of one entry, drawn in the common style.
 
     Args:
         entry: an entry of the catalogue.
-        inputs: summary tables and arrays by name.
+        inputs: summary tables and arrays, and the facts of the experiments.
         references: published values by file name.
 
     Raises:

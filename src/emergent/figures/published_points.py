@@ -1,4 +1,4 @@
-"""Our values beside the published points of F3 to F6, one row per point, with the difference in standard errors.
+"""Our values beside published points, one row per point, with the difference in standard errors.
 
 Input: summary tables ``quantities`` and ``law``. arXiv:2410.01452, image experiments.
 """
@@ -7,13 +7,12 @@ import math
 
 import pandas as pd
 
-from emergent.config.figures import PublishedPointsTable
+from emergent.config.figure_kinds import PublishedPoints
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.divergence import METRIC_WORDS, arm_style, published_points
+from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import (
     References,
-    Tables,
     Tabulation,
     measured,
     nearest_epoch,
@@ -21,27 +20,32 @@ from emergent.figures.drawing import (
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
 from emergent.figures.law import LAW_COLUMNS, QUANTITY_COLUMNS
+from emergent.figures.metrics import metric_look, published_points
 
 HEAD = ("ours", "published", "difference / error", "epochs", "pool")
 
 
-def tabulate(tables: Tables, references: References, entry: PublishedPointsTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: PublishedPoints) -> Tabulation:
     """Returns ours, the published value, their difference in combined standard errors, and whether the runs are alike.
 
     Args:
-        tables: holds ``quantities`` and ``law``.
+        inputs: holds ``quantities`` and ``law``.
         references: published values; series of quantities ``osp`` and ``divergence``.
         entry: titles, and epoch and pool of the published run.
 
     Raises:
         DataError: a table is missing, or no published points were given.
     """
-    quantities = require_table(tables, "quantities", QUANTITY_COLUMNS).set_index("name")
-    laws = require_table(tables, "law", LAW_COLUMNS)
+    quantities = require_table(inputs, "quantities", QUANTITY_COLUMNS).set_index("name")
+    laws = require_table(inputs, "law", LAW_COLUMNS)
     epoch, members = nearest_epoch(laws, "last"), {int(num) for num in laws["num_members"]}
     published = published_points(references)
-    published = published[published["mean"].notna()] if len(published) else published
+    looks = arm_looks(inputs)
+    # A scale may leave out arms.
+    known = published["mean"].notna() & published["arm"].isin(looks) if len(published) else []
+    published = published[known] if len(published) else published
     if published.empty:
         raise DataError(f"table {entry.name} compares with published points; name their file under references.")
     cells: dict[str, dict[str, str]] = {}
@@ -51,8 +55,8 @@ def tabulate(tables: Tables, references: References, entry: PublishedPointsTable
         found = name in quantities.index
         value, error = (float(quantities.at[name, column]) if found else math.nan for column in ("value", "stderr"))
         score = (value - point["mean"]) / math.hypot(error, point["uncertainty"])
-        label = (f"{point['figure']}, {style.data_name(point['data'])}, {METRIC_WORDS[point['metric']]}, "
-                 f"{arm_style(point['arm']).word}, N = {int(point['ensemble_size'])}")  # fmt: skip
+        label = (f"{point['figure']}, {style.data_name(point['data'])}, {metric_look(point['metric']).word}, "
+                 f"{looks[point['arm']].word}, N = {int(point['ensemble_size'])}")  # fmt: skip
         cells[label] = dict(zip(HEAD, (
             measured(value, error) if found else "–",
             measured(point["mean"], point["uncertainty"]),

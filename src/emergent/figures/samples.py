@@ -1,4 +1,4 @@
-"""E6: nine samples of the out-of-distribution fields in a 3 x 3 grid, each stretched to its own minimum and maximum.
+"""Nine samples of an evaluation set in a 3 x 3 grid, each stretched to its own minimum and maximum.
 
 Input: summary array ``ood_samples`` [9, H, W, C]. arXiv:2406.06504, figure of out-of-distribution samples.
 """
@@ -7,24 +7,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from emergent.config.figures import SamplesFigure
+from emergent.config.figure_kinds import Samples
 from emergent.errors import DataError
 from emergent.figures import style
-from emergent.figures.drawing import Drawing, References, Tables, require_array, stack
+from emergent.figures.drawing import Drawing, References, require_array, stack
+from emergent.figures.facts import Inputs
 
 
-def draw(tables: Tables, references: References, entry: SamplesFigure) -> Drawing:
-    """Returns E6.
+def draw(inputs: Inputs, references: References, entry: Samples) -> Drawing:
+    """Returns the grid of pictures.
 
     Args:
-        tables: holds the array ``ood_samples`` [9, H, W, C], C = 1 or 3.
+        inputs: holds the array ``ood_samples`` [9, H, W, C], C = 1 or 3.
         references: not used; samples are random.
         entry: titles.
 
     Raises:
         DataError: the array is missing or has another shape.
     """
-    samples = require_array(tables, "ood_samples")
+    samples = require_array(inputs, "ood_samples")
     if samples.ndim != 4 or samples.shape[0] != 9 or samples.shape[-1] not in (1, 3):
         raise DataError(f"array 'ood_samples' must have shape [9, H, W, 1 or 3]; found {samples.shape}.")
     low, high = (reduce(samples, axis=(1, 2, 3), keepdims=True) for reduce in (np.min, np.max))

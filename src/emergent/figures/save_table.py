@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from emergent.config.figures import Entry
+from emergent.config.figure_kinds import Entry
 from emergent.figures.drawing import Tabulation
 from emergent.figures.save import csv_text, write_text
 

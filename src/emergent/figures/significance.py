@@ -8,29 +8,28 @@ import math
 
 import pandas as pd
 
-from emergent.config.figures import DivergenceTable
-from emergent.figures import style
-from emergent.figures.divergence import METRIC_WORDS, WORDS, arm_style, primary_sets, scale_divergence
+from emergent.config.figure_kinds import Significance
+from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import (
     References,
-    Tables,
     Tabulation,
-    listed,
     nearest_epoch,
     require_rows,
     require_table,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import SYMMETRY, WORDS, metric_look, primary_sets, scale_divergence
 
 COLUMNS = ("data", "epoch", "metric", "ensemble_size", "arm", "other", "difference", "p", "pool_stderr", "pool_z")
 PUBLISHED_LEVEL = 0.001
 
 
-def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: Significance) -> Tabulation:
     """Returns a row per data set, metric and pair of arms, a column per ensemble size.
 
     Args:
-        tables: holds ``significance``.
+        inputs: holds ``significance``.
         references: not used: the published verdicts are words.
         entry: titles and options.
 
@@ -38,24 +37,23 @@ def tabulate(tables: Tables, references: References, entry: DivergenceTable) -> 
         DataError: the table or its rows are missing.
     """
     del references
-    table = require_table(tables, "significance", COLUMNS)
+    table = require_table(inputs, "significance", COLUMNS)
     epoch = nearest_epoch(table, "last")
     table = scale_divergence(require_rows(table, "significance", epoch=epoch), entry.options.divergence)
-    sets = primary_sets(table)
-    table = table[table["data"].isin(list(sets.values())) & table["metric"].isin(list(METRIC_WORDS))]
+    sets, looks = primary_sets(table), arm_looks(inputs)
+    table = table[table["data"].isin(list(sets.values())) & table["metric"].isin(SYMMETRY)]
     columns = [f"N = {size}" for size in sorted({int(size) for size in table["ensemble_size"]})]
     cells: dict[str, dict[str, str]] = {}
     for data in sets.values():
-        for metric, word in METRIC_WORDS.items():
+        for metric in SYMMETRY:
             rows = table[(table["data"] == data) & (table["metric"] == metric)]
             for (arm, other), pair in rows.groupby(["arm", "other"], sort=False):
-                label = (
-                    f"{style.data_name(data)}, {word}, {arm_style(str(arm)).word} minus {arm_style(str(other)).word}"
-                )
+                pair_words = f"{looks[str(arm)].word} minus {looks[str(other)].word}"
+                label = f"{inputs.data_name(data)}, {metric_look(metric).word}, {pair_words}"
                 found = {f"N = {row['ensemble_size']}": _cell(row) for row in pair.to_dict("records")}
                 cells[label] = {column: found.get(column, "–") for column in columns}
     facts = {
-        "data": listed([style.data_name(data) for data in sets.values()]),
+        "data": inputs.data_names(list(sets.values())),
         "epoch": str(epoch),
         "divergence": WORDS[entry.options.divergence],
     }

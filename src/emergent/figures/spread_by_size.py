@@ -1,7 +1,7 @@
-"""F2: relative orbit standard deviation of members and of ensemble means against ensemble size (Ising model).
+"""A metric of members and of ensemble means against ensemble size, one colour per width, beside the infinite ensemble.
 
-Input: summary table ``orbit_std``. Upper row: members (mean, band of one standard deviation) and ensembles; lower row:
-zoom on the ensembles. arXiv:2403.03103, Ising experiment.
+Input: the summary table that the entry names. Upper row: members (mean, band of one standard deviation) and ensembles;
+lower row: zoom on the ensembles. arXiv:2403.03103 shows the relative orbit standard deviation in this form.
 """
 
 import numpy as np
@@ -10,45 +10,48 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from emergent.config.figures import IsingFigure
+from emergent.config.figure_kinds import SpreadBySize
 from emergent.figures import style
 from emergent.figures.drawing import (
     Drawing,
     References,
-    Tables,
     listed,
+    metric_rows,
     published_table,
     require_rows,
-    require_table,
     span,
     stack,
 )
+from emergent.figures.facts import Inputs
+from emergent.figures.metrics import metric_look
 
 COLUMNS = ("arm", "width", "data", "predictor", "ensemble_size", "mean", "std", "num")
 NTK_WIDTH = 0
 
 
-def draw(tables: Tables, references: References, entry: IsingFigure) -> Drawing:
-    """Returns F2: two rows of panels, one column per data set.
+def draw(inputs: Inputs, references: References, entry: SpreadBySize) -> Drawing:
+    """Returns two rows of panels, one column per data set.
 
     Args:
-        tables: holds ``orbit_std``.
-        references: published values; series of quantity ``orbit_std`` are drawn.
+        inputs: holds the table that the options name.
+        references: published values; series of the table's name are drawn.
         entry: titles and options.
 
     Raises:
         DataError: the table or the rows of one panel are missing.
     """
-    table = require_table(tables, "orbit_std", COLUMNS)
-    published = published_table(references, "orbit_std")
-    finite = require_rows(table[table["width"] != NTK_WIDTH], "orbit_std", predictor="ensemble")
+    what = entry.options.table
+    look = metric_look(entry.options.metric or what)
+    table = metric_rows(inputs, entry.options, COLUMNS)
+    published = published_table(references, what)
+    finite = require_rows(table[table["width"] != NTK_WIDTH], what, predictor="ensemble")
     widths = sorted({int(width) for width in finite["width"]})
     colors = style.width_colors(widths)
     marks = style.markers(sorted({*widths, *(published["width"] if len(published) else ())}))
     figure = style.new_figure(entry.width, 4.4)
     axes = figure.subplots(2, len(entry.options.data), sharex=True, squeeze=False)
     for column, data in enumerate(entry.options.data):
-        rows = require_rows(table, "orbit_std", data=data)
+        rows = require_rows(table, what, data=data)
         theirs = published[published["data"] == data] if len(published) else published
         upper, lower = axes[0, column], axes[1, column]
         for width in widths:
@@ -61,16 +64,17 @@ def draw(tables: Tables, references: References, entry: IsingFigure) -> Drawing:
         for panel, predictor in ((upper, "members"), (lower, "ensemble")):
             for width, group in theirs[theirs["predictor"] == predictor].groupby("width") if len(theirs) else ():
                 style.published(panel, group["ensemble_size"], group["mean"], str(marks[width]))
-        _finish(upper, lower, rows, entry.options.scale)
+        _finish(upper, lower, rows, entry.options.scale, look.without)
         style.log_axis(lower, [*finite["ensemble_size"], *(theirs["ensemble_size"] if len(theirs) else ())])
-        upper.set_title(style.data_name(data))
+        upper.set_title(inputs.data_name(data))
         lower.set_xlabel("Ensemble Size")
-    axes[0, 0].set_ylabel("Relative Orbit\nStandard Deviation")
-    axes[1, 0].set_ylabel("Relative Orbit\nStandard Deviation (zoom)")
+    axes[0, 0].set_ylabel(look.axis)
+    axes[1, 0].set_ylabel(f"{look.axis} (zoom)")
     members = (table["predictor"] == "members") & (table["width"] != NTK_WIDTH)
     single = (table["predictor"] == "members") & (table["width"] == NTK_WIDTH)
     known = sorted({int(width) for width in published["width"]}) if len(published) else []
-    handles = _legend(colors, marks, entry.options.guide, known, bool(single.any()))
+    handles = _legend(colors, marks, entry.options.guide, known, bool((table["width"] == NTK_WIDTH).any()),
+                      bool(single.any()))  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.4)
     facts = {
         "widths": listed(widths),
@@ -107,7 +111,7 @@ def _draw_guide(axes: Axes, rows: pd.DataFrame, color: str) -> None:
         axes.plot(sizes, members["mean"].mean() / np.sqrt(sizes), color=color, linestyle=":", linewidth=0.9)
 
 
-def _finish(upper: Axes, lower: Axes, rows: pd.DataFrame, scale: str) -> None:
+def _finish(upper: Axes, lower: Axes, rows: pd.DataFrame, scale: str, without: float | None) -> None:
     ntk = rows[rows["width"] == NTK_WIDTH]
     single = ntk[ntk["predictor"] == "members"]
     if len(single):
@@ -120,9 +124,9 @@ def _finish(upper: Axes, lower: Axes, rows: pd.DataFrame, scale: str) -> None:
         else:
             # A line at round-off would stretch a logarithmic axis over ten empty decades.
             lower.text(0.03, 0.04, f"NTK: {level:.0e}", color=style.NTK_COLOR, transform=lower.transAxes, fontsize=7)
-    if upper.get_ylim()[1] > 0.7:
-        upper.axhline(1.0, color="black", linestyle=(0, (6, 2)), linewidth=0.8, zorder=1.4)
-        upper.text(0.98, 1.0, "No Invariance", ha="right", va="bottom", fontsize=7,
+    if without is not None and upper.get_ylim()[1] > 0.7 * without:
+        upper.axhline(without, color="black", linestyle=(0, (6, 2)), linewidth=0.8, zorder=1.4)
+        upper.text(0.98, without, "No Invariance", ha="right", va="bottom", fontsize=7,
                    transform=upper.get_yaxis_transform())  # fmt: skip
     upper.set_ylim(bottom=min(0.0, upper.get_ylim()[0]))
     if scale == "log":
@@ -130,13 +134,19 @@ def _finish(upper: Axes, lower: Axes, rows: pd.DataFrame, scale: str) -> None:
 
 
 def _legend(
-    colors: dict[int, str], marks: dict[object, str], guide: bool, published: list[int], single_ntk: bool
+    colors: dict[int, str],
+    marks: dict[object, str],
+    guide: bool,
+    published: list[int],
+    infinite: bool,
+    single_ntk: bool,
 ) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=color, marker=marks[width], markersize=3.5, label=f"width {width}")
         for width, color in colors.items()
     ]
-    handles.append(Line2D([], [], color=style.NTK_COLOR, label="NTK"))
+    if infinite:
+        handles.append(Line2D([], [], color=style.NTK_COLOR, label="NTK"))
     if single_ntk:
         handles.append(Line2D([], [], color=style.NTK_COLOR, linestyle="-.", linewidth=0.9, label="NTK, one member"))
     handles.append(Patch(color="#888888", alpha=0.45, label="members, mean ± std"))

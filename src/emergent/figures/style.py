@@ -5,6 +5,7 @@ for C4, C8, C16) in shades that stay apart for colour-blind readers; every serie
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ RC: dict[Any, Any] = {
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "legend.fontsize": 7.0,
+    "legend.title_fontsize": 7.0,
     "legend.frameon": False,
     "legend.handlelength": 1.9,
     "axes.spines.top": False,
@@ -71,6 +73,10 @@ _DATA_NAMES = {
     "digits": "handwritten digits",
     "photo_patches": "photo patches",
     "gaussian_fields": "Gaussian fields",
+    "modelnet10": "ModelNet10",
+    "modelnet40": "ModelNet40",
+    "generated_solids": "generated solids",
+    "generated_solids_ood": "other generated solids",
 }
 
 
@@ -89,8 +95,8 @@ def data_name(data: str) -> str:
 
 
 def group_name(group: str) -> str:
-    """Returns a group's name as mathematics, e.g. ``$C_{4}$``."""
-    return f"${group[0]}_{{{group[1:]}}}$"
+    """Returns a group's name as mathematics, e.g. ``$C_{4}$``; a name of another form stays as it is."""
+    return f"${group[0]}_{{{group[1:]}}}$" if re.fullmatch(r"[A-Z][0-9]+", group) else group
 
 
 def group_colors(groups: Sequence[str]) -> dict[str, str]:
@@ -120,9 +126,9 @@ def new_figure(width: str, height: float) -> Figure:
     return Figure(figsize=(WIDTHS[width], height), layout="constrained")
 
 
-def published(axes: Axes, x: Sequence[float], y: Sequence[float], marker: str) -> None:
-    """Draws published values as thin grey open markers, without a line."""
-    axes.plot(x, y, linestyle="none", marker=marker, markersize=4.2, markerfacecolor="none",
+def published(axes: Axes, x: Sequence[float], y: Sequence[float], marker: str, face: str = "none") -> None:
+    """Draws published values as thin grey markers, open or filled with ``face``, without a line."""
+    axes.plot(x, y, linestyle="none", marker=marker, markersize=4.2, markerfacecolor=face,
               markeredgecolor=PUBLISHED_COLOR, markeredgewidth=0.8, zorder=4)  # fmt: skip
 
 
@@ -135,10 +141,11 @@ def log_decades(axes: Axes) -> None:
         axes.set_ylim(10 ** math.floor(math.log10(low) - 0.02), 10 ** math.ceil(math.log10(high) + 0.02))
 
 
-def published_handle(marker: object = "o", detail: str = "") -> Line2D:
+def published_handle(marker: object = "o", detail: str = "", face: str = "none") -> Line2D:
     """Returns the legend entry of the published values, or of those that ``detail`` names."""
-    return Line2D([], [], linestyle="none", marker=str(marker), markersize=4.2, markerfacecolor="none",
-                  markeredgecolor=PUBLISHED_COLOR, markeredgewidth=0.8, label=PUBLISHED_LABEL + detail)  # fmt: skip
+    return Line2D([], [], linestyle="none", marker=str(marker), markersize=4.2, markerfacecolor=face,
+                  markeredgecolor=PUBLISHED_COLOR, markeredgewidth=0.8,
+                  label=f"published{detail}" if detail else PUBLISHED_LABEL)  # fmt: skip
 
 
 def log_axis(axes: Axes, sizes: Sequence[int]) -> None:

@@ -8,20 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from emergent.config.figures import SubspaceFigure
+from emergent.config.figure_kinds import SubspaceDistance
 from emergent.figures import style
-from emergent.figures.drawing import Drawing, References, Tables, listed, require_rows, require_table, stack
+from emergent.figures.drawing import Drawing, References, listed, require_rows, require_table, stack
+from emergent.figures.facts import Inputs
 
 COLUMNS = ("arm", "member", "time_unit", "time", "distance")
-ARM_COLORS = {"cross": "#D81B60", "skew": "#1E88E5", "non_unitary": "#FFC107", "cross_orbits": "#004D40"}
-ARM_NAMES = {"cross": "Cross", "skew": "Skew", "non_unitary": "Non-Unitary", "cross_orbits": "Cross, whole orbits"}
+_COLORS = ("#D81B60", "#1E88E5", "#FFC107", "#004D40", style.PURPLE, style.ORANGE)
+"""Of arms, in the order of the experiment: the published ones first."""
 
 
-def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawing:
+def draw(inputs: Inputs, references: References, entry: SubspaceDistance) -> Drawing:
     """Returns the distance per epoch (left) and per batch of the first epoch (right).
 
     Args:
-        tables: holds ``subspace_distance``.
+        inputs: holds ``subspace_distance``.
         references: not used; no numbers are published.
         entry: titles and options.
 
@@ -29,8 +30,11 @@ def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawi
         DataError: the table or the rows of an arm are missing.
     """
     del references
-    table = require_table(tables, "subspace_distance", COLUMNS)
+    table = require_table(inputs, "subspace_distance", COLUMNS)
     arms = entry.options.arms
+    known = inputs.arms_in(table)
+    labels = {arm.name: arm.label for arm in known}
+    colors = {arm.name: _COLORS[index % len(_COLORS)] for index, arm in enumerate(inputs.arms())}
     rows = {arm: require_rows(table, "subspace_distance", arm=arm) for arm in arms}
     shown = pd.concat([rows[arm] for arm in arms], ignore_index=True)
     figure = style.new_figure(entry.width, 2.8)
@@ -39,7 +43,7 @@ def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawi
         panel.set_yscale(entry.options.scale)
         for arm in arms:
             chosen = require_rows(rows[arm], "subspace_distance", time_unit=unit)
-            _draw_arm(panel, chosen, ARM_COLORS.get(arm, style.PURPLE))
+            _draw_arm(panel, chosen, colors[arm])
         panel.set_xlabel(label)
         panel.set_xlim(left=0)
         if entry.options.scale == "linear":
@@ -47,19 +51,15 @@ def draw(tables: Tables, references: References, entry: SubspaceFigure) -> Drawi
             panel.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_ylabel(r"Distance from $\mathcal{E}$")
-    handles = [Line2D([], [], color=ARM_COLORS.get(arm, style.PURPLE), label=_name(arm)) for arm in arms]
+    handles = [Line2D([], [], color=colors[arm], label=labels[arm]) for arm in arms]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(arms))
     num_runs = max(int(part["member"].nunique()) for part in rows.values())
     facts = {
         "num_members": str(num_runs),
-        "arms": listed([_name(arm) for arm in arms]),
+        "arms": listed([labels[arm] for arm in arms]),
         "epoch": f"{shown.loc[shown['time_unit'] == 'epoch', 'time'].max():g}",
     }
     return Drawing(figure, stack(shown, pd.DataFrame()), facts)
-
-
-def _name(arm: str) -> str:
-    return ARM_NAMES.get(arm, arm.replace("_", " "))
 
 
 def _draw_arm(axes: Axes, rows: pd.DataFrame, color: str) -> None:
