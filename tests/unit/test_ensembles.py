@@ -1,4 +1,4 @@
-"""Sub-ensembles of a pool: disjoint, in blocks of any size, bootstrapped; and the fit of floor and noise."""
+"""Sub-ensembles of a pool: disjoint, in blocks of any size, bootstrapped."""
 
 from itertools import pairwise
 
@@ -10,8 +10,6 @@ from emergent.statistics.ensembles import (
     bootstrap_counts,
     disjoint_ensembles,
     ensemble_mean,
-    fit_noise_floor,
-    mean_and_error,
     runs_in_block,
 )
 
@@ -101,30 +99,3 @@ def test_ensemble_larger_than_the_pool() -> None:
     bootstrap_counts(2, 10, 10, np.random.default_rng(0))
     with pytest.raises(DataError, match="ensemble size 11 exceeds the pool of 10 members"):
         bootstrap_counts(2, 11, 10, np.random.default_rng(0))
-
-
-def test_mean_and_error() -> None:
-    mean, error, num = mean_and_error(np.array([1.0, 2.0, 6.0]))
-    assert (mean, num) == (3.0, 3)
-    np.testing.assert_allclose(error, np.sqrt((4 + 1 + 9) / 2 / 3))
-    mean, error, num = mean_and_error(np.array([5.0]))
-    assert (mean, num) == (5.0, 1) and np.isnan(error)
-
-
-def test_fit_of_exact_data_recovers_floor_and_noise() -> None:
-    sizes = np.array([1.0, 3.0, 8.0, 100.0])
-    (floor2, noise), covariance = fit_noise_floor(sizes, 0.04 + 2.5 / sizes, np.array([0.3, 0.1, 0.05, 0.01]))
-    np.testing.assert_allclose([floor2, noise], [0.04, 2.5], rtol=1e-10)
-    assert (np.diagonal(covariance) > 0).all()
-
-
-def test_errors_of_the_fit_are_those_of_repeated_fits() -> None:
-    generator = np.random.default_rng(0)
-    sizes = np.array([1.0, 3.0, 8.0, 100.0])
-    errors = np.array([0.3, 0.1, 0.05, 0.01])
-    fits = [fit_noise_floor(sizes, 0.04 + 2.5 / sizes + generator.normal(size=4) * errors, errors) for _ in range(1500)]
-    values = np.stack([coefficients for coefficients, _ in fits])
-    stated = np.sqrt(np.diagonal(fits[0][1]))
-    # Standard errors: std / sqrt(R) of the mean, 1 / sqrt(2 R) of the std, R = 1500.
-    assert (np.abs(values.mean(0) - [0.04, 2.5]) < 4 * stated / np.sqrt(1500)).all()
-    assert (np.abs(values.std(0, ddof=1) / stated - 1) < 4 / np.sqrt(3000)).all()

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from emergent.config.evaluation import Bootstrap
 from emergent.metrics.orbit import squared_gap, symmetric_kl
-from emergent.statistics.laws import divergence_law, jackknife_error, jackknife_groups, law_design, squared_gap_law
+from emergent.statistics.jackknife import jackknife_error, jackknife_groups
+from emergent.statistics.laws import divergence_law, law_design, squared_gap_law
 from emergent.statistics.resampling import CHUNK_FLOATS, Reader, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
@@ -55,9 +57,9 @@ def test_squared_gap_law_is_unbiased_and_its_errors_are_right() -> None:
     floor = squared_gap(bias).mean()
     slope = 2 * noise**2 * (ORDER - 1) / ORDER  # f(gx) - f(x) has twice the variance, and none at the identity
     for name, truth in (("floor", floor), ("slope", slope)):
-        values = np.array([getattr(law, name) for law in laws])
+        values = np.array([getattr(law, name).value for law in laws])
         assert abs(values.mean() - truth) < 4 * values.std() / np.sqrt(len(values))
-        reported = np.sqrt(np.mean([getattr(law, f"{name}_stderr") ** 2 for law in laws]))
+        reported = np.sqrt(np.mean([getattr(law, name).stderr ** 2 for law in laws]))
         # The jackknife of a U-statistic errs on the safe side, by less the larger the pool.
         assert 0.9 < reported / values.std() < 1.3
 
@@ -67,8 +69,8 @@ def test_squared_gap_law_holds_for_every_size() -> None:
     products = gap_products(reader(pool(6, 0.4, 1.0)), NUM_SAMPLES)
     law = squared_gap_law(products)
     pairs = [(products[i, i] + products[j, j] + 2 * products[i, j]) / 4 for i in range(6) for j in range(6) if i != j]
-    np.testing.assert_allclose(np.mean(pairs), law.floor + law.slope / 2, rtol=1e-12)
-    np.testing.assert_allclose(np.diag(products).mean(), law.floor + law.slope, rtol=1e-12)
+    np.testing.assert_allclose(np.mean(pairs), law.floor.value + law.slope.value / 2, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(products).mean(), law.floor.value + law.slope.value, rtol=1e-12)
 
 
 @pytest.mark.parametrize("num", [2, 5, 10, 23])
@@ -96,16 +98,16 @@ def test_divergence_law_recovers_coefficients() -> None:
     design = law_design(40, np.random.default_rng(0))
     sizes = np.count_nonzero(design.ensembles.weights, axis=1)
     law, means, _ = divergence_law(design, 0.05 + 4 / sizes + 3 / sizes**2)
-    np.testing.assert_allclose([law.floor, law.slope, law.curvature], [0.05, 4, 3], rtol=1e-8)
+    np.testing.assert_allclose([law.floor.value, law.slope.value, law.curvature], [0.05, 4, 3], rtol=1e-8)
     np.testing.assert_allclose(means, 0.05 + 4 / design.sizes + 3 / design.sizes**2)
     # Also of the replicates, whose ensembles are smaller.
-    np.testing.assert_allclose([law.floor_stderr, law.slope_stderr], 0, atol=1e-8)
+    np.testing.assert_allclose([law.floor.stderr, law.slope.stderr], 0, atol=1e-8)
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.3])
 def test_errors_of_the_laws_are_right_or_too_large(floor: float) -> None:
     """Over 60 pools of 20, whose scatter is known to 9 %, also where one ensemble is the whole pool."""
-    bootstrap = {"sizes": [2, 20], "num": 2}
+    bootstrap = Bootstrap(sizes=(2, 20), num=2, epochs=(0,), published_pool=1000)
     mean, results = pool(1, floor, 0.0), []
     for seed in range(60):
         generator = np.random.default_rng(seed)
@@ -116,10 +118,10 @@ def test_errors_of_the_laws_are_right_or_too_large(floor: float) -> None:
         values, errors = np.array(pairs).T
         return float(np.sqrt(np.square(errors).mean()) / values.std(ddof=1))
 
-    assert 0.8 < ratio([(r.squared_gap.floor, r.squared_gap.floor_stderr) for r in results]) < 1.4
-    assert 0.8 < ratio([(r.squared_gap.ratio, r.squared_gap.ratio_stderr) for r in results]) < 1.4
+    assert 0.8 < ratio([(r.squared_gap.floor.value, r.squared_gap.floor.stderr) for r in results]) < 1.4
+    assert 0.8 < ratio([(r.squared_gap.ratio.value, r.squared_gap.ratio.stderr) for r in results]) < 1.4
     for name in ("floor", "slope"):
-        law = [(getattr(r.divergence, name), getattr(r.divergence, f"{name}_stderr")) for r in results]
+        law = [(getattr(r.divergence, name).value, getattr(r.divergence, name).stderr) for r in results]
         assert 0.8 < ratio(law) < 2.5, name
     assert 0.8 < ratio([(r.law_points[0][1], r.law_points[0][2]) for r in results]) < 2.5
     for metric in ("osp", "divergence"):
@@ -132,22 +134,32 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     values = np.random.default_rng(0).normal(size=20)
     left_out = (values.sum() - values) / 19
     np.testing.assert_allclose(jackknife_error(left_out), values.std(ddof=1) / np.sqrt(20))
+    assert np.isnan(jackknife_error(left_out[:1]))
 
 
 def test_floors_of_symmetric_and_asymmetric_pools() -> None:
     """The whole chain tells an invariant infinite ensemble from one that is not."""
-    bootstrap = {"sizes": [5, 10, 20], "num": 8}
+    bootstrap = Bootstrap(sizes=(5, 10, 20), num=8, epochs=(0,), published_pool=1000)
     results = {
         floor: resample(reader(pool(40, floor, 1.0)), NUM_SAMPLES, 40, None, bootstrap, np.random.default_rng(1))
         for floor in (0.0, 0.5)
     }
     for floor, result in results.items():
         assert {len(values) for values in result.drawn.values()} == {8}
-        assert [len(result.disjoint["osp", size]) for size in bootstrap["sizes"]] == [8, 4, 2]
+        assert [len(result.disjoint["osp", size]) for size in bootstrap.sizes] == [8, 4, 2]
         gap = result.squared_gap
-        assert (gap.floor > 10 * gap.floor_stderr) == (floor > 0)
+        assert (gap.floor.value > 10 * gap.floor.stderr) == (floor > 0)
         assert result.pool_error("divergence", 5) > 0
     # Ensembles with replacement from a pool of 40 are noisier than independent members by (1/20 + 1/40) / (1/20).
     drawn, separate = (getattr(results[0.0], name)["divergence", 20].mean() for name in ("drawn", "disjoint"))
     assert 1.2 < drawn / separate < 1.8
-    assert abs(results[0.0].squared_gap.floor) < 3 * results[0.0].squared_gap.floor_stderr
+    floor = results[0.0].squared_gap.floor
+    assert abs(floor.value) < 3 * floor.stderr
+    # What quantities hold: of drawn ensembles with the noise of the draws on top of that of the pool.
+    found = {replaced: results[0.0].estimate("osp", 5, with_replacement=replaced) for replaced in (False, True)}
+    assert [found[key].estimator for key in found] == ["disjoint ensembles", "drawn ensembles"]
+    assert found[False].stderr == results[0.0].pool_error("osp", 5) < found[True].stderr
+    assert [found[key].value for key in found] == [
+        results[0.0].disjoint["osp", 5].mean(),
+        results[0.0].drawn["osp", 5].mean(),
+    ]

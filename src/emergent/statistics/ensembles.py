@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from emergent.errors import DataError
 
@@ -71,28 +71,3 @@ def bootstrap_counts(
     if ensemble_size > num_members:
         raise DataError(f"ensemble size {ensemble_size} exceeds the pool of {num_members} members.")
     return generator.multinomial(ensemble_size, np.full(num_members, 1 / num_members), size=num_bootstraps)
-
-
-def mean_and_error(values: Float[np.ndarray, " R"]) -> tuple[float, float, int]:
-    """Returns mean, standard error (NaN for a single value) and number of repeats."""
-    values = np.asarray(values, np.float64)
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return float(values.mean()), float(error), len(values)
-
-
-def fit_noise_floor(
-    sizes: Float[np.ndarray, " S"], squared: Float[np.ndarray, " S"], errors: Float[np.ndarray, " S"]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns floor^2 and noise of ``d^2 = floor^2 + noise / M`` with their covariance, by weighted least squares.
-
-    Args:
-        sizes: ensemble sizes M.
-        squared: mean squared distances.
-        errors: their standard errors, all positive.
-
-    Returns:
-        coefficients [2] (floor squared, noise) and covariance [2, 2].
-    """
-    design = np.stack([np.ones_like(sizes), 1 / sizes], 1) / errors[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    return covariance @ design.T @ (squared / errors), covariance

@@ -1,4 +1,4 @@
-"""Laws that the symmetry of ensembles obeys in their size, ``floor + slope / N``, and jackknife errors.
+"""Laws that the symmetry of ensembles obeys in their size, ``floor + slope / N``.
 
 References:
     arXiv 2410.01452: divergence against ensemble size; the laws are ours.
@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-JACKKNIFE_GROUPS = 10
+from emergent.statistics.estimate import Estimate, Estimator
+from emergent.statistics.jackknife import LeaveOut, jackknife_error, jackknife_groups
+
 LAW_SIZES = 6
 SMALLEST_LAW_SIZE = 5
 # Random partitions behind a law: enough that the choice of partitions adds little to the noise of the pool.
@@ -18,37 +20,43 @@ LAW_PARTITIONS, LAW_MEMBERS = (3, 24), 600
 
 @dataclass(frozen=True)
 class Law:
-    """``value(N) = floor + slope / N + curvature / N^2`` with delete-group jackknife errors.
+    """``value(N) = floor + slope / N + curvature / N^2``.
 
-    The floor is what an infinite ensemble keeps, the slope the noise of one member.
+    The floor is what an infinite ensemble keeps, the slope the noise of one member, the ratio that of the two.
     """
 
-    floor: float
-    floor_stderr: float
-    slope: float
-    slope_stderr: float
-    ratio: float
-    ratio_stderr: float
+    floor: Estimate
+    slope: Estimate
+    ratio: Estimate
     curvature: float = 0.0
 
+    def columns(self) -> dict[str, float]:
+        """Returns the law as cells of a table."""
+        cells: dict[str, float] = {}
+        for name in ("floor", "slope", "ratio"):
+            estimate = getattr(self, name)
+            cells |= {name: estimate.value, f"{name}_stderr": estimate.stderr}
+        return cells | {"curvature": self.curvature}
 
-def jackknife_error(replicates: Float[np.ndarray, "J ..."]) -> np.ndarray:
-    """Returns the delete-group jackknife standard error over equal groups."""
-    num = len(replicates)
-    return np.sqrt((num - 1) / num * np.square(replicates - replicates.mean(0)).sum(0))
 
+def law_of(
+    estimate: Float[np.ndarray, " D"], replicates: Float[np.ndarray, "J D"], num: int, estimator: Estimator
+) -> Law:
+    """Returns the law of coefficients (floor, slope and perhaps curvature) with jackknife errors.
 
-def _law(estimate: np.ndarray, replicates: np.ndarray) -> Law:
+    Args:
+        estimate: from all members.
+        replicates: the same without a group of members each.
+        num: members.
+        estimator: how they were estimated.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, ratios = estimate[0] / estimate[1], replicates[:, 0] / replicates[:, 1]
     errors = jackknife_error(replicates)
     return Law(
-        floor=float(estimate[0]),
-        floor_stderr=float(errors[0]),
-        slope=float(estimate[1]),
-        slope_stderr=float(errors[1]),
-        ratio=float(ratio),
-        ratio_stderr=float(jackknife_error(ratios)),
+        floor=Estimate(float(estimate[0]), float(errors[0]), num, estimator),
+        slope=Estimate(float(estimate[1]), float(errors[1]), num, estimator),
+        ratio=Estimate(float(ratio), float(jackknife_error(ratios)), num, estimator),
         curvature=float(estimate[2]) if len(estimate) > 2 else 0.0,
     )
 
@@ -69,7 +77,7 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
 
     estimate = coefficients(num, total, diagonal.sum())
     replicates = coefficients(num - 1, total - 2 * rows + diagonal, diagonal.sum() - diagonal)
-    law = _law(estimate, replicates)
+    law = law_of(estimate, replicates, num, "unbiased")
     if num < 4:
         return law
     own = (rows - diagonal - (num - 1) * estimate[0]) / (num - 2)
@@ -77,53 +85,12 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     square = (np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3))
     twice = 2 * square / (num * (num - 1))
 
-    def corrected(error: float, part: float) -> float:
+    def corrected(found: Estimate, part: float) -> Estimate:
         # What belongs to pairs alone is also the least that the variance can be.
-        return float(np.sqrt(max(error**2 - part, part)))
+        return replace(found, stderr=float(np.sqrt(max(found.stderr**2 - part, part))))
 
-    ratio_stderr = corrected(law.ratio_stderr, twice / estimate[1] ** 2)
-    return replace(law, floor_stderr=corrected(law.floor_stderr, twice), ratio_stderr=ratio_stderr)
-
-
-def jackknife_groups(num_members: int) -> list[np.ndarray]:
-    """Returns the groups of members that are left out in turn."""
-    return np.array_split(np.arange(num_members), min(JACKKNIFE_GROUPS, num_members))
-
-
-@dataclass(frozen=True)
-class LeaveOut:
-    """Ensembles, and what is left of each when a group of members is left out.
-
-    The replicates of a jackknife are made of the same ensembles as the estimate, so that they differ from it by the
-    members left out and not by another choice of ensembles.
-
-    Attributes:
-        weights: different ensembles [B, M]: first those of the estimate, then what is left of some.
-        rows: [1 + J, A] row of each of the A ensembles of the estimate, then of what is left of it without group j (the
-            ensemble itself, where it has no member in there); -1 where nothing is left.
-    """
-
-    weights: np.ndarray
-    rows: np.ndarray
-
-    @classmethod
-    def of(cls, weights: Float[np.ndarray, "A M"]) -> "LeaveOut":
-        """Returns the ensembles with all that is left of them; equal weights become equal weights."""
-        kept, rows = list(weights), [np.arange(len(weights))]
-        for group in jackknife_groups(weights.shape[1]):
-            row = rows[0].copy()
-            for index in np.flatnonzero(weights[:, group].any(1)):
-                left = weights[index].copy()
-                left[group] = 0.0
-                row[index] = len(kept) if left.any() else -1
-                if left.any():
-                    kept.append(left / left.sum())
-            rows.append(row)
-        return cls(np.stack(kept), np.stack(rows))
-
-    def replicates(self, values: Float[np.ndarray, " B"]) -> Float[np.ndarray, "J A"]:
-        """Returns the values of what is left, NaN where nothing is."""
-        return np.where(self.rows[1:] < 0, np.nan, values[self.rows[1:]])
+    floor, ratio = corrected(law.floor, twice), corrected(law.ratio, twice / estimate[1] ** 2)
+    return replace(law, floor=floor, ratio=ratio)
 
 
 @dataclass(frozen=True)
@@ -177,7 +144,8 @@ def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[
         means.append(np.array([values[rows].mean() for rows in chosen]))
         fits.append(_fit(np.stack(powers, 1), means[-1]))
     # Without a group, ensembles are smaller by its share, which moves all replicates alike.
-    return _law(fits[0], np.stack(fits[1:])), means[0], jackknife_error(np.stack(means[1:]))
+    num = design.ensembles.weights.shape[1]
+    return law_of(fits[0], np.stack(fits[1:]), num, "fit"), means[0], jackknife_error(np.stack(means[1:]))
 
 
 def _fit(powers: Float[np.ndarray, "S D"], values: Float[np.ndarray, " S"]) -> np.ndarray:

@@ -9,15 +9,17 @@ References:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from emergent.config.evaluation import Bootstrap
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.laws import Law, LeaveOut, divergence_law, jackknife_error, law_design, squared_gap_law
+from emergent.statistics.estimate import Estimate
+from emergent.statistics.jackknife import LeaveOut, jackknife_error
+from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
 
 # Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
 # caches, and for memory to be used again instead of asked for anew, which takes longer than the arithmetic.
@@ -118,13 +120,25 @@ class Resampled:
             return float(values.std(ddof=1) / np.sqrt(len(values)))
         return self.jackknife[metric, size]
 
+    def estimate(self, metric: str, size: int, with_replacement: bool) -> Estimate:
+        """Returns the mean of a metric over ensembles of one size, drawn with replacement or disjoint.
+
+        Its error is the noise of the pool and, of ensembles that are drawn, that of the draws.
+        """
+        drawn = self.drawn[metric, size]
+        draws = drawn.std(ddof=1) / np.sqrt(len(drawn)) if with_replacement else 0.0
+        values = drawn if with_replacement else self.disjoint[metric, size]
+        error = float(np.hypot(self.pool_error(metric, size), draws))
+        words = "drawn ensembles" if with_replacement else "disjoint ensembles"
+        return Estimate(float(values.mean()), error, len(values), words)
+
 
 def resample(
     read_outputs: Reader,
     num_samples: int,
     num_members: int,
     labels: np.ndarray | None,
-    bootstrap: dict[str, Any],
+    bootstrap: Bootstrap,
     generator: np.random.Generator,
 ) -> Resampled:
     """Returns all resampled ensembles of a pool.
@@ -134,10 +148,10 @@ def resample(
         num_samples: N.
         num_members: M.
         labels: [N], or None.
-        bootstrap: ``sizes`` and ``num``, as configured.
+        bootstrap: sizes and number of ensembles.
         generator: for draws and partitions.
     """
-    sizes, num = bootstrap["sizes"], bootstrap["num"]
+    sizes, num = bootstrap.sizes, bootstrap.num
     drawn = [bootstrap_counts(num, size, num_members, generator) / size for size in sizes]
     disjoint = [np.kron(np.eye(num_members // size), np.full((1, size), 1 / size)) for size in sizes]
     disjoint = [LeaveOut.of(np.pad(rows, ((0, 0), (0, num_members - rows.shape[1])))) for rows in disjoint]

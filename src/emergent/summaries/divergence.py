@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emergent.config.questions import DivergenceSummary
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
-from emergent.point_groups import group_from_name
-from emergent.statistics.laws import jackknife_error
+from emergent.statistics.estimate import sample_std, standard_error
+from emergent.statistics.jackknife import jackknife_error
 from emergent.statistics.resampling import FEWEST_REPETITIONS, Resampled, resample
 from emergent.summaries.divergence_quantities import divergence_quantities, significance
-from emergent.summaries.pool import MemberPool
+from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.pool import MemberPool, open_pools
 
 MEMBER_METRIC = {
     "osp": "orbit_same_predictions",
@@ -29,35 +31,32 @@ LABELLED = ("accuracy", "loss")
 Rows = list[dict[str, Any]]
 
 
-def summarise_divergence(
-    settings: dict[str, Any], pools: dict[str, MemberPool], kernel: None = None
-) -> dict[str, pd.DataFrame]:
+def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns ``ensembles``, ``pool``, ``disjoint``, ``law_points``, ``law``, ``significance`` and ``quantities``.
 
     Args:
-        settings: configuration of the summary stage.
-        pools: arm to its evaluated members.
-        kernel: not used by this kind.
+        settings: of the summary stage.
+        blocks: arm to its evaluated blocks.
+        predictions: not used by this kind.
     """
-    del kernel
+    del predictions
+    pools = open_pools(settings, blocks)
     rows: dict[str, Rows] = {name: [] for name in ("ensembles", "pool", "disjoint", "law_points", "law")}
     results: dict[tuple[str, str, int], Resampled] = {}
-    bootstrap = settings["bootstrap"]
-    for position, arm in enumerate(settings["arm_order"]):
-        group, pool = settings["arms"][arm], pools[arm]
-        head = {"arm": arm, "group": group, "order": group_from_name(group).order}
-        for data in settings["data_order"]:
-            key = head | {"data": data}
+    for position, arm in enumerate(settings.arms):
+        pool = pools[arm.name]
+        for data in settings.data:
+            key = {"arm": arm.name, "group": arm.group, "order": arm.order, "data": data.name}
             # Labels of an out-of-distribution set mean nothing to these networks.
-            labelled = settings["data"][data]["role"] != "ood" and pool.has_metric(data, "correct")
-            labels = pool.labels(data) if labelled else None
+            labelled = data.role != "ood" and pool.has_metric(data.name, "correct")
+            labels = pool.labels(data.name) if labelled else None
             rows["pool"] += _pool_rows(key, pool, labels)
             rows["disjoint"] += _disjoint_rows(key, pool, labels, settings)
-            for epoch in bootstrap["epochs"]:
-                generator = np.random.default_rng([settings["seed"], position, epoch])
-                reader, num_samples = pool.reader(data, epoch)
-                result = resample(reader, num_samples, pool.num_members, labels, bootstrap, generator)
-                results[arm, data, epoch] = result
+            for epoch in settings.bootstrap.epochs:
+                generator = np.random.default_rng([settings.seed, position, epoch])
+                reader, num_samples = pool.reader(data.name, epoch)
+                result = resample(reader, num_samples, pool.num_members, labels, settings.bootstrap, generator)
+                results[arm.name, data.name, epoch] = result
                 for name, values in _resampled_rows(key | {"epoch": epoch}, result, pool.num_members).items():
                     rows[name] += values
     tables = {name: pd.DataFrame(values) for name, values in rows.items()}
@@ -74,7 +73,7 @@ def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) ->
     ]
     points = [key | {"ensemble_size": size, "mean": mean, "stderr": error} for size, mean, error in result.law_points]
     laws = [
-        key | {"quantity": quantity} | vars(law) | {"num_members": num_members}
+        key | {"quantity": quantity} | law.columns() | {"num_members": num_members}
         for quantity, law in (("divergence", result.divergence), ("squared_gap", result.squared_gap))
     ]
     return {"ensembles": ensembles, "law_points": points, "law": laws}
@@ -100,8 +99,9 @@ def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None)
         for index, epoch in enumerate(pool.epochs):
             low, high = np.quantile(members[:, index], [0.025, 0.975])
             head = key | {"epoch": int(epoch), "metric": metric, "num": pool.num_members}
-            row = {"mean": members[:, index].mean(), "std": members[:, index].std(ddof=1), "low": low, "high": high}
-            rows.append(head | {"predictor": "members"} | row | {"stderr": row["std"] / np.sqrt(pool.num_members)})
+            own = members[:, index]
+            row = {"mean": own.mean(), "std": sample_std(own), "low": low, "high": high, "stderr": standard_error(own)}
+            rows.append(head | {"predictor": "members"} | row)
             none = {"std": np.nan, "low": np.nan, "high": np.nan}
             found = {"mean": whole[metric][index], "stderr": errors[metric][index] if errors else np.nan}
             rows.append(head | {"predictor": "pool"} | found | none)
@@ -116,17 +116,18 @@ def _block_errors(data: str, pool: MemberPool, labels: np.ndarray | None) -> dic
     return {metric: jackknife_error(np.stack([part[metric] for part in replicates])) for metric in replicates[0]}
 
 
-def _disjoint_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: dict[str, Any]) -> Rows:
+def _disjoint_rows(
+    key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: DivergenceSummary
+) -> Rows:
     """Returns disjoint ensembles, which are independent repetitions, at every checkpoint."""
     rows: Rows = []
-    for size in settings["ensemble_sizes"]:
-        outputs = pool.ensembles(key["data"], size, settings["max_ensembles"])
+    for size in settings.ensemble_sizes:
+        outputs = pool.ensembles(key["data"], size, settings.max_ensembles)
         values = [_mean_metrics(ensemble, labels) for ensemble in outputs]
         for metric in values[0]:
             stacked = np.stack([value[metric] for value in values])
             for index, epoch in enumerate(pool.epochs):
                 column = stacked[:, index]
-                std = column.std(ddof=1) if len(column) > 1 else np.nan
                 head = key | {"epoch": int(epoch), "ensemble_size": size, "metric": metric}
-                rows.append(head | {"mean": column.mean(), "std": std, "num": len(column)})
+                rows.append(head | {"mean": column.mean(), "std": sample_std(column), "num": len(column)})
     return rows

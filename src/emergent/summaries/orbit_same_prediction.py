@@ -10,19 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emergent.config.questions import EnsembleSummary
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions
-from emergent.point_groups import group_from_name
-from emergent.statistics.ensembles import Run, disjoint_ensembles, mean_and_error
-from emergent.summaries.pool import MemberPool
-from emergent.summaries.quantities import Quantities, aliases
+from emergent.statistics.ensembles import disjoint_ensembles
+from emergent.statistics.estimate import Estimate, sample_std
+from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.pool import open_pools
+from emergent.summaries.quantities import Quantities
+
+Gains = dict[tuple[str, str], np.ndarray]
+"""Arm and data set to ensembles minus their own members' mean [R, E], at the epochs after the start."""
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | int]:
     """Returns the statistics of one value per member or per ensemble."""
     return {
         "mean": float(values.mean()),
-        "std": float(values.std(ddof=1)) if len(values) > 1 else float("nan"),
+        "std": sample_std(values),
         "low": float(np.quantile(values, 0.25)),
         "high": float(np.quantile(values, 0.75)),
         "minimum": float(values.min()),
@@ -31,48 +36,49 @@ def _statistics(values: np.ndarray) -> dict[str, float | int]:
     }
 
 
-def summarise_osp(
-    settings: dict[str, Any], pools: dict[str, MemberPool], kernel: None = None
-) -> dict[str, pd.DataFrame]:
+def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``osp``, ``accuracy`` and ``quantities``.
 
     Args:
-        settings: configuration of the summary stage.
-        pools: arm to its evaluated members.
-        kernel: not used by this kind.
+        settings: of the summary stage.
+        blocks: arm to its evaluated blocks.
+        predictions: not used by this kind.
     """
-    del kernel
+    del predictions
+    pools = open_pools(settings, blocks)
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
-    gains: dict[tuple[str, str], np.ndarray] = {}
-    smallest = min(settings["ensemble_sizes"])
-    for arm in settings["arm_order"]:
-        pool, group = pools[arm], settings["arms"][arm]
-        head = {"arm": arm, "group": group, "order": group_from_name(group).order}
-        for data in settings["data_order"]:
-            members = pool.metric(data, "orbit_same_predictions").mean(2, dtype=np.float64)
+    gains: Gains = {}
+    smallest = min(settings.ensemble_sizes)
+    for arm in settings.arms:
+        pool = pools[arm.name]
+        head = {"arm": arm.name, "group": arm.group, "order": arm.order}
+        for data in settings.data:
+            members = pool.metric(data.name, "orbit_same_predictions").mean(2, dtype=np.float64)
             # Out-of-distribution sets have labels of their own, which mean nothing to these networks.
-            labelled = settings["data"][data]["role"] != "ood" and pool.has_metric(data, "correct")
-            member_accuracy = pool.metric(data, "correct").mean(2, dtype=np.float64) if labelled else None
+            labelled = data.role != "ood" and pool.has_metric(data.name, "correct")
+            labels = pool.labels(data.name) if labelled else None
+            member_accuracy = pool.metric(data.name, "correct").mean(2, dtype=np.float64) if labelled else None
             for index, epoch in enumerate(pool.epochs):
-                key = {**head, "data": data, "epoch": int(epoch), "predictor": "members", "ensemble_size": 1}
+                key = {**head, "data": data.name, "epoch": int(epoch), "predictor": "members", "ensemble_size": 1}
                 osp_rows.append(key | _statistics(members[:, index]))
                 if member_accuracy is not None:
                     accuracy_rows.append(_accuracy_row(key, member_accuracy[:, index]))
-            for size in settings["ensemble_sizes"]:
+            for size in settings.ensemble_sizes:
                 values, accuracies = [], []
-                for outputs in pool.ensembles(data, size, settings["max_ensembles"]):
+                for outputs in pool.ensembles(data.name, size, settings.max_ensembles):
                     values.append(orbit_same_predictions(outputs).mean(1))
-                    if labelled:
-                        accuracies.append(correct(outputs, pool.labels(data)).mean(1))
+                    if labels is not None:
+                        accuracies.append(correct(outputs, labels).mean(1))
                 if size == smallest:
-                    own = [members[start:stop].mean(0) for start, stop in _ensembles(settings, pool, size)]
-                    gains[arm, data] = (np.stack(values) - np.stack(own))[:, pool.epochs > 0]
+                    ensembles = disjoint_ensembles(size, pool.num_members, settings.max_ensembles)
+                    own = [members[start:stop].mean(0) for start, stop in ensembles]
+                    gains[arm.name, data.name] = (np.stack(values) - np.stack(own))[:, pool.epochs > 0]
                 for index, epoch in enumerate(pool.epochs):
-                    key = {**head, "data": data, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
-                    osp_rows.append(key | _statistics(np.stack(values)[:, index]))
-                    if labelled:
-                        accuracy_rows.append(_accuracy_row(key, np.stack(accuracies)[:, index]))
+                    place = {"data": data.name, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
+                    osp_rows.append(head | place | _statistics(np.stack(values)[:, index]))
+                    if labels is not None:
+                        accuracy_rows.append(_accuracy_row(head | place, np.stack(accuracies)[:, index]))
     osp = pd.DataFrame(osp_rows)
     return {
         "osp": osp,
@@ -81,17 +87,13 @@ def summarise_osp(
     }
 
 
-def _ensembles(settings: dict[str, Any], pool: MemberPool, size: int) -> list[Run]:
-    return disjoint_ensembles(size, pool.num_members, settings["max_ensembles"])
-
-
 def _accuracy_row(key: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
     keep = ("arm", "data", "epoch", "predictor", "ensemble_size")
-    std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return {name: key[name] for name in keep} | {"mean": float(values.mean()), "std": std, "num": len(values)}
+    numbers = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
+    return {name: key[name] for name in keep} | numbers
 
 
-def _quantities(settings: dict[str, Any], osp: pd.DataFrame, gains: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
+def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> pd.DataFrame:
     """Returns the scalars that claims refer to.
 
     Levels are those of ensembles of the reference size. Gains are paired, each ensemble of the smallest size minus the
@@ -99,29 +101,32 @@ def _quantities(settings: dict[str, Any], osp: pd.DataFrame, gains: dict[tuple[s
     small ensembles are the most numerous and gain the least.
     """
     quantities = Quantities()
-    levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings["reference_ensemble_size"])]
+    by_name = {data.name: data for data in settings.data}
+    levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings.reference_ensemble_size)]
     for row in levels.itertuples():
-        pattern = f"{'ensemble' if row.predictor == 'ensemble' else 'members'}_osp/{row.arm}/{{data}}/{row.epoch}"
-        values = (row.mean, row.std / np.sqrt(row.num), row.num)
-        text = "mean orbit same prediction"
-        quantities.add_with_alias(pattern, row.data, aliases(settings, row.data), *values, description=text)
-    ranked = sorted(settings["arm_order"], key=lambda arm: group_from_name(settings["arms"][arm]).order)
-    for data in settings["data_order"]:
-        alias = aliases(settings, data)
-        for arm in settings["arm_order"]:
-            by_epoch = gains[arm, data]
-            worst = by_epoch[:, by_epoch.mean(0).argmin()]
+        is_ensemble = row.predictor == "ensemble"
+        pattern = f"{'ensemble' if is_ensemble else 'members'}_osp/{row.arm}/{{data}}/{row.epoch}"
+        error = float(row.std / np.sqrt(row.num))
+        level = Estimate(float(row.mean), error, int(row.num), "disjoint ensembles" if is_ensemble else "mean")
+        quantities.add_on(by_name[str(row.data)], (pattern, level, "mean orbit same prediction"))
+    ranked = sorted(settings.arms, key=lambda arm: arm.order)
+    for data in settings.data:
+        for arm in settings.arms:
+            by_epoch = gains[arm.name, data.name]
+            worst = Estimate.mean(by_epoch[:, by_epoch.mean(0).argmin()], "disjoint ensembles")
             text = "smallest ensemble minus members' mean OSP over epochs >= 1"
-            quantities.add_with_alias(f"min_gain/{arm}/{{data}}", data, alias, *mean_and_error(worst), description=text)
+            quantities.add_on(data, (f"min_gain/{arm.name}/{{data}}", worst, text))
+            average = Estimate.mean(by_epoch.mean(1), "disjoint ensembles")
             text = "ensemble minus members' mean OSP, averaged over epochs >= 1"
-            average = mean_and_error(by_epoch.mean(1))
-            quantities.add_with_alias(f"gain/{arm}/{{data}}", data, alias, *average, description=text)
+            quantities.add_on(data, (f"gain/{arm.name}/{{data}}", average, text))
         if len(ranked) > 1:
             # Arms that share their initialisation are compared ensemble by ensemble.
             steps = [
-                mean_and_error(gains[larger, data].mean(1) - gains[smaller, data].mean(1))
+                Estimate.mean(
+                    gains[larger.name, data.name].mean(1) - gains[smaller.name, data.name].mean(1), "disjoint ensembles"
+                )
                 for smaller, larger in pairwise(ranked)
             ]
             text = "smallest increase of the gain from one group to the next larger one"
-            quantities.add_with_alias("gain_growth/{data}", data, alias, *min(steps), description=text)
+            quantities.add_on(data, ("gain_growth/{data}", min(steps, key=lambda step: step.value), text))
     return quantities.table()

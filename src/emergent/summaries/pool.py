@@ -1,6 +1,7 @@
 """All evaluated members of one arm, put together from the files of their blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -8,8 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent import storage
+from emergent.config.stages import SummaryStage
 from emergent.errors import DataError
 from emergent.statistics.ensembles import disjoint_ensembles, ensemble_mean
+from emergent.summaries.files import Blocks, in_order
+
+STAGE = "evaluate"
 
 
 class MemberPool:
@@ -20,48 +25,46 @@ class MemberPool:
         epochs: [E] checkpoint epochs, ascending.
     """
 
-    def __init__(self, paths: list[Path], num_members: int) -> None:
-        """Opens the block files and checks that they hold members 0..M-1.
+    def __init__(self, arm: str, paths: Sequence[Path], num_members: int) -> None:
+        """Looks into the files of an arm's blocks.
 
         Raises:
-            DataError: a file is missing or truncated, or members are missing or doubled.
+            DataError: a file is missing or truncated, members are missing or doubled, or blocks were evaluated at
+                other epochs than others.
         """
-        blocks = []
-        for path in paths:
-            with storage.open_file(path, "evaluate") as file:
-                members = storage.read_array(file, "members")
-                blocks.append((int(members[0]), int(members[-1]) + 1, path))
-                self.epochs = storage.read_array(file, "epochs")
-        blocks.sort()
-        bounds = [(first, stop) for first, stop, _ in blocks]
-        self._paths = [path for _, _, path in blocks]
-        self._borders = [first for first, _ in bounds] + [bounds[-1][1]]
-        if self._borders[0] != 0 or [stop for _, stop in bounds] != self._borders[1:] or bounds[-1][1] != num_members:
-            raise DataError(f"{self._paths[0].parent}: expected members 0..{num_members - 1}, found blocks {bounds}.")
+        blocks = in_order(arm, paths, STAGE, num_members)
+        self._paths = [path for path, _, _ in blocks]
+        self._borders = [first for _, first, _ in blocks] + [blocks[-1][2]]
         self.num_members = num_members
+        epochs = [storage.read_arrays(path, ["epochs"], STAGE)["epochs"] for path in self._paths]
+        self.epochs = epochs[0]
+        for path, own in zip(self._paths, epochs, strict=True):
+            if not np.array_equal(own, self.epochs):
+                raise DataError(
+                    f"{path}: epochs {own.tolist()}, but {self._paths[0]} has {self.epochs.tolist()}; the blocks of "
+                    "an arm must be trained alike: make them again."
+                )
 
     def metric(self, data: str, name: str) -> np.ndarray:
         """Returns one metric [M, E, N] of all members on one evaluation set."""
         key = f"{data}/metric/{name}"
-        return np.concatenate([storage.read_arrays(path, [key])[key] for path in self._paths])
+        return np.concatenate([storage.read_arrays(path, [key], STAGE)[key] for path in self._paths])
 
     def has_metric(self, data: str, name: str) -> bool:
         """Returns whether a metric was computed on an evaluation set (accuracy needs labels)."""
-        with storage.open_file(self._paths[0]) as file:
+        with storage.open_file(self._paths[0], STAGE) as file:
             return f"{data}/metric/{name}" in file
 
     def labels(self, data: str) -> np.ndarray:
         """Returns the labels [N] of an evaluation set."""
-        return storage.read_arrays(self._paths[0], [f"{data}/labels"])[f"{data}/labels"]
+        return storage.read_arrays(self._paths[0], [f"{data}/labels"], STAGE)[f"{data}/labels"]
 
     def ensembles(self, data: str, size: int, max_ensembles: int) -> Iterator[Float[np.ndarray, "E N G K"]]:
         """Yields the mean outputs, in float64, of the disjoint ensembles of one size, in order."""
-        files: list[h5py.File] = []
         locations: dict[tuple[int, int], tuple[h5py.Dataset, int]] = {}
-        try:
+        with ExitStack() as stack:
             for path in self._paths:
-                file = h5py.File(path, "r")
-                files.append(file)
+                file = stack.enter_context(storage.open_file(path, STAGE))
                 for row, run in enumerate(storage.read_array(file, f"{data}/runs")):
                     locations[int(run[0]), int(run[1])] = (file[f"{data}/sums"], row)
             for ensemble in disjoint_ensembles(size, self.num_members, max_ensembles):
@@ -71,9 +74,6 @@ class MemberPool:
                     if ensemble[0] <= run[0] and run[1] <= ensemble[1]
                 }
                 yield ensemble_mean(ensemble, inside, self._borders)
-        finally:
-            for file in files:
-                file.close()
 
     def mean(self, data: str) -> Float[np.ndarray, "E N G K"]:
         """Returns the mean outputs of all members, in float64, where the sums of whole blocks were stored."""
@@ -92,7 +92,7 @@ class MemberPool:
 
     def _block_sums(self, data: str) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
         for path, first, stop in zip(self._paths, self._borders[:-1], self._borders[1:], strict=True):
-            with storage.open_file(path) as file:
+            with storage.open_file(path, STAGE) as file:
                 runs = [(int(start), int(end)) for start, end in storage.read_array(file, f"{data}/runs")]
                 if (first, stop) in runs:
                     yield (first, stop), file[f"{data}/sums"][runs.index((first, stop))]
@@ -103,7 +103,7 @@ class MemberPool:
         Raises:
             DataError: the members' outputs at this epoch were not stored.
         """
-        with storage.open_file(self._paths[0]) as file:
+        with storage.open_file(self._paths[0], STAGE) as file:
             if f"{data}/outputs" not in file:
                 raise DataError(f"{self._paths[0]}: no outputs of members on {data!r}; evaluate the blocks again.")
             epochs = [int(stored) for stored in storage.read_array(file, f"{data}/output_epochs")]
@@ -115,8 +115,13 @@ class MemberPool:
         def read(start: int, stop: int) -> np.ndarray:
             parts = []
             for path in self._paths:
-                with h5py.File(path, "r") as file:
+                with storage.open_file(path, STAGE) as file:
                     parts.append(file[f"{data}/outputs"][:, index, start:stop])
             return np.concatenate(parts)
 
         return read, num_samples
+
+
+def open_pools(settings: SummaryStage, blocks: Blocks) -> dict[str, MemberPool]:
+    """Returns the evaluated members of every arm."""
+    return {arm.name: MemberPool(arm.name, blocks[arm.name], settings.num_members) for arm in settings.arms}

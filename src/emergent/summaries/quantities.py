@@ -1,52 +1,43 @@
-"""Named scalars of an experiment: the only thing that claims read."""
-
-import math
+"""Named estimates of an experiment: the only thing that claims read."""
 
 import pandas as pd
 
-COLUMNS = ["name", "value", "stderr", "num", "description"]
+from emergent.config.stages import DataFacts
+from emergent.statistics.estimate import Estimate
+
+COLUMNS = ["name", "value", "stderr", "num", "estimator", "description"]
 
 
 class Quantities:
-    """Collects named scalars and returns them as a tidy table.
-
-    A standard error of NaN means that it could not be estimated (one repeat only); 0 means exact up to round-off.
-    """
+    """Collects named estimates and returns them as a tidy table."""
 
     def __init__(self) -> None:
         """Starts with no quantity."""
-        self._rows: dict[str, tuple[str, float, float, int, str]] = {}
+        self._rows: dict[str, tuple[str, float, float, int, str, str]] = {}
 
-    def add(self, name: str, value: float, stderr: float = math.nan, num: int = 1, description: str = "") -> None:
-        """Adds one scalar.
+    def add(self, name: str, estimate: Estimate, description: str) -> None:
+        """Adds one estimate.
 
         Raises:
             ValueError: the name exists already.
         """
         if name in self._rows:
             raise ValueError(f"quantity {name!r} was added twice")
-        self._rows[name] = (name, float(value), float(stderr), int(num), description)
+        numbers = float(estimate.value), float(estimate.stderr), int(estimate.num)
+        self._rows[name] = (name, *numbers, estimate.estimator, description)
 
-    def add_with_alias(self, pattern: str, data: str, aliases: list[str], *values: float, description: str) -> None:
-        """Adds a scalar under its data set's name and under the aliases of that set (``in``, ``ood``).
+    def add_on(self, data: DataFacts, *rows: tuple[str, Estimate, str]) -> None:
+        """Adds estimates on one evaluation set, under its name and then, for a primary set, under its role.
 
         Args:
-            pattern: name with ``{data}`` in it.
-            data: name of the evaluation set.
-            aliases: further names for it.
-            values: value, standard error, number of repeats.
-            description: one sentence.
+            data: the evaluation set.
+            rows: name with ``{data}`` in it, estimate, one sentence.
         """
-        value, stderr, num = values
-        for label in dict.fromkeys([data, *aliases]):
-            self.add(pattern.format(data=label), value, stderr, int(num), description)
+        names = [data.name, *([data.role] if data.primary else [])]
+        for name in dict.fromkeys(names):
+            for pattern, estimate, description in rows:
+                self.add(pattern.format(data=name), estimate, description)
 
     def table(self) -> pd.DataFrame:
         """Returns all quantities in the order in which they were added."""
         return pd.DataFrame(list(self._rows.values()), columns=COLUMNS)
-
-
-def aliases(settings: dict, data: str) -> list[str]:
-    """Returns ``["in"]`` or ``["ood"]`` for the primary evaluation set of that role, else an empty list."""
-    entry = settings["data"][data]
-    return [entry["role"]] if entry["primary"] and entry["role"] != data else []

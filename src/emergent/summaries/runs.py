@@ -1,4 +1,4 @@
-"""Training files of kinds without an evaluation: the runs of an arm in order, and medians over them."""
+"""Training files of kinds without an evaluation: the runs of an arm in order."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emergent import storage
-from emergent.errors import DataError
-
-# Standard error of a median of normal samples, over that of their mean.
-MEDIAN_ERROR = np.sqrt(np.pi / 2)
+from emergent.summaries.files import in_order
 
 
 def read_runs(
@@ -27,18 +24,6 @@ def read_runs(
     Raises:
         DataError: the files do not hold every run once.
     """
-    blocks = [storage.read_arrays(path, ["members", *axes], "train") for path in paths]
-    members = np.concatenate([block["members"] for block in blocks]) if blocks else np.zeros(0, int)
-    if not np.array_equal(np.sort(members), np.arange(num_members)):
-        raise DataError(f"arm {arm}: expected {unit} 0 to {num_members - 1} once each, found {len(members)}.")
-    order = np.argsort(members)
-    return {
-        name: np.take(np.concatenate([block[name] for block in blocks], axis), order, axis)
-        for name, axis in axes.items()
-    }
-
-
-def median(values: np.ndarray) -> tuple[float, float]:
-    """Returns the median of [M] runs and its standard error; that of a single run is NaN."""
-    error = MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return float(np.median(values)), float(error)
+    ordered = in_order(arm, paths, "train", num_members, unit)
+    blocks = [storage.read_arrays(path, list(axes), "train") for path, _, _ in ordered]
+    return {name: np.concatenate([block[name] for block in blocks], axis) for name, axis in axes.items()}

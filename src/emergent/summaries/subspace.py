@@ -6,26 +6,24 @@ References:
     arXiv 2303.13458, experimental results of the later versions.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from emergent.config.stages import SummaryStage
+from emergent.statistics.estimate import Estimate
+from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import median, read_runs
+from emergent.summaries.runs import read_runs
 
 MAX_BATCHES = 300
 """Batches of the first epoch in the table: every k-th is kept where there are more."""
-REFERENCE_ARM = "cross"
 AXES = {"initial": 0, "distances": 2, "loss_equivariant": 1, "loss_augmented": 1}
 """Arrays of the training files, with their axis of runs."""
 
 
-def summarise_subspace(
-    settings: dict[str, Any], paths: Mapping[str, Sequence[Path]], kernel: None = None
-) -> dict[str, pd.DataFrame]:
+def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``subspace_distance``, ``layers`` and ``quantities``.
 
     ``subspace_distance`` (arm, member, time_unit, time, distance): with unit ``epoch`` the mean over each epoch,
@@ -33,19 +31,19 @@ def summarise_subspace(
     layer, epoch, distance): the median over runs of epoch means, layer by layer.
 
     Args:
-        settings: configuration of the summary stage.
-        paths: arm to its training files.
-        kernel: not used by this kind.
+        settings: of the summary stage.
+        blocks: arm to its training files.
+        predictions: not used by this kind.
 
     Raises:
         DataError: the files of an arm do not hold every run once.
     """
-    del kernel
+    del predictions
     rows, layers = [], []
     quantities = Quantities()
-    final: dict[str, tuple[float, float]] = {}
-    for arm in settings["arm_order"]:
-        block = read_runs(arm, paths[arm], settings["num_members"], AXES)
+    final: dict[str, Estimate] = {}
+    for arm in (facts.name for facts in settings.arms):
+        block = read_runs(arm, blocks[arm], settings.num_members, AXES)
         total = np.linalg.norm(block["distances"].astype(float), axis=-1)
         start = np.linalg.norm(block["initial"].astype(float), axis=-1)
         epochs = np.concatenate([start[None], total.mean(1)])
@@ -56,11 +54,13 @@ def summarise_subspace(
             layers.append(pd.DataFrame({"arm": arm, "layer": layer, "epoch": np.arange(1, len(epochs)),
                                         "distance": per_layer[:, layer]}))  # fmt: skip
         final[arm] = _add_quantities(quantities, arm, start, total, block)
-    for arm in (name for name in final if REFERENCE_ARM in final and name != REFERENCE_ARM):
-        (value, error), (base, base_error) = final[arm], final[REFERENCE_ARM]
-        stderr = value / base * float(np.hypot(error / value, base_error / base))
-        quantities.add(f"ratio/{arm}", value / base, stderr, settings["num_members"],
-                       f"final distance over that of {REFERENCE_ARM}")  # fmt: skip
+    for facts in settings.arms:
+        if facts.compare_to is None:
+            continue
+        own, base = final[facts.name], final[facts.compare_to]
+        stderr = own.value / base.value * float(np.hypot(own.stderr / own.value, base.stderr / base.value))
+        ratio = Estimate(own.value / base.value, stderr, settings.num_members, "ratio")
+        quantities.add(f"ratio/{facts.name}", ratio, f"final distance over that of {facts.compare_to}")
     return {
         "subspace_distance": pd.concat(rows, ignore_index=True),
         "layers": pd.concat(layers, ignore_index=True),
@@ -70,19 +70,19 @@ def summarise_subspace(
 
 def _add_quantities(
     quantities: Quantities, arm: str, start: np.ndarray, total: np.ndarray, block: Mapping[str, np.ndarray]
-) -> tuple[float, float]:
-    """Adds the scalars of one arm and returns its final distance with its standard error."""
-    num = len(start)
-    final = median(total[-1].mean(0))
-    quantities.add(f"initial/{arm}", *median(start), num, "median distance before augmented training")
-    quantities.add(f"final/{arm}", *final, num, "median of the mean distance in the last epoch")
-    quantities.add(f"largest/{arm}", max(float(total.max()), float(start.max())), 0.0, num,
-                   "largest distance of any run after any step")  # fmt: skip
+) -> Estimate:
+    """Adds the scalars of one arm and returns its final distance."""
+    final = Estimate.median(total[-1].mean(0))
+    quantities.add(f"initial/{arm}", Estimate.median(start), "median distance before augmented training")
+    quantities.add(f"final/{arm}", final, "median of the mean distance in the last epoch")
+    largest = Estimate.exact(max(float(total.max()), float(start.max())), "largest", len(start))
+    quantities.add(f"largest/{arm}", largest, "largest distance of any run after any step")
     drift = total[-1].mean(0) / np.maximum(total[0].mean(0), np.finfo(np.float32).tiny)
-    quantities.add(f"drift/{arm}", *median(drift), num, "distance in the last epoch over that in the first, median")
+    text = "distance in the last epoch over that in the first, median"
+    quantities.add(f"drift/{arm}", Estimate.median(drift), text)
     for phase in ("equivariant", "augmented"):
-        quantities.add(f"loss_{phase}/{arm}", *median(block[f"loss_{phase}"][-1].astype(float)), num,
-                       f"median training loss in the last epoch of the {phase} phase")  # fmt: skip
+        loss = Estimate.median(block[f"loss_{phase}"][-1].astype(float))
+        quantities.add(f"loss_{phase}/{arm}", loss, f"median training loss in the last epoch of the {phase} phase")
     return final
 
 

@@ -1,0 +1,199 @@
+"""Summary of experiments of kind ``rotation_divergence``: ensembles drawn with replacement, the pool, and its members.
+
+Orbit same prediction is in percent of the rotations, divergence in nats (KL divergence summed over both directions);
+the unrotated cloud is what rotated ones are compared with and does not count itself.
+
+References:
+    arXiv 2410.01452, point-cloud experiment.
+"""
+
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_ind_from_stats
+
+from emergent.config.questions import RotationSummary
+from emergent.config.stages import DataFacts
+from emergent.metrics.classification import correct
+from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
+from emergent.statistics.ensembles import bootstrap_counts
+from emergent.statistics.estimate import Estimate
+from emergent.statistics.jackknife import jackknife_error, jackknife_groups
+from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.pool import MemberPool, open_pools
+from emergent.summaries.quantities import Quantities
+
+# Logits held at a time, in bytes; predictors whose metrics are computed at a time.
+_CHUNK_BYTES = 2**28
+_ROWS = 32
+_MAX_GROUPS = 20
+
+
+def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, predictions: Predictions) -> Tables:
+    """Returns the tables ``ensembles``, ``pool``, ``significance`` and ``quantities``.
+
+    Args:
+        settings: of the summary stage.
+        blocks: arm to its evaluated blocks.
+        predictions: not used by this kind.
+
+    Raises:
+        DataError: the files of an arm do not hold every member once, or not their outputs at the resampled epoch.
+    """
+    del predictions
+    pools = open_pools(settings, blocks)
+    ensembles: list[dict[str, Any]] = []
+    pool_rows: list[dict[str, Any]] = []
+    tests: list[dict[str, Any]] = []
+    quantities = Quantities()
+    (epoch,) = settings.bootstrap.epochs
+    for arm in settings.arms:
+        for data in settings.data:
+            weights, draws = _predictors(settings, arm.name, data.name)
+            # Out-of-distribution labels mean nothing to the networks.
+            members, combined, num_rotations = _measure(pools[arm.name], data, epoch, weights)
+            head = {"arm": arm.name, "group": arm.group, "order": num_rotations, "data": data.name, "epoch": epoch}
+            for metric in members:
+                boots = {size: combined[metric][rows] for size, rows in draws.items()}
+                for size, values in boots.items():
+                    ensembles.append(head | {"ensemble_size": size, "metric": metric, "mean": values.mean(),
+                                             "std": values.std(), "num": len(values)})  # fmt: skip
+                pool, left_out = combined[metric][-1], combined[metric][len(boots) * settings.bootstrap.num : -1]
+                pool_rows += _pool_rows(head | {"metric": metric}, members[metric], pool)
+                if metric != "accuracy":
+                    tests += _tests(head | {"metric": metric}, boots)
+                _add(quantities, arm.name, data, metric, boots, members[metric], pool, left_out)
+    return {
+        "ensembles": pd.DataFrame(ensembles),
+        "pool": pd.DataFrame(pool_rows),
+        "significance": pd.DataFrame(tests),
+        "quantities": quantities.table(),
+    }
+
+
+def _predictors(settings: RotationSummary, arm: str, data: str) -> tuple[np.ndarray, dict[int, slice]]:
+    """Returns weights [R, M] of the members in every combined predictor, and the rows of each ensemble size.
+
+    First come the ensembles drawn with replacement, then the pool without each group of members, last the whole pool.
+    """
+    num, repeats = settings.num_members, settings.bootstrap.num
+    rows, draws = [], {}
+    for index, size in enumerate(settings.bootstrap.sizes):
+        generator = np.random.default_rng([settings.seed, crc32(arm.encode()), crc32(data.encode()), size])
+        rows.append(bootstrap_counts(repeats, size, num, generator) / size)
+        draws[size] = slice(index * repeats, (index + 1) * repeats)
+    for group in _groups(num):
+        keep = np.ones(num)
+        keep[group] = 0
+        rows.append(keep[None] / keep.sum())
+    rows.append(np.full((1, num), 1 / num))
+    return np.concatenate(rows).astype(np.float32), draws
+
+
+def _groups(num_members: int) -> list[np.ndarray]:
+    """Returns the groups of members that the jackknife leaves out in turn; none of a single member."""
+    return jackknife_groups(num_members, _MAX_GROUPS) if num_members > 1 else []
+
+
+def _measure(
+    pool: MemberPool, data: DataFacts, epoch: int, weights: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]:
+    """Returns each metric of the members [M] and of the combined predictors [R], and the number of rotations.
+
+    Networks never run again: a combined predictor's logits are a row of weights times the members' logits.
+    """
+    labels = pool.labels(data.name) if data.role == "in" else None
+    read, num_samples = pool.reader(data.name, epoch)
+    shape = read(0, 1).shape
+    step = max(1, _CHUNK_BYTES // (4 * int(np.prod(shape))))
+    members: dict[str, np.ndarray] = {}
+    combined: dict[str, np.ndarray] = {}
+    for start in range(0, num_samples, step):
+        part = slice(start, min(start + step, num_samples))
+        logits = read(part.start, part.stop)
+        own = None if labels is None else labels[part]
+        mixed = (weights @ logits.reshape(len(logits), -1)).reshape(-1, *logits.shape[1:])
+        for sums, outputs in ((members, logits), (combined, mixed)):
+            for metric, values in _sums(outputs, own).items():
+                sums[metric] = sums.get(metric, 0) + values
+    for sums in (members, combined):
+        for metric in sums:
+            sums[metric] = sums[metric] / num_samples
+    return members, combined, shape[2] - 1
+
+
+def _sums(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Returns the sums over clouds of the metrics of predictors with outputs [R, N, 1 + rotations, K]."""
+    num = outputs.shape[2] - 1
+    parts = []
+    for start in range(0, len(outputs), _ROWS):
+        rows = outputs[start : start + _ROWS]
+        part = {
+            "osp": 100 * (orbit_same_predictions(rows) - 1).sum(-1) / num,
+            "divergence": (num + 1) / num * symmetric_kl(rows).sum(-1),
+        }
+        if labels is not None:
+            part["accuracy"] = correct(rows, labels).sum(-1, dtype=np.float64)
+        parts.append(part)
+    return {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
+
+
+def _pool_rows(head: dict[str, Any], members: np.ndarray, pool: float) -> list[dict[str, Any]]:
+    low, high = np.quantile(members, (0.025, 0.975))
+    return [
+        head | {"predictor": "members", "mean": members.mean(), "low": low, "high": high, "num": len(members)},
+        head | {"predictor": "pool", "mean": pool, "low": np.nan, "high": np.nan, "num": len(members)},
+    ]
+
+
+def _tests(head: dict[str, Any], boots: dict[int, np.ndarray]) -> list[dict[str, Any]]:
+    """Returns Welch's one-sided tests of the largest ensembles against each smaller size, as published.
+
+    Bootstraps of one pool are not replicates of the experiment, so the p-values leave out the noise of the pool.
+    """
+    largest = max(boots)
+    side = "greater" if head["metric"] == "osp" else "less"
+    rows = []
+    for size in sorted(set(boots) - {largest}):
+        difference = boots[largest].mean() - boots[size].mean()
+        statistic = p = np.nan
+        moments = [(v.mean(), v.std(ddof=1), len(v)) for v in (boots[largest], boots[size])]
+        # Without any spread there is nothing to test.
+        if any(std > 1e-12 * abs(mean) for mean, std, _ in moments):
+            result: Any = ttest_ind_from_stats(*moments[0], *moments[1], equal_var=False, alternative=side)
+            statistic, p = float(result.statistic), float(result.pvalue)
+        rows.append(
+            head | {"ensemble_size": size, "largest": largest, "difference": difference, "t": statistic, "p": p}
+        )
+    return rows
+
+
+def _add(
+    quantities: Quantities,
+    arm: str,
+    data: DataFacts,
+    metric: str,
+    boots: dict[int, np.ndarray],
+    members: np.ndarray,
+    pool: float,
+    left_out: np.ndarray,
+) -> None:
+    """Adds the estimates of one metric of an arm on an evaluation set."""
+    num = len(members)
+    gains = [left - np.delete(members, group).mean() for left, group in zip(left_out, _groups(num), strict=True)]
+    mean = Estimate.mean(members)
+    whole = Estimate(float(pool), float(jackknife_error(left_out)), num, "pool")
+    gain = Estimate(float(pool - members.mean()), float(jackknife_error(np.array(gains))), num, "pool")
+    place = f"{arm}/{{data}}"
+    rows = [
+        (f"members_{metric}/{place}", mean, f"mean {metric} of single members"),
+        (f"pool_{metric}/{place}", whole, f"{metric} of the whole pool"),
+        (f"pool_gain_{metric}/{place}", gain, f"{metric} of the whole pool minus the mean of its members"),
+    ]
+    if metric != "accuracy":
+        text = f"mean {metric} of ensembles drawn with replacement; the error leaves out the noise of the pool"
+        for size, values in boots.items():
+            rows.append((f"{metric}/{place}/{size}", Estimate.mean(values, "drawn ensembles"), text))
+    quantities.add_on(data, *rows)
