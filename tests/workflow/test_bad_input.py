@@ -11,7 +11,7 @@ from emergent.errors import DataError
 
 ISING = "config/experiments/ising.yaml"
 BLOCK = "results/smoke/ising/train/mlp_8/members_0002-0003.h5"
-KERNEL = "results/smoke/ising/kernels/predictions.h5"
+PREDICTIONS = "results/smoke/ising/kernels/mlp_8/predictions.h5"
 PREPARED = "results/datasets/spins/prepared.h5"
 
 
@@ -64,7 +64,7 @@ def one_error(output: str) -> str:
         ),
         pytest.param(
             (ISING, "width: 8,", "width: 0,"), [],
-            ["experiments/ising.yaml", "arms.mlp_8.model.mlp.width", "greater than 0", "(found 0)"],
+            ["experiments/ising.yaml", "arms.mlp_8.model.width", "greater than 0", "(found 0)"],
             id="width 0",
         ),
         pytest.param(
@@ -126,7 +126,7 @@ def test_a_truncated_block_is_named_with_its_remedy(finished: Project) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
-@pytest.mark.parametrize("file", [BLOCK, KERNEL, PREPARED])
+@pytest.mark.parametrize("file", [BLOCK, PREDICTIONS, PREPARED])
 def test_truncated_anywhere(complete_run: Project, tmp_path: Path, file: str, kept: float) -> None:
     content = complete_run.content(file)
     path = tmp_path / "file.h5"

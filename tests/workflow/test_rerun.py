@@ -86,8 +86,8 @@ def test_a_figures_module_reruns_figures_and_tables_only(finished: Project) -> N
     ("module", "expected"),
     [
         ("training/step.py", {"train"} | BELOW_TRAINING),
-        ("metrics/quantities.py", {"kernel", "summarise"} | BELOW_SUMMARY),
-        ("kernels/prediction.py", {"kernel", "summarise"} | BELOW_SUMMARY),
+        ("metrics/energy.py", {"predict", "summarise"} | BELOW_SUMMARY),
+        ("prediction/regression.py", {"predict", "summarise"} | BELOW_SUMMARY),
         ("claims/verdict.py", {"claims"}),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_data_set_module_reruns_the_experiments_on_that_data(finished: Project
 @pytest.mark.parametrize(
     ("name", "other", "rate", "expected"),
     [
-        ("ising", "fashion_mnist", "0.5", {"stage_config", "kernel", "arm_config", "train"}),
+        ("ising", "fashion_mnist", "0.5", {"stage_config", "predict", "arm_config", "train"}),
         ("fashion_mnist", "ising", "0.001", {"arm_config", "train"}),
     ],
 )

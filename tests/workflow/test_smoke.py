@@ -50,7 +50,7 @@ def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -
     for words in ("train.learning_rate", "The rate is not published.", "train.optimiser"):
         assert words in assumptions
     provenance = (folder / "provenance.html").read_text()
-    for name in ("train/mlp_8/members_0002-0003.h5", "evaluate/cnn_c4/members_0000-0003.h5", "kernels/predictions.h5"):
+    for name in ("train/mlp_8/members_0002-0003.h5", "evaluate/cnn_c4/members_0000-0003.h5", "kernels/mlp_8/predictions.h5"):
         assert name in provenance
 
 
@@ -63,7 +63,7 @@ def test_files_say_what_made_them(complete_run: Project) -> None:
         path.with_name(path.name.replace("resume", "members")).read_bytes() for path in resume
     ]
     stages = [storage.read_attributes(path)["stage"] for path in files]
-    assert sorted(set(stages)) == ["evaluate", "kernel", "summary", "train"]
+    assert sorted(set(stages)) == ["evaluate", "predict", "summary", "train"]
     assert (len(files), len(resume)) == (9, 3)
     assert all(path.with_name(f"{path.name}.provenance.json").exists() for path in files)
 

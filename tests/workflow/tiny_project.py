@@ -70,14 +70,16 @@ datasets:
 
 ISING = """
 experiment: ising
-kind: ising
+kind: orbit_spread
 paper: gerken_kessel
 title: tiny Ising
 seed: 1
 
 data:
+  domain: images
   shape: [4, 4, 1]
   scaling: none
+  outputs: pixels
   train: {dataset: spins, split: train}
   evaluate:
     train: {dataset: spins, split: train, role: train, primary: true}
@@ -88,11 +90,7 @@ arms:
   mlp_8:
     model: {family: mlp, width: 8, num_outputs: 16}
     augmentation: {group: C4, mode: full}
-
-kernel:
-  model: {family: mlp, width: 1, num_outputs: 16}
-  tile_size: 8
-  readings: [spins]
+    infinite_width: {tile_size: 8, readings: [spins]}
 
 train:
   loss: mse
@@ -126,6 +124,7 @@ title: tiny orbit same prediction
 seed: 2
 
 data:
+  domain: images
   shape: [8, 8, 1]
   scaling: standardise
   train: {dataset: digits, split: train, num: 32}

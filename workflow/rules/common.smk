@@ -24,9 +24,27 @@ from emergent.config.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 
+
+def require_memory():
+    """Refuses blocks of members that cannot fit into memory, before the first job.
+
+    Sizes of networks are derived from their own code, which needs JAX and so a second or two. What has been checked is
+    remembered by a digest of all that the answer depends on.
+    """
+    known = Path("results/memory") / PLAN.training_digest(
+        code_fingerprint("emergent.training.memory", SOURCE)
+    )
+    if not known.exists():
+        from emergent.training.memory import require_run_memory
+
+        require_run_memory(PLAN)
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.touch()
+
+
 try:
     PLAN = Plan(config, ROOT / "config")
-    PLAN.require_memory()
+    require_memory()
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.
     sys.exit(f"error: {error}")

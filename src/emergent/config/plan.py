@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from emergent.config.base import Many, Name, StrictModel, canonical_json, hint, validate
+from emergent.config.base import Many, Name, StrictModel, canonical_json, digest, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
@@ -149,6 +149,20 @@ class Plan:
     def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:
         """Returns the canonical JSON that drives one stage."""
         return canonical_json(self.experiment(scale, name).stage(stage, arm))
+
+    def training_digest(self, code: str) -> str:
+        """Returns a digest of all that the memory of this run's training depends on.
+
+        Args:
+            code: fingerprint of the code that estimates it.
+        """
+        run = self.run
+        parts: list[Any] = [code, run.memory_gb, run.accelerator]
+        for name in run.experiments:
+            study = self.experiment(run.scale, name)
+            parts += [study.members.num, study.members.block]
+            parts += [self.stage_json(run.scale, name, "train", arm) for arm in study.arm_names]
+        return digest({"parts": parts})
 
     def dataset_json(self, dataset: str, stage: str) -> str:
         """Returns the canonical JSON that drives ``download`` or ``prepare`` of a data set."""
