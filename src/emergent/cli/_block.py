@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from emergent import provenance, storage
 from emergent.cli._run import file_attributes, limit_threads
+from emergent.config.stages import Stage
 from emergent.storage import Array
 
 
@@ -29,7 +30,7 @@ def training_arguments(
         )
     parser.add_argument("--members", required=True, help="block of members, e.g. 0000-0099")
     parser.add_argument(
-        "--resume", type=Path, help="the same block after fewer epochs; networks on images go on from it"
+        "--resume", type=Path, help="the same block after fewer epochs; plain gradient descent goes on from it"
     )
     return _parse(parser)
 
@@ -62,12 +63,12 @@ def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def write_result(
     arguments: argparse.Namespace,
-    config: dict[str, Any],
+    settings: Stage,
     stage: Literal["train", "evaluate"],
     arrays: Mapping[str, Array],
     attributes: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a trained or evaluated block and its provenance; without attributes, with those of every file."""
-    attributes = attributes or file_attributes(config, arguments.fingerprint)
+    attributes = attributes or file_attributes(settings, arguments.fingerprint)
     storage.write(arguments.output, stage=stage, attributes=attributes, arrays=arrays)
     provenance.write_sidecar(arguments.output)

@@ -63,22 +63,22 @@ def file_attributes(stage: Stage, fingerprint: str) -> dict[str, str]:
     }
 
 
-def progress(total: int, unit: str, label: str, images_per_unit: int = 0) -> Callable[[int], None]:
+def progress(total: int, unit: str, label: str, samples_per_unit: int = 0) -> Callable[[int], None]:
     """Returns ``advance(n)``: a bar with rate and time left, as one line every ten seconds when logged to a file.
 
     Args:
         total: units of work.
         unit: their name.
         label: in front of the bar.
-        images_per_unit: adds the mean number of images per second so far.
+        samples_per_unit: adds the mean number of samples per second so far.
     """
     interval = 0.5 if sys.stderr.isatty() else 10
     bar = tqdm(total=total, unit=unit, desc=label, mininterval=interval, file=sys.stderr)
 
     def advance(num: int) -> None:
         elapsed = bar.format_dict["elapsed"]
-        if images_per_unit and elapsed > 0:
-            bar.set_postfix_str(f"{(bar.n + num) * images_per_unit / elapsed:,.0f} images/s", refresh=False)
+        if samples_per_unit and elapsed > 0:
+            bar.set_postfix_str(f"{(bar.n + num) * samples_per_unit / elapsed:,.0f} samples/s", refresh=False)
         bar.update(num)
         if bar.n >= total:
             bar.close()

@@ -2,9 +2,9 @@
 
 from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs
-from emergent.cli._run import main_guard, progress, read_stage_config
+from emergent.cli._run import main_guard, progress, read_stage
 from emergent.config.blocks import parse_block
-from emergent.config.departure_training import MODES
+from emergent.config.departure_training import MODES, DepartureStage
 from emergent.domains.samples import load_training
 from emergent.training.departure import departure_arrays
 
@@ -12,14 +12,14 @@ from emergent.training.departure import departure_arrays
 def main() -> None:
     """Parses the flags, trains and writes."""
     arguments = training_arguments("train_departure", __doc__, datasets="optional")
-    config = read_stage_config(arguments.config, "train")
+    stage = read_stage(arguments.config, DepartureStage)
     members = parse_block(arguments.members)
     samples = None
-    if config["data"]:
-        datasets = parse_pairs(arguments.dataset or [], "--dataset")
-        samples, _ = load_training(datasets[config["data"]["train"]["dataset"]], config["data"])
-    advance = progress(len(members) * len(MODES), "trainings", f"{config['arm']} {arguments.members}")
-    write_result(arguments, config, "train", departure_arrays(config, members, samples, advance))
+    if stage.data:
+        paths = parse_pairs(arguments.dataset or [], "--dataset")
+        samples, _ = load_training(paths[stage.data.train.dataset], stage.data)
+    advance = progress(len(members) * len(MODES), "trainings", f"{stage.arm} {arguments.members}")
+    write_result(arguments, stage, "train", departure_arrays(stage, members, samples, advance))
 
 
 if __name__ == "__main__":

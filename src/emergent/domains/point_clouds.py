@@ -24,7 +24,7 @@ from emergent.domains.protocols import Apply
 from emergent.domains.space import IDENTITY_GROUP, matrices, training_action
 from emergent.groups.actions import Action
 from emergent.groups.rotations import random_rotations, rotate
-from emergent.metrics.output_actions import Invariant
+from emergent.metrics.output_actions import Invariant, OutputAction
 from emergent.models.pointnet import Clouds
 from emergent.point_groups import CONTINUOUS_GROUPS
 from emergent.prng import member_key, name_id
@@ -138,7 +138,10 @@ def _turned_outputs(apply: Apply, parameters: Any, rotations: jax.Array, clouds:
 class CloudOrbits:
     """An evaluation set of clouds, drawn once per member or once for all; see ``OrbitSet`` for the attributes."""
 
-    targets = None
+    labels: Int[np.ndarray, " N"] | None
+    targets: Float[np.ndarray, "N K"] | None = None
+    output_action: OutputAction | None
+    rotations: Float[np.ndarray, "G 3 3"] | None
 
     def __init__(self, stage: EvaluateStage, name: str, meshes: Meshes) -> None:
         """Draws nothing yet.
@@ -153,6 +156,7 @@ class CloudOrbits:
         self.labels = np.asarray(meshes.labels)
         self.rotations = orbit_rotations(stage)
         self.output_action = Invariant(len(self.rotations))
+        self._num = len(self.labels)
         self._stage, self._name, self._meshes, self._sampling = stage, name, meshes, data.sampling
         self._is_shared = data.test_points == "shared"
         default = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
@@ -165,7 +169,7 @@ class CloudOrbits:
         if self._drawn[0] != owner:
             key = member_key(self._stage.seed, self._stage.experiment, arm, owner, "augment")
             key = jax.random.fold_in(key, name_id(f"evaluate {self._name}"))
-            num, size = len(self.labels), self._batch_size
+            num, size = self._num, self._batch_size
             batches = [jnp.arange(i, min(i + size, num)) for i in range(0, num, size)]
             self._drawn = owner, [_draw(self._meshes, self._sampling, batch, key) for batch in batches]
         return self._drawn[1]

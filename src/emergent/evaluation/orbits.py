@@ -1,20 +1,22 @@
 """Evaluation of trained members on the orbits of evaluation sets, streamed and reduced to what metrics need.
 
-For every member and checkpoint the logits of one orbit chunk exist at a time. Kept are metrics per member and sample,
-and sums of outputs over the runs of members that make up ensembles (``emergent.statistics.ensembles``).
+For every member and checkpoint the outputs on one set exist at a time. Kept are metrics per member and sample, sums of
+outputs over the runs of members that make up ensembles (``emergent.statistics.ensembles``), and where resampling needs
+them the outputs themselves. What samples and orbits are is known to the sets (``emergent.domains``) only.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from emergent.config.models import NetworkModel
-from emergent.domains.samples import Samples
-from emergent.groups.images import ImageAction, orbit
+from emergent.config.stages import EvaluateStage
+from emergent.domains.protocols import OrbitSet
+from emergent.errors import ConfigError, DataError
+from emergent.metrics.output_actions import OutputAction
 from emergent.metrics.registry import member_metric
 from emergent.models.registry import build
 from emergent.statistics.ensembles import Run, runs_in_block
@@ -23,12 +25,7 @@ from emergent.storage import Array
 SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
 OUTPUT_DIMS = ("member", "output_epoch", "sample", "element", "output")
-Forward = Callable[[Any, jax.Array], jax.Array]
-# Float32, where the default of recent accelerators is less: metrics look at small differences, and blocks evaluated on
-# different machines belong to one pool.
-MATMUL_PRECISION = "highest"
-# Inputs per forward pass where none is configured: small batches stay in a processor's caches, accelerators want work.
-CPU_BATCH, ACCELERATOR_BATCH = 128, 8192
+ROTATION_DIMS = ("element", "row", "column")
 
 
 def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> Any:
@@ -36,46 +33,40 @@ def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> 
     return traverse_util.unflatten_dict({name: value[epoch, member] for name, value in parameters.items()}, sep="/")
 
 
-@jax.jit
-def _orbits(action: ImageAction, inputs: jax.Array) -> jax.Array:
-    return jnp.swapaxes(orbit(action, inputs), 0, 1)
+def usable_metrics(names: tuple[str, ...], part: OrbitSet, num_outputs: int, where: str) -> tuple[str, ...]:
+    """Returns the metrics that a set has: all, but without labels none that use them.
 
+    Args:
+        names: in ``emergent.metrics.registry``.
+        part: the set.
+        num_outputs: of the network.
+        where: name of the set, for messages.
 
-def orbit_inputs(samples: Samples, action: ImageAction) -> jax.Array:
-    """Returns the inputs [N, G, H, W, C] on the orbits."""
-    return _orbits(action, jnp.asarray(samples.inputs))
-
-
-class OrbitPredictor:
-    """Runs one architecture on a fixed set of orbits, in batches of equal shape so that it compiles once."""
-
-    def __init__(self, apply: Forward, inputs: jax.Array, batch_size: int | None) -> None:
-        """Lays out the orbits in batches.
-
-        Args:
-            apply: parameters and inputs [B, H, W, C] to outputs [B, K], compiled; predictors of several sets share it.
-            inputs: [N, G, H, W, C].
-            batch_size: inputs per forward pass; None chooses by backend.
-        """
-        self._shape = inputs.shape[:2]
-        # Cut up by NumPy: every operation on arrays of JAX outside a compiled function is compiled for itself.
-        flat = np.asarray(inputs).reshape(-1, *inputs.shape[2:])
-        self._num = flat.shape[0]
-        default = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
-        size = min(batch_size or default, self._num)
-        flat = np.pad(flat, ((0, -self._num % size), *[(0, 0)] * (flat.ndim - 1)))
-        self._batches = [jnp.asarray(batch) for batch in flat.reshape(-1, size, *flat.shape[1:])]
-        self._apply = apply
-
-    def __call__(self, parameters: Any) -> np.ndarray:
-        """Returns the outputs [N, G, K] of one member."""
-        with jax.default_matmul_precision(MATMUL_PRECISION):
-            outputs = [self._apply(parameters, batch) for batch in self._batches]
-        return np.concatenate([np.asarray(part) for part in outputs])[: self._num].reshape(*self._shape, -1)
+    Raises:
+        ConfigError: no metric has such a name, or it compares outputs that have no action of the group.
+        DataError: labels beyond the outputs.
+    """
+    kept = []
+    for name in names:
+        metric = member_metric(name)
+        if metric.needs_action and part.output_action is None:
+            raise ConfigError(
+                f"evaluate.member_metrics: {name} compares outputs that move with the inputs, but on set {where!r} the "
+                f"group has no action on them; leave it out, or say with data.outputs how they move."
+            )
+        if metric.needs_labels and part.labels is None:
+            continue
+        if metric.needs_labels and part.labels is not None and part.labels.max(initial=0) >= num_outputs:
+            raise DataError(
+                f"evaluate.member_metrics: {name} on set {where!r}: labels reach {part.labels.max()}, but the network "
+                f"has {num_outputs} outputs."
+            )
+        kept.append(name)
+    return tuple(kept)
 
 
 def evaluate_set(
-    predict: Callable[[Any], np.ndarray],
+    predict: Callable[[Any, int], np.ndarray],
     parameters: Mapping[str, np.ndarray],
     members: tuple[int, ...],
     labels: np.ndarray | None,
@@ -83,11 +74,12 @@ def evaluate_set(
     runs: list[Run],
     kept: tuple[int, ...] = (),
     on_progress: Callable[[int], None] | None = None,
+    output_action: OutputAction | None = None,
 ) -> dict[str, Array]:
     """Returns the reduced outputs of a block of members on one evaluation set.
 
     Args:
-        predict: parameters of a member to outputs [N, G, K].
+        predict: parameters of a member and its index to outputs [N, G, K].
         parameters: flat name to [E, M, ...].
         members: indices of the block's members over the whole ensemble, consecutive.
         labels: [N], or None where metrics need none.
@@ -95,6 +87,7 @@ def evaluate_set(
         runs: ranges of members whose outputs are summed.
         kept: positions of the checkpoints at which every member's outputs are kept.
         on_progress: called with the number of member-checkpoints just finished.
+        output_action: how outputs should move with the inputs; None where that is not known.
 
     Returns:
         ``metric/<name>`` [M, E, N], ``sums`` [R, E, N, G, K] float32 with ``runs`` [R, 2], and ``outputs``
@@ -106,7 +99,7 @@ def evaluate_set(
     reduced: dict[str, np.ndarray] = {}
     for position, member in enumerate(members):
         for epoch in range(num_epochs):
-            outputs = predict(unflatten(parameters, epoch, position))
+            outputs = predict(unflatten(parameters, epoch, position), member)
             if sums is None:
                 sums = np.zeros((len(runs), num_epochs, *outputs.shape), np.float32)
                 shape = (len(members), num_epochs, outputs.shape[0])
@@ -131,44 +124,64 @@ def evaluate_set(
 
 
 def evaluate_block(
-    model: NetworkModel,
+    stage: EvaluateStage,
     block: tuple[Mapping[str, np.ndarray], tuple[int, ...], tuple[int, ...]],
-    samples: Mapping[str, Samples],
-    actions: Mapping[str, ImageAction],
-    settings: Mapping[str, Any],
+    sets: Mapping[str, OrbitSet],
     on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Array]:
     """Returns the reduced outputs of a block on all evaluation sets, as arrays to be stored.
 
     Args:
-        model: architecture.
+        stage: settings of the arm.
         block: parameters [E, M, ...] by name, member indices, epochs.
-        samples: evaluation sets by name.
-        actions: for each set the group on whose orbits the network is evaluated.
-        settings: the ``evaluate`` section of the stage configuration.
+        sets: evaluation sets by name, on the orbits of their samples.
         on_progress: called with the number of member-checkpoints just finished.
     """
     parameters, members, epochs = block
+    settings = stage.evaluate
+    absent = sorted(set(settings.output_epochs) - set(epochs))
+    if absent:
+        raise DataError(
+            f"arm {stage.arm}: no checkpoint at epoch {absent[0]}, whose outputs are kept; it has {epochs}."
+        )
     first, stop = members[0], members[-1] + 1
-    runs = set(runs_in_block(tuple(settings["ensemble_sizes"]), settings["max_ensembles"], first, stop))
-    runs |= {(first, stop)} if settings["whole_blocks"] else set()
-    kept = tuple(epochs.index(epoch) for epoch in settings["output_epochs"])
+    runs = set(runs_in_block(settings.ensemble_sizes, settings.max_ensembles, first, stop))
+    runs |= {(first, stop)} if settings.whole_blocks else set()
+    kept = tuple(epochs.index(epoch) for epoch in settings.output_epochs)
     arrays = {
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
     }
-    apply = jax.jit(build(model).apply)
-    for name, part in samples.items():
-        predict = OrbitPredictor(apply, orbit_inputs(part, actions[name]), settings["batch_size"])
-        metrics = tuple(
-            m for m in settings["member_metrics"] if not member_metric(m).needs_labels or part.labels is not None
-        )
-        reduced = evaluate_set(predict, parameters, members, part.labels, metrics, sorted(runs), kept, on_progress)
-        if kept:
-            arrays[f"{name}/output_epochs"] = Array(
-                np.asarray(settings["output_epochs"]), ("output_epoch",), "epochs", "when outputs were kept"
+    apply = jax.jit(build(stage.model).apply)
+    # Float32 products, where the default of recent accelerators is less: metrics look at small differences, and blocks
+    # evaluated on different machines belong to one pool. The layout of random numbers is pinned as in training.
+    with jax.default_matmul_precision(stage.matmul_precision), jax.threefry_partitionable(True):
+        for name, part in sets.items():
+            metrics = usable_metrics(settings.member_metrics, part, stage.model.num_outputs, name)
+            reduced = evaluate_set(
+                partial(part.outputs, apply),
+                parameters,
+                members,
+                part.labels,
+                metrics,
+                sorted(runs),
+                kept,
+                on_progress,
+                part.output_action,
             )
-        arrays |= {f"{name}/{key}": value for key, value in reduced.items()}
-        if part.labels is not None:
-            arrays[f"{name}/labels"] = Array(part.labels, ("sample",), "1", "class labels")
+            arrays |= {f"{name}/{key}": value for key, value in (reduced | _facts(stage, part)).items()}
+    return arrays
+
+
+def _facts(stage: EvaluateStage, part: OrbitSet) -> dict[str, Array]:
+    """Returns what is stored of a set besides the outputs on it."""
+    arrays, epochs = {}, stage.evaluate.output_epochs
+    if epochs:
+        arrays["output_epochs"] = Array(np.asarray(epochs), ("output_epoch",), "epochs", "when outputs were kept")
+    if part.labels is not None:
+        arrays["labels"] = Array(part.labels, ("sample",), "1", "class labels")
+    elif part.targets is not None:
+        arrays["targets"] = Array(part.targets, ("sample", "output"), "1", "what was to be predicted")
+    if part.rotations is not None:
+        arrays["rotations"] = Array(part.rotations, ROTATION_DIMS, "1", "elements of the orbits, the identity first")
     return arrays

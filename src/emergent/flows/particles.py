@@ -1,12 +1,12 @@
 """Particles in the plane under the gradient flow of a potential with mirror symmetry.
 
-In: the stage configuration of an arm. Out: positions of a block of particles at the configured times, in float64.
+In: the stage of an arm. Out: positions of a block of particles at the configured times, in float64.
 
 References:
     arXiv 2410.01452, schematic figure: an equivariant flow pushes an invariant law to an invariant law.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.integrate import solve_ivp
 
-from emergent.config.flow import FlowArm, FlowPotential
+from emergent.config.flow import FlowPotential, FlowStage, FlowStart, Well
 from emergent.errors import DataError
 from emergent.prng import member_key
 from emergent.storage import Array
@@ -25,14 +25,14 @@ START = "start"
 MIRROR = np.array([1.0, -1.0])
 
 
-def initial_positions(seed: int, experiment: str, arm: FlowArm, members: Sequence[int]) -> Float[np.ndarray, "M 2"]:
+def initial_positions(seed: int, experiment: str, start: FlowStart, members: Sequence[int]) -> Float[np.ndarray, "M 2"]:
     """Returns where particles start; a particle's place depends on its index alone."""
     index = np.asarray(members)
-    source = index - index % 2 if arm.paired else index
+    source = index - index % 2 if start.paired else index
     keys = jax.vmap(lambda member: member_key(seed, experiment, START, member, "initialise"))(jnp.asarray(source))
     draws = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (2,), jnp.float32))(keys), np.float64)
-    positions = np.asarray(arm.center) + arm.spread * draws
-    return np.where((index % 2 == 1)[:, None], positions * MIRROR, positions) if arm.paired else positions
+    positions = np.asarray(start.center) + start.spread * draws
+    return np.where((index % 2 == 1)[:, None], positions * MIRROR, positions) if start.paired else positions
 
 
 def force(potential: FlowPotential, positions: Float[np.ndarray, "M 2"]) -> Float[np.ndarray, "M 2"]:
@@ -57,7 +57,7 @@ def _slope(distance: np.ndarray, depth: float, width: float) -> np.ndarray:
     return depth * np.exp(-(distance**2) / (2 * width**2)) * distance / width**2
 
 
-def _pull_of_well(center_x: float, center_y: float, well: Any, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+def _pull_of_well(center_x: float, center_y: float, well: Well, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
     dx, dy = (x - center_x) / well.width_x, (y - center_y) / well.width_y
     value = well.depth * np.exp(-(dx**2 + dy**2) / 2)
     return -value * dx / well.width_x, -value * dy / well.width_y
@@ -86,18 +86,17 @@ def integrate(
     return found.y.T.reshape(len(times), -1, 2)
 
 
-def flow_arrays(config: Mapping[str, Any], members: Sequence[int]) -> dict[str, Array]:
+def flow_arrays(stage: FlowStage, members: Sequence[int]) -> dict[str, Array]:
     """Returns a block of particles as arrays to be stored.
 
     Args:
-        config: stage ``train`` of one arm.
+        stage: settings of one arm.
         members: indices over the whole cloud.
     """
-    arm, potential = FlowArm.model_validate(config["start"]), FlowPotential.model_validate(config["potential"])
-    start = initial_positions(config["seed"], config["experiment"], arm, members)
-    positions = integrate(potential, arm.tilt, start, config["times"], config["tolerance"])
+    start = initial_positions(stage.seed, stage.experiment, stage.start, members)
+    positions = integrate(stage.potential, stage.start.tilt, start, stage.times, stage.tolerance)
     return {
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole cloud"),
-        "times": Array(np.asarray(config["times"], float), ("time",), "1", "when positions were stored"),
+        "times": Array(np.asarray(stage.times, float), ("time",), "1", "when positions were stored"),
         "positions": Array(positions, ("time", "member", "coordinate"), "1", "x along the line, y across it"),
     }

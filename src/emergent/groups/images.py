@@ -53,14 +53,14 @@ class ImageAction:
         return jax.random.randint(key, (num,), 0, self.order)
 
     def transform(
-        self, images: Shaped[Array | np.ndarray, "N H W C"], elements: Int[Array, " N"]
+        self, values: Shaped[Array | np.ndarray, "N H W C"], elements: Int[Array, " N"]
     ) -> Float[Array, "N H W C"]:
         """Returns every image transformed by its own element."""
-        return transform(self, images, elements)
+        return transform(self, values, elements)
 
-    def orbit(self, images: Shaped[Array | np.ndarray, "N H W C"]) -> Float[Array, "G N H W C"]:
+    def orbit(self, values: Shaped[Array | np.ndarray, "N H W C"]) -> Float[Array, "G N H W C"]:
         """Returns all transformed copies of every image."""
-        return orbit(self, images)
+        return orbit(self, values)
 
 
 def image_action(

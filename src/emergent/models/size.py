@@ -26,7 +26,6 @@ class NetworkSize:
     num_activations: int
 
 
-@cache
 def network_size(model: NetworkModel, inputs: Any) -> NetworkSize:
     """Returns the size of a network.
 
@@ -37,6 +36,11 @@ def network_size(model: NetworkModel, inputs: Any) -> NetworkSize:
     Raises:
         ValueError: the network does not fit the inputs; the message is the layer's.
     """
+    return _size(model, inputs)  # pyright: ignore[reportArgumentType] - frozen models are hashable
+
+
+@cache
+def _size(model: Any, inputs: Any) -> NetworkSize:
     module = build(model)
     many = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((SAMPLES, *leaf.shape[1:]), leaf.dtype), inputs)
     parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
@@ -60,7 +64,6 @@ def bytes_in_flight(size: NetworkSize, num_samples: int, state_copies: int) -> i
     return FLOAT_BYTES * (state_copies * size.num_parameters + ACTIVATION_COPIES * num_samples * size.num_activations)
 
 
-@cache
 def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
     """Returns whether XLA sees convolutions, which it runs some twenty times slower inside loops on a CPU.
 
@@ -68,6 +71,11 @@ def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
         model: settings.
         inputs: shapes and types of the inputs of one sample [1, ...].
     """
+    return _has_convolutions(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+
+
+@cache
+def _has_convolutions(model: Any, inputs: Any) -> bool:
     module = build(model)
     parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
     # As text, because that shows the operations of inner functions too.

@@ -1,13 +1,14 @@
 """Gradient descent from one equivariant point, three ways: equivariant, augmented and nominal.
 
-In: the stage configuration of an arm. Out: after every step of every run, how far the weights moved and how far they
-are from the subspace E of weights that commute with the group.
+In: the stage of an arm. Out: after every step of every run, how far the weights moved and how far they are from the
+subspace E of weights that commute with the group. The engine takes the steps; what is here are network, data and moves.
 
 References:
     arXiv 2303.13458, first version.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,8 @@ import optax
 from jaxtyping import Array as JaxArray
 from jaxtyping import Float, Int
 
-from emergent.config.departure_training import MODES, BlockGraphs, DepartureTask, Images, Mode, Shapes
+from emergent.config.departure_training import MODES, BlockGraphs, DepartureStage, DepartureTask, Images, Mode, Shapes
+from emergent.config.training import Training
 from emergent.datasets.block_graphs import block_graphs
 from emergent.datasets.shapes import CORNERS, shapes
 from emergent.domains.samples import Samples
@@ -26,6 +28,9 @@ from emergent.groups.permutations import elements, pixel_generators, relabelling
 from emergent.models.orbit_network import Orbits, OrbitWeights, difference, initial_weights, norm, outputs, project
 from emergent.prng import member_key
 from emergent.storage import Array
+from emergent.training.engine import Divergence, train_members
+from emergent.training.program import KeyNames, Program
+from emergent.training.step import Learner, make_optimiser
 
 # All ways of training start from the same point, on the same data.
 START, DATA = "start", "data"
@@ -149,47 +154,71 @@ def mean_gradient(
     return jax.tree.map(lambda value: value / (num_passes * num_batches), total)
 
 
-def make_run(task: DepartureTask, parts: Problem) -> Callable[..., Curves]:
-    """Returns ``run(start_key, move_key, data, augmented, projected) -> (moved, distance, losses)``, each [steps].
+class Moves(NamedTuple):
+    """Resident data of one run and how it is trained on them; as arguments, so that all ways are one program.
 
-    ``augmented`` says whether batches are moved, ``projected`` whether gradients are projected onto E; as arguments, so
-    that all ways of training are one compiled program.
+    Attributes:
+        inputs: [N, P].
+        targets: [N], or [N, P, K] that move with the inputs.
+        augmented: whether batches are moved, in several passes.
+        projected: whether gradients are projected onto E.
     """
+
+    inputs: Float[JaxArray, "N P"]
+    targets: JaxArray
+    augmented: JaxArray
+    projected: JaxArray
+
+    def example(self) -> Float[JaxArray, "1 P"]:
+        """Returns the inputs of one sample."""
+        return self.inputs[:1]
+
+
+def projection(symmetry: Orbits) -> optax.GradientTransformationExtraArgs:
+    """Returns the projection of gradients onto E, where the data ask for it."""
+
+    def update(updates: Any, state: Any, params: Any = None, *, data: Moves, **further: Any) -> tuple[Any, Any]:
+        del params, further
+        projected = jax.lax.cond(data.projected, lambda part: project(part, symmetry), lambda part: part, updates)
+        return projected, state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+def learner(task: DepartureTask, parts: Problem) -> Learner:
+    """Returns how weights learn: from an equivariant point, which is held to measure how far they move."""
     steps, points = task.train, len(parts.symmetry.points)
+
+    def initialise(key: JaxArray, sample: JaxArray, given: None) -> tuple[OrbitWeights, OrbitWeights]:
+        del given
+        start = initial_weights(key, task.network, parts.symmetry, parts.num_outputs, sample.dtype)
+        return start, start
 
     def objective(weights: OrbitWeights, inputs: JaxArray, targets: JaxArray) -> JaxArray:
         return parts.loss(outputs(weights, inputs, task.network.normalise), targets)
 
-    def run(
-        start_key: JaxArray,
-        move_key: JaxArray,
-        data: tuple[JaxArray, JaxArray],
-        augmented: bool | JaxArray,
-        projected: bool | JaxArray,
-    ) -> Curves:
-        start = initial_weights(start_key, task.network, parts.symmetry, parts.num_outputs, data[0].dtype)
+    def gradient(
+        weights: OrbitWeights, start: OrbitWeights, data: Moves, indices: JaxArray | None, key: JaxArray
+    ) -> tuple[JaxArray, OrbitWeights]:
+        del start, indices
 
-        def step(weights: OrbitWeights, index: JaxArray) -> tuple[OrbitWeights, Curves]:
-            key = jax.random.fold_in(move_key, index)
+        def move(number: JaxArray) -> JaxArray:
+            return jnp.where(data.augmented, parts.draw(jax.random.fold_in(key, number)), jnp.arange(points))
 
-            def move(number: JaxArray) -> JaxArray:
-                return jnp.where(augmented, parts.draw(jax.random.fold_in(key, number)), jnp.arange(points))
+        num_batches = len(data.inputs) // steps.batch_size
+        num_passes = jnp.where(data.augmented, steps.num_passes, 1)
+        return mean_gradient(objective, weights, (data.inputs, data.targets), move, num_batches, num_passes)
 
-            num_batches = len(data[0]) // steps.batch_size
-            num_passes = jnp.where(augmented, steps.num_passes, 1)
-            value, slope = mean_gradient(objective, weights, data, move, num_batches, num_passes)
-            slope = jax.lax.cond(projected, lambda part: project(part, parts.symmetry), lambda part: part, slope)
-            weights = jax.tree.map(lambda a, b: a - steps.learning_rate * b, weights, slope)
-            rest = difference(weights, project(weights, parts.symmetry))
-            return weights, (norm(difference(weights, start)), norm(rest), value)
+    def observe(weights: OrbitWeights, start: OrbitWeights, loss: JaxArray) -> Curves:
+        rest = difference(weights, project(weights, parts.symmetry))
+        return norm(difference(weights, start)), norm(rest), loss
 
-        return jax.lax.scan(step, start, jnp.arange(steps.num_steps))[1]
-
-    return run
+    optimiser = optax.chain(projection(parts.symmetry), make_optimiser("sgd", steps.learning_rate))
+    return Learner(initialise, gradient, optimiser, observe)
 
 
 def departure_arrays(
-    config: Mapping[str, Any],
+    stage: DepartureStage,
     members: Sequence[int],
     samples: Samples | None = None,
     on_progress: Callable[[int], None] | None = None,
@@ -197,7 +226,7 @@ def departure_arrays(
     """Returns a trained block as arrays to be stored, [modes, steps, runs] with the modes in the order of ``MODES``.
 
     Args:
-        config: stage ``train`` of one arm.
+        stage: settings of one arm.
         members: indices over all runs.
         samples: the data set, where the inputs are its images.
         on_progress: called with the number of trainings just finished, ``len(MODES)`` for each run.
@@ -205,27 +234,34 @@ def departure_arrays(
     Raises:
         DataError: the loss of a run is not finite (names run, mode and step), or the data set does not fit.
     """
-    task = DepartureTask.model_validate(config["task"])
+    task = stage.task
     fixed = None if samples is None else jax.tree.map(jnp.asarray, pooled_images(samples, task))
     side = round(fixed[0].shape[1] ** 0.5) if fixed else getattr(task.inputs, "side", 0)
-    parts = problem(task, side)
-    run = jax.jit(make_run(task, parts))
-    curves = np.zeros((3, len(MODES), task.train.num_steps, len(members)), np.float32)
-    with jax.default_matmul_precision(task.train.matmul_precision), jax.threefry_partitionable(True):
-        for position, member in enumerate(members):
-
-            def key(name: str, purpose: Any, member: int = member) -> JaxArray:
-                return member_key(config["seed"], config["experiment"], name, member, purpose)
-
-            seed = np.asarray(jax.random.key_data(key(DATA, "initialise")))
-            data = fixed or jax.tree.map(jnp.asarray, draw_data(task, seed))
-            for index, mode in enumerate(MODES):
-                keys = key(START, "initialise"), key(f"{config['arm']}/{mode}", "augment")
-                found = run(*keys, data, mode == "augmented", mode == "equivariant")
-                curves[:, index, :, position] = found
-                _require_finite(curves[:, index, :, position], task, f"run {member} of arm {config['arm']}", mode)
-                if on_progress:
-                    on_progress(1)
+    # One step per look at all the data: an epoch is a step, and the named losses of the engine are not used.
+    settings = Training(
+        loss="mse",
+        optimiser="sgd",
+        learning_rate=task.train.learning_rate,
+        batch_size=None,
+        num_epochs=task.train.num_steps,
+        matmul_precision=task.train.matmul_precision,
+    )
+    program = Program(settings, learner(task, problem(task, side)), 1, vectorised=False)
+    runs = []
+    for member in members:
+        ways = []
+        for mode in MODES:
+            inputs, targets = fixed or draw_data(task, _seed(stage, member))
+            is_augmented, is_projected = jnp.asarray(mode == "augmented"), jnp.asarray(mode == "equivariant")
+            moves = Moves(jnp.asarray(inputs), jnp.asarray(targets), is_augmented, is_projected)
+            names = KeyNames(stage.seed, stage.experiment, f"{stage.arm}/{mode}", START)
+            words = partial(_words, stage, mode)
+            found = train_members(program, names, (member,), moves, words, 1)
+            ways.append(np.stack([curve[:, 0] for curve in found.observed]))
+            if on_progress:
+                on_progress(1)
+        runs.append(np.stack(ways, 1))
+    curves = np.stack(runs, -1).astype(np.float32)
     dims = ("mode", "step", "member")
     return {
         "members": Array(np.asarray(members), ("member",), "1", "index over all runs"),
@@ -235,10 +271,12 @@ def departure_arrays(
     }
 
 
-def _require_finite(curves: Float[np.ndarray, "3 S"], task: DepartureTask, name: str, mode: Mode) -> None:
-    bad = np.flatnonzero(~np.isfinite(curves).all(0))
-    if bad.size:
-        raise DataError(
-            f"{name}, {mode} training: the loss or the weights are not finite after step {bad[0] + 1}; nothing was "
-            f"written. Lower train.learning_rate ({task.train.learning_rate})."
-        )
+def _seed(stage: DepartureStage, member: int) -> np.ndarray:
+    return np.asarray(jax.random.key_data(member_key(stage.seed, stage.experiment, DATA, member, "initialise")))
+
+
+def _words(stage: DepartureStage, mode: Mode, found: Divergence) -> str:
+    return (
+        f"run {found.member} of arm {stage.arm}, {mode} training: the loss or the weights are not finite after step "
+        f"{found.step}; nothing was written. Lower train.learning_rate ({stage.task.train.learning_rate})."
+    )

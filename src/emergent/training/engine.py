@@ -1,6 +1,6 @@
 """The ensemble engine: trains a block of members and returns their parameters at checkpoints.
 
-One interface, two strategies that run the same step function (``emergent.training.step``):
+One interface, two strategies that run the same step function (``emergent.training.step``), for every domain:
 
 ``block``    members in one compiled program (``vmap`` over members, ``scan`` over steps), as many at a time as fit into
              the device's memory, split over all visible devices: accelerators.
@@ -12,23 +12,44 @@ Member i is the same network in both, whatever the block, because its keys depen
 ``benchmarks/ensemble_throughput.py`` compares the strategies with other ways to train the same members.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 
-from emergent.config.network_size import bytes_in_flight, network_size
-from emergent.config.training import STATE_COPIES, Training
+from emergent.config.stages import TrainStage
+from emergent.config.training import Training
+from emergent.domains.protocols import TrainingData
 from emergent.errors import DataError
-from emergent.training.program import BlockTask, Program, segments
-from emergent.training.step import MemberState, TrainingData
+from emergent.models.registry import build
+from emergent.models.size import has_convolutions
+from emergent.training.memory import members_in_flight
+from emergent.training.parameters import flat_on_host, from_flat
+from emergent.training.program import Keys, Names, Program, member_keys, segments
+from emergent.training.step import Learner, MemberState, learning_rate, make_optimiser, network_gradient
 
 Strategy = Literal["members", "block"]
+Progress = Callable[[int], None]
+
+
+class Divergence(NamedTuple):
+    """Where training went wrong.
+
+    Attributes:
+        member: index over the whole ensemble.
+        loss: mean loss of the stretch in which it happened.
+        epoch: at the end of that stretch.
+        step: after which something observed was not finite, counted from 1; None where nothing was observed.
+    """
+
+    member: int
+    loss: float
+    epoch: int
+    step: int | None
 
 
 @dataclass(frozen=True)
@@ -39,29 +60,32 @@ class BlockResult:
         parameters: flat name to float32 array [E, M, ...] at the checkpoint epochs.
         epochs: [E].
         losses: [num_epochs, M] mean training loss during each epoch (during each chunk of steps for full batches).
+        observed: what the learner observes, arrays [steps, M, ...]; None where it observes nothing.
     """
 
     parameters: dict[str, np.ndarray]
     epochs: tuple[int, ...]
     losses: np.ndarray
+    observed: Any = None
+
+    def of(self, first: int, stop: int) -> "BlockResult":
+        """Returns some members of a block, by position."""
+        parameters = {name: value[:, first:stop] for name, value in self.parameters.items()}
+        observed = jax.tree.map(lambda value: value[:, first:stop], self.observed)
+        return BlockResult(parameters, self.epochs, self.losses[:, first:stop], observed)
 
 
-def members_in_flight(task: BlockTask, data: TrainingData, limit_bytes: int | None) -> int:
-    """Returns how many members may train at the same time within a memory limit: at least one, at most all.
-
-    Args:
-        task: what to train.
-        data: resident training set.
-        limit_bytes: memory of one device that training may fill; None means no limit.
-    """
-    if limit_bytes is None:
-        return len(task.members)
-    batch = task.training.batch_size or data.inputs.shape[0]
-    samples = batch * (data.action.indices.shape[0] if task.augmentation == "full" else 1)
-    _, height, width, channels = data.inputs.shape
-    size = network_size(task.model, (height, width, channels))
-    need = bytes_in_flight(size, samples, STATE_COPIES[task.training.optimiser])
-    return min(max(1, (limit_bytes - data.inputs.nbytes) // need), len(task.members))
+def network_learner(stage: TrainStage, data: TrainingData) -> Learner:
+    """Returns how the networks of an arm learn."""
+    module, training = build(stage.model), stage.train
+    num_steps = sum(segment.num_steps for segment in segments(training, data.num_samples))
+    example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), data.example())
+    return Learner(
+        lambda key, sample, given: (module.init(key, sample), ()),
+        network_gradient(module, training.loss),
+        make_optimiser(training.optimiser, learning_rate(training, num_steps), training.momentum),
+        has_convolutions=has_convolutions(stage.model, example),
+    )
 
 
 def device_memory() -> int | None:
@@ -102,45 +126,6 @@ def default_strategy() -> Strategy:
     return "members" if jax.default_backend() == "cpu" else "block"
 
 
-def train_block(
-    task: BlockTask,
-    data: TrainingData,
-    strategy: Strategy | None = None,
-    on_progress: Callable[[int], None] | None = None,
-    start: BlockResult | None = None,
-) -> BlockResult:
-    """Returns the trained members of a block.
-
-    Args:
-        task: what to train.
-        data: resident training set.
-        strategy: None chooses by backend.
-        on_progress: called with the number of member-epochs just finished.
-        start: the same members trained for fewer epochs on the same data, which ``extends`` accepts. They are trained
-            on from there, to the very numbers that training from the beginning gives.
-
-    Raises:
-        DataError: a member's loss is not finite (names member and epoch), or the batch exceeds the data.
-    """
-    strategy = strategy or default_strategy()
-    program = Program(task, data.inputs.shape[0], vectorised=strategy == "block")
-    sizes = [1] * len(task.members)
-    if strategy == "block":
-        sizes = group_sizes(len(task.members), len(jax.devices()), members_in_flight(task, data, device_memory()))
-    groups = list(pairwise(accumulate(sizes, initial=0)))
-    # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
-    with jax.default_matmul_precision(task.training.matmul_precision), jax.threefry_partitionable(True):
-        parts = [
-            _train(program, task.members[first:stop], data, on_progress, start and _members_of(start, first, stop))
-            for first, stop in groups
-        ]
-    return BlockResult(
-        parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},
-        epochs=parts[0].epochs,
-        losses=np.concatenate([part.losses for part in parts], 1),
-    )
-
-
 def extends(training: Training, epochs: tuple[int, ...]) -> bool:
     """Returns whether training can go on from the last of some checkpoints to the result of training from scratch.
 
@@ -151,69 +136,161 @@ def extends(training: Training, epochs: tuple[int, ...]) -> bool:
         training: what is wanted; apart from its epochs, what the checkpoints were trained with.
         epochs: at which there are parameters, ascending.
     """
-    resumable = training.optimiser == "sgd" and training.batch_size is not None
+    resumable = training.is_gradient_descent and training.batch_size is not None
     wanted = {epoch for epoch in training.checkpoint_epochs() if epoch <= epochs[-1]}
     return resumable and wanted <= set(epochs) and 0 < epochs[-1] < training.num_epochs
 
 
-def _members_of(block: BlockResult, first: int, stop: int) -> BlockResult:
-    """Returns some members of a block, by position."""
-    parameters = {name: value[:, first:stop] for name, value in block.parameters.items()}
-    return BlockResult(parameters, block.epochs, block.losses[:, first:stop])
+def train_block(
+    stage: TrainStage,
+    members: tuple[int, ...],
+    data: TrainingData,
+    strategy: Strategy | None = None,
+    on_progress: Progress | None = None,
+    start: BlockResult | None = None,
+) -> BlockResult:
+    """Returns the trained members of a block.
+
+    Args:
+        stage: settings of the arm.
+        members: indices over the whole ensemble.
+        data: resident training set.
+        strategy: None chooses by backend.
+        on_progress: called with the number of member-epochs just finished.
+        start: the same members trained for fewer epochs on the same data, which ``extends`` accepts. They are trained
+            on from there, to the very numbers that training from the beginning gives.
+
+    Raises:
+        DataError: a member's loss is not finite (names member and epoch), or the batch exceeds the data.
+    """
+    vectorised = (strategy or default_strategy()) == "block"
+    program = Program(stage.train, network_learner(stage, data), data.num_samples, vectorised)
+
+    def words(found: Divergence) -> str:
+        return (
+            f"member {found.member} of arm {stage.arm}: the training loss is {found.loss} in epoch {found.epoch}; "
+            f"nothing was written. Lower train.learning_rate ({stage.train.learning_rate})."
+        )
+
+    in_flight = members_in_flight(stage, data, len(members), device_memory()) if vectorised else 1
+    return train_members(program, stage, members, data, words, in_flight, on_progress, start)
 
 
-def _state_after(program: Program, block: BlockResult) -> MemberState:
-    """Returns what the next step needs after the last checkpoint of a block."""
-    last = {name: value[-1] if program.vectorised else value[-1, 0] for name, value in block.parameters.items()}
-    parameters = traverse_util.unflatten_dict({name: jnp.asarray(value) for name, value in last.items()}, sep="/")
+def train_members(
+    program: Program,
+    names: Names,
+    members: tuple[int, ...],
+    data: Any,
+    words: Callable[[Divergence], str],
+    in_flight: int,
+    on_progress: Progress | None = None,
+    start: BlockResult | None = None,
+    given: Any = None,
+) -> BlockResult:
+    """Returns what a program makes of some members.
+
+    Args:
+        program: compiled functions.
+        names: that keys are made of.
+        members: indices over the whole ensemble.
+        data: resident training set.
+        words: message of the error if a member diverges.
+        in_flight: members that train at a time on one device, where they are vectorised.
+        on_progress: called with the number of member-epochs just finished.
+        start: see ``train_block``.
+        given: what initialisation gets besides keys, arrays [M, ...].
+    """
+    sizes = group_sizes(len(members), len(jax.devices()), in_flight) if program.vectorised else [1] * len(members)
+    parts = []
+    # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
+    with jax.default_matmul_precision(program.training.matmul_precision), jax.threefry_partitionable(True):
+        for first, stop in pairwise(accumulate(sizes, initial=0)):
+            some = slice(first, stop) if program.vectorised else first
+            index = jnp.asarray(members[some])
+            if program.vectorised:
+                index = _split_over_devices(index, stop - first)
+            beginning = _begin(
+                program,
+                member_keys(names, index),
+                data,
+                jax.tree.map(lambda value, some=some: value[some], given),
+                start and start.of(first, stop),
+            )
+            parts.append(_train(program, members[first:stop], data, words, on_progress, beginning))
+    return BlockResult(
+        parameters={name: np.concatenate([part.parameters[name] for part in parts], 1) for name in parts[0].parameters},
+        epochs=parts[0].epochs,
+        losses=np.concatenate([part.losses for part in parts], 1),
+        observed=jax.tree.map(lambda *values: np.concatenate(values, 1), *(part.observed for part in parts)),
+    )
+
+
+class _Beginning(NamedTuple):
+    """Members before the first step that is taken: their state, and what an earlier training left."""
+
+    keys: Keys
+    state: MemberState
+    held: Any
+    checkpoints: list[dict[str, np.ndarray]]
+    losses: list[np.ndarray]
+    done: int
+
+
+def _begin(program: Program, keys: Keys, data: Any, given: Any, start: BlockResult | None) -> _Beginning:
+    wanted = program.training.checkpoint_epochs()
+    if start is None:
+        state, held = program.initialise(keys.initialise, data.example(), given)
+        # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.
+        first = [flat_on_host(state.parameters, program.vectorised)] if 0 in wanted else []
+        return _Beginning(keys, state, held, first, [], 0)
+    structure, held = jax.eval_shape(program.initialise, keys.initialise, data.example(), given)
+    if jax.tree.leaves(held):
+        _, held = program.initialise(keys.initialise, data.example(), given)
+    last = {name: value[-1] if program.vectorised else value[-1, 0] for name, value in start.parameters.items()}
+    parameters = from_flat(structure.parameters, last)
     if program.vectorised:
-        parameters = _split_over_devices(parameters, len(block.losses[0]))
-    return MemberState(parameters, program.initial_optimiser_state(parameters))
+        parameters = _split_over_devices(parameters, len(start.losses[0]))
+    state = MemberState(parameters, program.learner.optimiser.init(parameters))
+    kept = [position for position, epoch in enumerate(start.epochs) if epoch in wanted]
+    checkpoints = [{name: value[position] for name, value in start.parameters.items()} for position in kept]
+    return _Beginning(keys, state, held, checkpoints, list(start.losses), start.epochs[-1])
 
 
 def _train(
     program: Program,
     members: tuple[int, ...],
-    data: TrainingData,
-    on_progress: Callable[[int], None] | None,
-    start: BlockResult | None,
+    data: Any,
+    words: Callable[[Divergence], str],
+    on_progress: Progress | None,
+    begin: _Beginning,
 ) -> BlockResult:
-    training = program.task.training
-    index = jnp.asarray(members if program.vectorised else members[0])
-    if program.vectorised:
-        index = _split_over_devices(index, len(members))
-    wanted = training.checkpoint_epochs()
-    if start is None:
-        state = program.initialise(index, data.inputs[:1])
-        # Copied to the host at once: the next step donates, and so overwrites, the buffers of this one.
-        checkpoints = [_flat_on_host(state, program.vectorised)] if 0 in wanted else []
-        losses, done = [], 0
-    else:
-        state = _state_after(program, start)
-        kept = [position for position, epoch in enumerate(start.epochs) if epoch in wanted]
-        checkpoints = [{name: value[position] for name, value in start.parameters.items()} for position in kept]
-        losses, done = list(start.losses), start.epochs[-1]
-    for segment in segments(training, data.inputs.shape[0]):
-        if segment.end_epoch <= done:
+    training, state = program.training, begin.state
+    checkpoints, losses, observed = list(begin.checkpoints), list(begin.losses), []
+    for segment in program.segments:
+        if segment.end_epoch <= begin.done:
             continue
-        state, loss = program.run(state, index, segment, data)
+        state, loss, seen = program.run(state, begin.held, begin.keys, segment, data)
         losses.append(np.atleast_1d(np.asarray(loss)))
-        bad = np.flatnonzero(~np.isfinite(losses[-1]))
-        if bad.size:
-            raise DataError(
-                f"member {members[bad[0]]} of arm {program.task.arm}: the training loss is {losses[-1][bad[0]]} "
-                f"in epoch {segment.end_epoch}; nothing was written. "
-                f"Lower train.learning_rate ({training.learning_rate})."
-            )
-        if segment.end_epoch in wanted:
-            checkpoints.append(_flat_on_host(state, program.vectorised))
+        # Steps first, then members, as a run of them is stored.
+        rows = jax.tree.map(lambda value: np.moveaxis(np.asarray(value), 0, 1) if program.vectorised else
+                            np.asarray(value)[:, None], seen)  # fmt: skip
+        for found in _diverged(members, losses[-1], rows, segment.first_step):
+            raise DataError(words(found._replace(epoch=segment.end_epoch)))
+        observed.append(rows)
+        if segment.end_epoch in training.checkpoint_epochs():
+            checkpoints.append(flat_on_host(state.parameters, program.vectorised))
         if on_progress:
             on_progress(len(members) * (segment.num_steps if training.batch_size is None else 1))
     stacked = {name: np.stack([part[name] for part in checkpoints]) for name in checkpoints[0]}
-    return BlockResult(stacked, wanted, np.stack(losses))
+    together = jax.tree.map(lambda *values: np.concatenate(values), *observed)
+    return BlockResult(stacked, training.checkpoint_epochs(), np.stack(losses), together)
 
 
-def _flat_on_host(state: MemberState, vectorised: bool) -> dict[str, np.ndarray]:
-    """Returns the parameters [M, ...] by flat name."""
-    flat = traverse_util.flatten_dict(jax.device_get(state.parameters), sep="/")
-    return {name: np.asarray(value) if vectorised else np.asarray(value)[None] for name, value in flat.items()}
+def _diverged(members: tuple[int, ...], loss: np.ndarray, rows: Any, first_step: int) -> Iterator[Divergence]:
+    """Yields the members whose loss, or anything observed, is not finite in one segment."""
+    steps = [np.isfinite(value).reshape(*value.shape[:2], -1).all(-1) for value in jax.tree.leaves(rows)]
+    for position, member in enumerate(members):
+        bad = np.flatnonzero(~np.all([step[:, position] for step in steps], 0)) if steps else []
+        if len(bad) or not np.isfinite(loss[position]):
+            step = first_step + int(bad[0]) + 1 if len(bad) else None
+            yield Divergence(member, float(loss[position]), 0, step)

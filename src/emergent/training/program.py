@@ -1,43 +1,66 @@
-"""The compiled functions that train the members of one task, and the stretches between two looks at them."""
+"""The compiled functions that train members, and the stretches between two looks at them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from emergent.config.models import NetworkModel
 from emergent.config.training import Training
 from emergent.errors import DataError
-from emergent.models.registry import build, has_convolutions
 from emergent.prng import Purpose, member_key
-from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
+from emergent.training.step import Learner, MemberState, make_step
 
 # Full-batch training has no epochs to report, so progress and divergence are looked at after this many steps.
 FULL_BATCH_CHUNK = 100
 
 
-@dataclass(frozen=True)
-class BlockTask:
-    """All that determines a block of members.
+class Names(Protocol):
+    """What a member's keys are made of, besides its index; the stage of an arm has it."""
 
-    Attributes:
-        seed: root seed.
-        experiment: name of the experiment.
-        arm: name of the arm.
-        initialisation: name that initial parameters are drawn under; arms that share it start alike.
-        members: indices over the whole ensemble.
-    """
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def experiment(self) -> str: ...
+
+    @property
+    def arm(self) -> str: ...
+
+    @property
+    def initialisation(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class KeyNames:
+    """Names for the keys of members that are no stage's own."""
 
     seed: int
     experiment: str
     arm: str
     initialisation: str
-    members: tuple[int, ...]
-    model: NetworkModel
-    augmentation: str
-    training: Training
+
+
+class Keys(NamedTuple):
+    """Keys of a member (or of several, stacked). As arguments: equal networks are then one program in every arm."""
+
+    initialise: jax.Array
+    order: jax.Array
+    augment: jax.Array
+
+
+def member_keys(names: Names, members: jax.Array) -> Keys:
+    """Returns the keys of one member, or of a vector of members."""
+
+    def key(name: str, member: jax.Array, purpose: Purpose) -> jax.Array:
+        return member_key(names.seed, names.experiment, name, member, purpose)
+
+    def of_one(member: jax.Array) -> Keys:
+        first = key(names.initialisation, member, "initialise")
+        return Keys(first, key(names.arm, member, "order"), key(names.arm, member, "augment"))
+
+    return jax.vmap(of_one)(members) if members.ndim else of_one(members)
 
 
 @dataclass(frozen=True)
@@ -60,80 +83,107 @@ def segments(training: Training, num_samples: int) -> list[Segment]:
         checkpoints = {epoch for epoch in training.checkpoint_epochs() if epoch > 0}
         ends = sorted({*range(chunk, training.num_epochs + 1, chunk), training.num_epochs} | checkpoints)
         return [Segment(start, end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    steps = num_samples // training.batch_size
+    steps, rest = divmod(num_samples, training.batch_size)
+    steps += rest > 0 and training.last_batch == "keep"
     if steps == 0:
         raise DataError(f"batch_size {training.batch_size} exceeds the {num_samples} training samples; lower it.")
     return [Segment(epoch * steps, steps, epoch + 1) for epoch in range(training.num_epochs)]
 
 
 class Program:
-    """Compiled functions of one task; each takes a member index, or with ``vectorised`` a vector of them."""
+    """Compiled functions for one learner; each takes one member, or with ``vectorised`` a leading axis of members."""
 
-    def __init__(self, task: BlockTask, num_samples: int, vectorised: bool) -> None:
-        self.task = task
+    def __init__(
+        self, training: Training, learner: Learner, num_samples: int, vectorised: bool, first_epoch: int = 0
+    ) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            training: length, batches and checkpoints.
+            learner: what is trained.
+            num_samples: in the training set.
+            vectorised: members train together.
+            first_epoch: trained before, where this training is a later phase; the order of data goes on from there.
+        """
+        self.training = training
+        self.learner = learner
         self.vectorised = vectorised
+        self.segments = segments(training, num_samples)
         self._num_samples = num_samples
-        self._scans = vectorised or jax.default_backend() != "cpu" or not has_convolutions(task.model)
-        self._module = build(task.model)
-        self._optimiser = make_optimiser(task.training.optimiser, task.training.learning_rate)
-        self._step = make_step(self._module, self._optimiser, task.training.loss, task.augmentation)
-        batch_axis = None if task.training.batch_size is None else 0
-        self.initialise = self._compile(self._initialise, (0, None))
+        self._first_epoch = first_epoch
+        self._scans = vectorised or jax.default_backend() != "cpu" or not learner.has_convolutions
+        self._step = make_step(learner.gradient, learner.optimiser, learner.observe)
+        batch_axis = None if training.batch_size is None else 0
+        self.initialise = self._compile(self._initialise, (0, None, 0))
         self._compiled_order = self._compile(self._order, (0, None))
-        self._compiled_step = self._compile(self._one_step, (0, 0, None, batch_axis, None), donate=(0,))
-        self._compiled_steps = self._compile(self._many_steps, (0, 0, None, batch_axis, None), donate=(0,))
+        self._compiled_step = self._compile(self._one_step, (0, 0, 0, None, batch_axis, None), donate=(0,))
+        self._compiled_steps = self._compile(self._many_steps, (0, 0, 0, None, batch_axis, None), donate=(0,))
 
     def _compile(
         self, function: Callable[..., Any], member_axes: tuple[int | None, ...], donate: tuple[int, ...] = ()
     ) -> Callable[..., Any]:
         return jax.jit(jax.vmap(function, member_axes) if self.vectorised else function, donate_argnums=donate)
 
-    def _key(self, member: jax.Array, purpose: Purpose) -> jax.Array:
-        name = self.task.initialisation if purpose == "initialise" else self.task.arm
-        return member_key(self.task.seed, self.task.experiment, name, member, purpose)
+    def _initialise(self, key: jax.Array, sample: Any, given: Any) -> tuple[MemberState, Any]:
+        parameters, held = self.learner.initialise(key, sample, given)
+        return MemberState(parameters, self.learner.optimiser.init(parameters)), held
 
-    def _initialise(self, member: jax.Array, sample: jax.Array) -> MemberState:
-        parameters = self._module.init(self._key(member, "initialise"), sample)
-        return MemberState(parameters, self._optimiser.init(parameters))
-
-    def initial_optimiser_state(self, parameters: Any) -> Any:
-        """Returns the state of an optimiser that has taken no step."""
-        return self._optimiser.init(parameters)
-
-    def _order(self, member: jax.Array, epoch: jax.Array) -> jax.Array:
-        """Returns [S, B] sample indices of one epoch; samples beyond the last whole batch sit this epoch out."""
-        size = self.task.training.batch_size or self._num_samples
-        key = jax.random.fold_in(self._key(member, "order"), epoch)
-        steps = self._num_samples // size
-        return jax.random.permutation(key, self._num_samples)[: steps * size].reshape(steps, size)
+    def _order(self, key: jax.Array, epoch: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """Returns sample indices [S, B] of one epoch, and those of the last, smaller batch where it is trained on."""
+        size = self.training.batch_size or self._num_samples
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), self._num_samples)
+        whole = self._num_samples // size * size
+        rest = order[whole:] if self.training.last_batch == "keep" and whole < self._num_samples else None
+        return order[:whole].reshape(-1, size), rest
 
     def _one_step(
-        self, state: MemberState, member: jax.Array, step: jax.Array, batch: jax.Array | None, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        return self._step(state, batch, jax.random.fold_in(self._key(member, "augment"), step), data)
+        self, state: MemberState, held: Any, key: jax.Array, step: jax.Array, batch: jax.Array | None, data: Any
+    ) -> tuple[MemberState, jax.Array, Any]:
+        return self._step(state, held, batch, jax.random.fold_in(key, step), data)
 
     def _many_steps(
-        self, state: MemberState, member: jax.Array, steps: jax.Array, batches: jax.Array | None, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        def body(carry: MemberState, item: tuple[jax.Array, jax.Array | None]) -> tuple[MemberState, jax.Array]:
-            return self._one_step(carry, member, item[0], item[1], data)
+        self, state: MemberState, held: Any, key: jax.Array, steps: jax.Array, batches: jax.Array | None, data: Any
+    ) -> tuple[MemberState, jax.Array, Any]:
+        def body(carry: MemberState, item: tuple[jax.Array, jax.Array | None]) -> tuple[MemberState, Any]:
+            carry, loss, observed = self._one_step(carry, held, key, item[0], item[1], data)
+            return carry, (loss, observed)
 
-        state, losses = jax.lax.scan(body, state, (steps, batches))
-        return state, losses.mean()
+        state, (losses, observed) = jax.lax.scan(body, state, (steps, batches))
+        return state, losses.mean(), observed
 
     def run(
-        self, state: MemberState, member: jax.Array, segment: Segment, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        """Returns the state after a segment and its mean loss."""
-        batches = None
-        if self.task.training.batch_size is not None:
-            batches = self._compiled_order(member, jnp.asarray(segment.end_epoch - 1))
+        self, state: MemberState, held: Any, keys: Keys, segment: Segment, data: Any
+    ) -> tuple[MemberState, jax.Array, Any]:
+        """Returns the state after a segment, its mean loss, and what was observed after its steps [..., S, ...]."""
+        batches, rest, num_whole = None, None, segment.num_steps
+        if self.training.batch_size is not None:
+            epoch = jnp.asarray(self._first_epoch + segment.end_epoch - 1)
+            batches, rest = self._compiled_order(keys.order, epoch)
+            num_whole = segment.num_steps - (rest is not None)
         steps = segment.first_step + jnp.arange(segment.num_steps)
-        if self._scans:
-            return self._compiled_steps(state, member, steps, batches, data)
-        losses = []
-        for i in range(segment.num_steps):
-            batch = None if batches is None else batches[i]
-            state, loss = self._compiled_step(state, member, steps[i], batch, data)
-            losses.append(loss)
-        return state, jnp.stack(losses).mean()
+        parts, weights = [], []
+        if self._scans and num_whole:
+            state, loss, observed = self._compiled_steps(state, held, keys.augment, steps[:num_whole], batches, data)
+            parts.append((loss, observed))
+            weights.append(num_whole)
+        else:
+            axis = (slice(None),) if self.vectorised else ()
+            for i in range(num_whole):
+                batch = None if batches is None else batches[(*axis, i)]
+                state, loss, observed = self._compiled_step(state, held, keys.augment, steps[i], batch, data)
+                parts.append((loss, self._as_row(observed)))
+        if rest is not None:
+            state, loss, observed = self._compiled_step(state, held, keys.augment, steps[num_whole], rest, data)
+            parts.append((loss, self._as_row(observed)))
+        weights += [1] * (len(parts) - len(weights))
+        if len(parts) == 1:
+            return state, *parts[0]
+        losses = jnp.stack([loss for loss, _ in parts], -1)
+        mean = losses.mean(-1) if max(weights) == 1 else losses @ (jnp.asarray(weights) / sum(weights))
+        axis = int(self.vectorised)
+        observed = jax.tree.map(lambda *rows: jnp.concatenate(rows, axis), *(seen for _, seen in parts))
+        return state, mean, observed
+
+    def _as_row(self, observed: Any) -> Any:
+        """Returns what one step observed with an axis for steps."""
+        return jax.tree.map(lambda value: jnp.expand_dims(value, int(self.vectorised)), observed)

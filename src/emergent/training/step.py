@@ -1,10 +1,11 @@
-"""One optimisation step of one member: batch, augmentation, loss, gradient, update. Pure functions of arrays.
+"""One optimisation step of one member: batch, loss, gradient, update, observation. Pure functions of arrays.
 
 Everything that varies between members (parameters, keys, data order) is an argument, so that the same function runs
 for one member or, under ``jax.vmap``, for a block of them.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -13,21 +14,11 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
-from emergent.groups.images import ImageAction, orbit, transform
+from emergent.config.training import Training
 
-
-class TrainingData(NamedTuple):
-    """Resident training set and group action, shared by all members.
-
-    Attributes:
-        inputs: float32 [N, H, W, C].
-        targets: int32 labels [N], or float32 per-pixel targets [N, H * W].
-        action: gather tables of the augmentation group.
-    """
-
-    inputs: Float[Array, "N H W C"]
-    targets: Array
-    action: ImageAction
+Loss = Callable[..., jax.Array]
+Gradient = Callable[[Any, Any, Any, jax.Array | None, jax.Array], tuple[jax.Array, Any]]
+Step = Callable[..., tuple["MemberState", jax.Array, Any]]
 
 
 class MemberState(NamedTuple):
@@ -35,6 +26,26 @@ class MemberState(NamedTuple):
 
     parameters: Any
     optimiser: Any
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is trained and how, apart from data, keys and length.
+
+    Attributes:
+        initialise: key, inputs of one sample and what is given to the member, to (parameters, held); what is held
+            stays fixed beside the parameters, e.g. the basis that they are coordinates in.
+        gradient: parameters, held, data, sample indices (None: all) and key to (loss, gradients).
+        optimiser: from gradients to updates; its transformations may ask for ``data``.
+        observe: parameters, held and loss after a step to arrays that are recorded step by step; None records nothing.
+        has_convolutions: see ``emergent.models.size.has_convolutions``.
+    """
+
+    initialise: Callable[[jax.Array, Any, Any], tuple[Any, Any]]
+    gradient: Gradient
+    optimiser: optax.GradientTransformation
+    observe: Callable[[Any, Any, jax.Array], Any] | None = None
+    has_convolutions: bool = False
 
 
 def cross_entropy(outputs: Float[Array, "N K"], labels: Int[Array, " N"]) -> Float[Array, ""]:
@@ -54,62 +65,63 @@ def half_squared_error(outputs: Float[Array, "N K"], targets: Array) -> Float[Ar
     return 0.5 * jnp.square(outputs - targets).sum(-1).mean()
 
 
-LOSSES: dict[str, Callable[..., jax.Array]] = {"cross_entropy": cross_entropy, "mse": half_squared_error}
+LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "mse": half_squared_error}
 
 
-def augment_random(
-    data: TrainingData, inputs: jax.Array, targets: jax.Array, key: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Returns every sample moved by its own uniformly drawn group element."""
-    elements = jax.random.randint(key, (inputs.shape[0],), 0, data.action.indices.shape[0])
-    if targets.ndim == 2:
-        maps = targets.reshape(*inputs.shape[:3], 1)
-        targets = transform(data.action, maps, elements).reshape(targets.shape)
-    return transform(data.action, inputs, elements), targets
+def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array]) -> Gradient:
+    """Returns the gradient of ``objective(parameters, held, inputs, targets)`` on one augmented batch."""
+
+    def gradient(
+        parameters: Any, held: Any, data: Any, indices: jax.Array | None, key: jax.Array
+    ) -> tuple[jax.Array, Any]:
+        inputs, targets = data.batch(indices, key)
+        return jax.value_and_grad(objective)(parameters, held, inputs, targets)
+
+    return gradient
 
 
-def augment_full(
-    data: TrainingData, inputs: jax.Array, targets: jax.Array, key: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Returns the whole orbit of every sample: G times as many samples; the key is not used."""
-    del key
-    order = data.action.indices.shape[0]
-    moved = orbit(data.action, inputs).reshape(-1, *inputs.shape[1:])
-    if targets.ndim == 2:
-        maps = targets.reshape(*inputs.shape[:3], 1)
-        return moved, orbit(data.action, maps).reshape(-1, targets.shape[1])
-    return moved, jnp.tile(targets, order)
+def network_gradient(module: nn.Module, loss: str) -> Gradient:
+    """Returns the gradient of a network's loss, by name in ``LOSSES``."""
+
+    def objective(parameters: Any, held: Any, inputs: Any, targets: jax.Array) -> jax.Array:
+        del held
+        return LOSSES[loss](module.apply(parameters, inputs), targets)
+
+    return batch_gradient(objective)
 
 
-AUGMENTATIONS = {"random": augment_random, "full": augment_full}
+def learning_rate(training: Training, num_steps: int) -> float | optax.Schedule:
+    """Returns the learning rate, or its schedule over all steps."""
+    if training.schedule == "cosine":
+        return optax.cosine_decay_schedule(training.learning_rate, num_steps)
+    if training.schedule == "linear":
+        return optax.linear_schedule(training.learning_rate, 0.0, num_steps)
+    return training.learning_rate
 
 
-def make_optimiser(name: str, learning_rate: float) -> optax.GradientTransformation:
-    """Returns plain gradient descent (``sgd``) or Adam with Optax's defaults."""
-    return {"sgd": optax.sgd, "adam": optax.adam}[name](learning_rate)
+def make_optimiser(name: str, rate: float | optax.Schedule, momentum: float = 0.0) -> optax.GradientTransformation:
+    """Returns gradient descent (``sgd``), plain or with momentum, or Adam with Optax's defaults."""
+    return optax.adam(rate) if name == "adam" else optax.sgd(rate, momentum or None)
 
 
 def make_step(
-    module: nn.Module, optimiser: optax.GradientTransformation, loss: str, augmentation: str
-) -> Callable[[MemberState, jax.Array | None, jax.Array, TrainingData], tuple[MemberState, jax.Array]]:
-    """Returns ``step(state, indices, key, data) -> (state, loss)`` for one member.
+    gradient: Gradient,
+    optimiser: optax.GradientTransformation,
+    observe: Callable[[Any, Any, jax.Array], Any] | None = None,
+) -> Step:
+    """Returns ``step(state, held, indices, key, data) -> (state, loss, observed)`` for one member.
 
     ``indices`` [B] choose the batch; None takes all samples. ``key`` draws the augmentation of this step.
     """
-    augment = AUGMENTATIONS[augmentation]
+    extended = optax.with_extra_args_support(optimiser)
 
     def step(
-        state: MemberState, indices: jax.Array | None, key: jax.Array, data: TrainingData
-    ) -> tuple[MemberState, jax.Array]:
-        inputs = data.inputs if indices is None else data.inputs[indices]
-        targets = data.targets if indices is None else data.targets[indices]
-        inputs, targets = augment(data, inputs, targets, key)
-
-        def objective(parameters: Any) -> jax.Array:
-            return LOSSES[loss](module.apply(parameters, inputs), targets)
-
-        value, gradients = jax.value_and_grad(objective)(state.parameters)
-        updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.parameters)
-        return MemberState(optax.apply_updates(state.parameters, updates), optimiser_state), value
+        state: MemberState, held: Any, indices: jax.Array | None, key: jax.Array, data: Any
+    ) -> tuple[MemberState, jax.Array, Any]:
+        value, gradients = gradient(state.parameters, held, data, indices, key)
+        updates, optimiser_state = extended.update(gradients, state.optimiser, state.parameters, data=data)
+        parameters = optax.apply_updates(state.parameters, updates)
+        observed = None if observe is None else observe(parameters, held, value)
+        return MemberState(parameters, optimiser_state), value, observed
 
     return step

@@ -1,26 +1,30 @@
 """Equivariant training, then unconstrained training on all rotations, watching the distance from equivariance.
 
-In: resident images and the settings of an arm. Out: for a block of runs the distance of every layer from the
-subspace E of equivariant networks, after every step of the second phase.
+In: resident images and the stage of an arm. Out: for a block of runs the distance of every layer from the subspace E of
+equivariant networks, after every step of the second phase. The engine trains both phases; what is here are the
+network, its bases and how images become batches.
 
 References:
     arXiv 2303.13458, experimental results of the later versions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from emergent.config.subspace_training import Phase, Phases, SubspaceArm, SubspaceNetwork
+from emergent.config.subspace_training import Parametrisation, Phase, SubspaceStage
+from emergent.config.training import Training
+from emergent.domains.arrays import ArrayData
 from emergent.domains.samples import Samples
 from emergent.errors import DataError
-from emergent.groups.images import image_action, orbit
+from emergent.groups.actions import TrivialAction
+from emergent.groups.images import ImageAction, image_action, orbit
 from emergent.models.subspace_cnn import (
     Basis,
     Coordinates,
@@ -33,32 +37,15 @@ from emergent.models.subspace_cnn import (
     weights,
 )
 from emergent.point_groups import group_from_name
-from emergent.prng import Purpose, member_key
+from emergent.prng import member_key
 from emergent.storage import Array as StoredArray
+from emergent.training.engine import Divergence, train_members
+from emergent.training.parameters import from_flat
+from emergent.training.program import KeyNames, Program
+from emergent.training.step import Learner, batch_gradient, make_optimiser
 
 NUM_ROTATIONS = 4
-EQUIVARIANT, AUGMENTED = 0, 1
 Progress = Callable[[int], None]
-
-
-class Images(NamedTuple):
-    """Resident training set: ``inputs`` [4, N, H, W, C], every image in its four rotations; ``labels`` int32 [N]."""
-
-    inputs: Float[Array, "G N H W C"]
-    labels: Int[Array, " N"]
-
-
-@dataclass(frozen=True)
-class SubspaceTask:
-    """All that determines a block of runs."""
-
-    seed: int
-    experiment: str
-    name: str
-    members: tuple[int, ...]
-    arm: SubspaceArm
-    model: SubspaceCnn
-    phases: Phases
 
 
 @dataclass(frozen=True)
@@ -76,180 +63,171 @@ class SubspaceResult:
     losses: tuple[np.ndarray, np.ndarray]
 
 
-def subspace_task(config: Mapping[str, Any], members: tuple[int, ...]) -> SubspaceTask:
-    """Returns what determines a block of runs, from the configuration of stage ``train``."""
-    arm = SubspaceArm.model_validate(config["parametrisation"])
-    height, _, num_inputs = config["data"]["shape"]
-    network = SubspaceNetwork.model_validate(config["network"])
-    return SubspaceTask(
-        seed=config["seed"],
-        experiment=config["experiment"],
-        name=config["arm"],
-        members=members,
-        arm=arm,
-        model=SubspaceCnn(network, arm.support, height, num_inputs),
-        phases=Phases.model_validate(config["train"]),
-    )
+def network(stage: SubspaceStage) -> SubspaceCnn:
+    """Returns the network of an arm."""
+    height, _, num_inputs = stage.data.shape
+    return SubspaceCnn(stage.network, stage.parametrisation.support, height, num_inputs)
 
 
-def load_images(samples: Samples) -> Images:
-    """Returns prepared samples with all their rotations.
+def upright(samples: Samples) -> ArrayData:
+    """Returns images as they are, for the first phase.
 
     Raises:
         DataError: the samples have no labels.
     """
     if samples.labels is None:
         raise DataError("training on classes needs labels, but the data set has none; choose another one.")
-    return rotated(jnp.asarray(samples.inputs), jnp.asarray(samples.labels))
+    one = TrivialAction(1)
+    return ArrayData(jnp.asarray(samples.inputs), jnp.asarray(samples.labels), one, one, "full")
 
 
-def rotated(inputs: Float[Array, "N H W C"], labels: Int[Array, " N"]) -> Images:
-    """Returns images with all their rotations."""
-    action = image_action(group_from_name("C4"), inputs.shape[1], inputs.shape[2])
-    return Images(orbit(action, inputs).astype(inputs.dtype), labels)
+def _quarter_turns(images: ArrayData) -> ImageAction:
+    _, height, width, _ = images.inputs.shape
+    return image_action(group_from_name("C4"), height, width)
 
 
-def make_loss(task: SubspaceTask) -> Callable[[Coordinates, Basis, Array, Array], Array]:
+def rotated(images: ArrayData) -> Float[Array, "G N H W C"]:
+    """Returns images in their four rotations."""
+    action = _quarter_turns(images)
+    return orbit(action, images.inputs).astype(images.inputs.dtype)
+
+
+def augmented(images: ArrayData, batches: str) -> ArrayData:
+    """Returns what the second phase draws batches from.
+
+    Args:
+        images: of the first phase.
+        batches: ``shuffled`` makes a sample of every rotated copy, rotation after rotation; with ``whole_orbits`` an
+            image is a sample, and brings its four rotations into the batch.
+    """
+    if batches == "whole_orbits":
+        action = _quarter_turns(images)
+        return ArrayData(images.inputs, images.targets, action, TrivialAction(NUM_ROTATIONS), "full")
+    copies = rotated(images)
+    labels: Int[Array, " GN"] = jnp.tile(images.targets, NUM_ROTATIONS)
+    return ArrayData(copies.reshape(-1, *copies.shape[2:]), labels, images.on_inputs, images.on_targets, "full")
+
+
+def make_loss(model: SubspaceCnn) -> Callable[[Coordinates, Basis, Array, Array], Array]:
     """Returns ``loss(coordinates, basis, inputs, labels)``: squared error against one-hot targets, mean of entries."""
 
     def loss(coordinates: Coordinates, basis: Basis, inputs: Array, labels: Array) -> Array:
-        outputs = task.model.outputs(weights(basis, coordinates), inputs)
+        outputs = model.outputs(weights(basis, coordinates), inputs)
         return jnp.square(outputs - jax.nn.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)).mean()
 
     return loss
 
 
-def num_steps(phase: Phase, num_images: int, augmented: bool) -> int:
-    """Returns the steps of one epoch.
-
-    Raises:
-        DataError: not even one batch fits.
-    """
-    steps = num_images * (NUM_ROTATIONS if augmented else 1) // phase.batch_size
-    if steps == 0:
-        raise DataError(f"batch_size {phase.batch_size} exceeds the {num_images} training images; lower it.")
-    return steps
+def _key(key: Array, number: int) -> Array:
+    # The start has number 0 and the basis of the second phase number 1.
+    return jax.random.fold_in(key, number)
 
 
-def epoch_order(arm: SubspaceArm, phase: Phase, num_images: int, key: Array, augmented: bool) -> tuple[Array, Array]:
-    """Returns rotations and images [S, B] of the batches of one epoch; what is beyond whole batches sits it out."""
-    shape = (num_steps(phase, num_images, augmented), phase.batch_size)
-    if augmented and arm.batches == "whole_orbits":
-        shape = (shape[0], phase.batch_size // NUM_ROTATIONS)
-        images = jax.random.permutation(key, num_images)[: shape[0] * shape[1]].reshape(shape)
-        rotations = jnp.repeat(jnp.arange(NUM_ROTATIONS), shape[1])
-        return jnp.broadcast_to(rotations, (shape[0], phase.batch_size)), jnp.tile(images, (1, NUM_ROTATIONS))
-    total = num_images * (NUM_ROTATIONS if augmented else 1)
-    order = jax.random.permutation(key, total)[: shape[0] * shape[1]].reshape(shape)
-    return order // num_images, order % num_images
+def _settings(phase: Phase, precision: str, images_per_sample: int) -> Training:
+    """Returns the settings of the engine; its named losses are not used."""
+    return Training(
+        loss="mse",
+        optimiser="sgd",
+        learning_rate=phase.learning_rate,
+        batch_size=phase.batch_size // images_per_sample,
+        num_epochs=phase.num_epochs,
+        matmul_precision=precision,  # type: ignore[arg-type]
+    )
 
 
-class _Program:
-    """Compiled functions of one task; each takes a vector of members."""
+def first_phase(stage: SubspaceStage, images: ArrayData) -> Program:
+    """Returns the program that trains coordinates in the basis of E."""
+    model, phase = network(stage), stage.train.equivariant
+    target = equivariant_basis(model)
 
-    def __init__(self, task: SubspaceTask) -> None:
-        self.task = task
-        self.target = equivariant_basis(task.model)
-        self._loss = make_loss(task)
-        self._start_one = jax.jit(self._start, static_argnums=1)
-        self.switch = jax.jit(jax.vmap(self._switch))
-        self.epochs = (
-            jax.jit(jax.vmap(partial(self._epoch, EQUIVARIANT), (0, 0, 0, None, None))),
-            jax.jit(jax.vmap(partial(self._epoch, AUGMENTED), (0, 0, 0, None, None))),
-        )
+    def initialise(key: Array, sample: Array, given: None) -> tuple[Coordinates, Basis]:
+        del given
+        basis = Basis(*(jnp.asarray(part, sample.dtype) for part in target))
+        return initial_coordinates(model, _key(key, 0), sample.dtype), basis
 
-    def _key(self, member: Array, purpose: Purpose, number: int | Array = 0) -> Array:
-        key = member_key(self.task.seed, self.task.experiment, self.task.name, member, purpose)
-        return jax.random.fold_in(key, number)
-
-    def start(self, members: tuple[int, ...], dtype: Any) -> tuple[Basis, Coordinates]:
-        """Returns basis and coordinates of every member, one drawn after another: that compiles fast."""
-        drawn = [self._start_one(jnp.asarray(member), dtype) for member in members]
-        return jax.tree.map(lambda *parts: jnp.asarray(np.stack(parts)), *drawn)
-
-    def _start(self, member: Array, dtype: Any) -> tuple[Basis, Coordinates]:
-        basis = Basis(*(jnp.asarray(part, dtype) for part in self.target))
-        return basis, initial_coordinates(self.task.model, self._key(member, "initialise"), dtype)
-
-    def _switch(self, member: Array, basis: Basis, state: Coordinates) -> tuple[Basis, Coordinates, Array]:
-        """Returns basis and coordinates of the same weights for the second phase, and their distance from E."""
-        key = self._key(member, "initialise", 1)
-        drawn = unconstrained_basis(self.task.model, self.task.arm.basis, key)
-        free = Basis(*(jnp.asarray(part, state[0].dtype) for part in drawn))
-        state = coordinates_of(free, weights(basis, state))
-        return free, state, distance(self.target, weights(free, state))
-
-    def _epoch(
-        self, phase: int, member: Array, basis: Basis, state: Coordinates, epoch: Array, images: Images
-    ) -> tuple[Coordinates, Array, Array]:
-        """Returns coordinates, losses [S] and distances from E [S, L + 1] of one epoch."""
-        settings = self.task.phases.augmented if phase == AUGMENTED else self.task.phases.equivariant
-
-        def step(state: Coordinates, batch: tuple[Array, Array]) -> tuple[Coordinates, tuple[Array, Array]]:
-            turn, index = batch
-            value, slope = jax.value_and_grad(self._loss)(
-                state, basis, images.inputs[turn, index], images.labels[index]
-            )
-            state = jax.tree.map(lambda a, b: a - settings.learning_rate * b, state, slope)
-            return state, (value, distance(self.target, weights(basis, state)))
-
-        key = self._key(member, "order", epoch)
-        order = epoch_order(self.task.arm, settings, images.labels.shape[0], key, phase == AUGMENTED)
-        state, (losses, distances) = jax.lax.scan(step, state, order)
-        return state, losses, distances
+    learner = Learner(initialise, batch_gradient(make_loss(model)), make_optimiser("sgd", phase.learning_rate))
+    settings = _settings(phase, stage.train.matmul_precision, 1)
+    return Program(settings, learner, images.num_samples, vectorised=True)
 
 
-def train_subspace(task: SubspaceTask, images: Images, on_progress: Progress | None = None) -> SubspaceResult:
+def second_phase(stage: SubspaceStage, images: ArrayData) -> Program:
+    """Returns the program that trains coordinates of the whole space, given with their basis."""
+    model, phase = network(stage), stage.train.augmented
+    target = equivariant_basis(model)
+
+    def observe(coordinates: Coordinates, basis: Basis, loss: Array) -> Float[Array, " L"]:
+        del loss
+        return distance(target, weights(basis, coordinates))
+
+    learner = Learner(
+        lambda key, sample, given: given,
+        batch_gradient(make_loss(model)),
+        make_optimiser("sgd", phase.learning_rate),
+        observe,
+    )
+    whole = stage.parametrisation.batches == "whole_orbits"
+    settings = _settings(phase, stage.train.matmul_precision, NUM_ROTATIONS if whole else 1)
+    epochs = stage.train.equivariant.num_epochs
+    return Program(settings, learner, images.num_samples, vectorised=True, first_epoch=epochs)
+
+
+def switch(
+    model: SubspaceCnn, parametrisation: Parametrisation, key: Array, state: Coordinates
+) -> tuple[Coordinates, Basis, Array]:
+    """Returns coordinates and basis of the same weights for the second phase, and their distance from E."""
+    target = equivariant_basis(model)
+    drawn = unconstrained_basis(model, parametrisation.basis, _key(key, 1))
+    free = Basis(*(jnp.asarray(part, state[0].dtype) for part in drawn))
+    layers = weights(Basis(*(jnp.asarray(part, state[0].dtype) for part in target)), state)
+    state = coordinates_of(free, layers)
+    return state, free, distance(target, weights(free, state))
+
+
+def train_subspace(
+    stage: SubspaceStage, members: tuple[int, ...], images: ArrayData, on_progress: Progress | None = None
+) -> SubspaceResult:
     """Returns the distances from E of a block of runs.
 
     Args:
-        task: what to train.
+        stage: settings of the arm.
+        members: indices over all runs.
         images: resident training set.
         on_progress: called with the number of run-epochs just finished.
 
     Raises:
         DataError: a run's loss is not finite (names run and epoch), or a batch exceeds the data.
     """
-    program = _Program(task)
-    # Pinned, because releases of JAX differ in its default and seeds would then give other networks.
-    with jax.default_matmul_precision(task.phases.matmul_precision), jax.threefry_partitionable(True):
-        return _train(program, task.members, images, on_progress)
+    names = KeyNames(stage.seed, stage.experiment, stage.arm, stage.arm)
+    model = network(stage)
 
-
-def _train(program: _Program, members: tuple[int, ...], images: Images, on_progress: Progress | None) -> SubspaceResult:
-    index = jnp.asarray(members)
-    basis, state = program.start(members, images.inputs.dtype)
-    phases = program.task.phases
-    counts = (phases.equivariant.num_epochs, phases.augmented.num_epochs)
-    losses, distances, initial = ([], []), [], np.zeros(0)
-    for epoch in range(sum(counts)):
-        phase = EQUIVARIANT if epoch < counts[0] else AUGMENTED
-        if epoch == counts[0]:
-            basis, state, moved = program.switch(index, basis, state)
-            initial = np.asarray(moved)
-        state, loss, moved = program.epochs[phase](index, basis, state, jnp.asarray(epoch), images)
-        losses[phase].append(np.asarray(loss).mean(1))
-        _require_finite(program.task, members, losses[phase][-1], phase, epoch - phase * counts[0] + 1)
-        if phase == AUGMENTED:
-            distances.append(np.moveaxis(np.asarray(moved), 0, 1))
-        if on_progress:
-            on_progress(len(members))
-    return SubspaceResult(initial, np.stack(distances), (np.stack(losses[0]), np.stack(losses[1])))
-
-
-def _require_finite(task: SubspaceTask, members: tuple[int, ...], losses: np.ndarray, phase: int, epoch: int) -> None:
-    bad = np.flatnonzero(~np.isfinite(losses))
-    if bad.size:
-        raise DataError(
-            f"run {members[bad[0]]} of arm {task.name}: the loss is {losses[bad[0]]} in epoch {epoch} of "
-            f"{('equivariant', 'augmented')[phase]} training; nothing was written. Lower its learning rate."
+    def words(phase: str, found: Divergence) -> str:
+        return (
+            f"run {found.member} of arm {stage.arm}: the loss is {found.loss} in epoch {found.epoch} of {phase} "
+            f"training; nothing was written. Lower its learning rate."
         )
 
+    first = first_phase(stage, images)
+    more = augmented(images, stage.parametrisation.batches)
+    second = second_phase(stage, more)
+    num = len(members)
+    found = train_members(first, names, members, images, partial(words, "equivariant"), num, on_progress)
+    structure = jax.eval_shape(partial(initial_coordinates, model), jax.random.key(0))
+    state = from_flat(structure, {name: value[-1] for name, value in found.parameters.items()})
+    with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
+        keys = jax.vmap(lambda member: member_key(stage.seed, stage.experiment, stage.arm, member, "initialise"))(
+            jnp.asarray(members)
+        )
+        state, basis, initial = jax.jit(jax.vmap(partial(switch, model, stage.parametrisation)))(keys, state)
+    given: Any = (state, basis)
+    result = train_members(second, names, members, more, partial(words, "augmented"), num, on_progress, given=given)
+    distances = result.observed.reshape(len(result.losses), -1, *result.observed.shape[1:])
+    return SubspaceResult(np.asarray(initial), distances, (found.losses, result.losses))
 
-def result_arrays(task: SubspaceTask, result: SubspaceResult) -> dict[str, StoredArray]:
+
+def result_arrays(members: tuple[int, ...], result: SubspaceResult) -> dict[str, StoredArray]:
     """Returns a trained block as arrays to be stored."""
     return {
-        "members": StoredArray(np.asarray(task.members), ("member",), "1", "index over all runs"),
+        "members": StoredArray(np.asarray(members), ("member",), "1", "index over all runs"),
         "initial": StoredArray(result.initial, ("member", "layer"), "1", "distance from E before augmented training"),
         "distances": StoredArray(
             result.distances, ("epoch", "step", "member", "layer"), "1", "distance from E after every augmented step"
