@@ -68,6 +68,26 @@ def one_error(output: str) -> str:
             id="width 0",
         ),
         pytest.param(
+            (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_sdt]"), [],
+            ["experiments/ising.yaml: evaluate.member_metrics: no metric 'orbit_sdt'", "did you mean 'orbit_std'?"],
+            id="unknown metric",
+        ),
+        pytest.param(
+            (ISING, "mode: full", "mode: random"), [],
+            ["arms.mlp_8.infinite_width", "full orbits"],
+            id="infinite width of random augmentation",
+        ),
+        pytest.param(
+            (ISING, "batch_size: null", "batch_size: 4"), [],
+            ["arms.mlp_8.infinite_width", "train.batch_size"],
+            id="infinite width of batches",
+        ),
+        pytest.param(
+            (ISING, "loss: mse", "loss: cross_entropy"), [],
+            ["arms.mlp_8.infinite_width", "mse"],
+            id="infinite width of another loss",
+        ),
+        pytest.param(
             (ISING, "shape: [4, 4, 1]", "shape: [4, 6, 1]"), [],
             ["arms.mlp_8.augmentation.group: C4", "needs a square image", "4 x 6"],
             id="group that does not act",

@@ -23,6 +23,7 @@ shell.prefix(
 from emergent.config.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
+from emergent.metrics.registry import MEMBER_METRICS
 
 
 def require_memory():
@@ -44,6 +45,7 @@ def require_memory():
 
 try:
     PLAN = Plan(config, ROOT / "config")
+    PLAN.require_metrics(MEMBER_METRICS)
     require_memory()
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.

@@ -9,6 +9,7 @@ from emergent.config.claims import read_claims
 from emergent.config.plan import Plan
 from emergent.config.references import read_reference
 from emergent.config.study import SCALES
+from emergent.metrics.registry import MEMBER_METRICS
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
         # All experiments, on or off in config.yaml, at this scale; figures are those of the whole catalogue.
         names = sorted(path.stem for path in (folder / "experiments").glob("*.yaml"))
         plan = Plan(run | {"scale": scale, "experiments": names, "figures": None}, folder)
+        plan.require_metrics(MEMBER_METRICS)
         for name in plan.names:
             experiment = plan.experiment(scale, name)
             plan.stage_json(scale, name, "summary")

@@ -146,6 +146,10 @@ class EnsembleExperiment(StudyBase):
         """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""
         return tuple((entry.dataset, entry.split) for entry in self.data.evaluate.values() if entry.show_samples)
 
+    def member_metrics(self) -> tuple[str, ...]:
+        """Returns the metrics of members that are asked for."""
+        return self.evaluate.member_metrics
+
     def test_sets(self) -> Mapping[str, EvaluationSet]:
         """Returns the evaluation sets by name."""
         return self.data.evaluate

@@ -6,6 +6,7 @@ that any mistake in them is reported before the first job.
 
 import math
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -149,6 +150,23 @@ class Plan:
     def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:
         """Returns the canonical JSON that drives one stage."""
         return canonical_json(self.experiment(scale, name).stage(stage, arm))
+
+    def require_metrics(self, known: Collection[str]) -> None:
+        """Checks that the experiments of this run ask for metrics that there are.
+
+        Args:
+            known: names of metrics of members; they are functions, which the configuration cannot import.
+
+        Raises:
+            ConfigError: one is not known; the message suggests the nearest name.
+        """
+        for name in self.run.experiments:
+            for metric in self.experiment(self.run.scale, name).member_metrics():
+                if metric not in known:
+                    raise ConfigError(
+                        f"config/experiments/{name}.yaml: evaluate.member_metrics: no metric {metric!r}"
+                        f"{hint(metric, sorted(known))}. There are: {', '.join(sorted(known))}."
+                    )
 
     def training_digest(self, code: str) -> str:
         """Returns a digest of all that the memory of this run's training depends on.

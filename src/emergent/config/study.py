@@ -111,6 +111,10 @@ class StudyBase(StrictModel):
         del arm, num_samples
         return 0
 
+    def member_metrics(self) -> tuple[str, ...]:
+        """Returns the metrics of members that are asked for."""
+        return ()
+
     def test_sets(self) -> Mapping[str, DataSelection]:
         """Returns the evaluation sets by name."""
         return {}
