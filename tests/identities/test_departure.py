@@ -17,11 +17,13 @@ from emergent import storage
 from emergent.config.base import merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
 from emergent.config.departure_training import MODES, DepartureTask, OrbitNetwork
-from emergent.config.figures import PLACEHOLDERS, read_catalogue
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue
 from emergent.datasets.block_graphs import block_graphs
 from emergent.domains.samples import Samples
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
+from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 from emergent.models.orbit_network import OrbitWeights, difference, initial_weights, norm, outputs, project
@@ -225,7 +227,7 @@ def test_three_ways_of_training_to_the_figure(name: str, figure: str, tmp_path: 
         np.testing.assert_allclose(rows["moved"], moved, rtol=1e-6)
     assert set(tables["departure"]["step"]) == {0, 1, 2, 3}
     entry = read_catalogue(ROOT / "config/figures.yaml")[figure]
-    drawing = draw(entry, tables, {})
+    drawing = draw(entry, Inputs(tables, (facts_of(settings),)), {})
     assert isinstance(drawing, Drawing)
     drawing.figure.draw_without_rendering()
     assert len(drawing.figure.axes) == 2 * len(paths)

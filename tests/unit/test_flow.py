@@ -10,10 +10,12 @@ import pytest
 
 from emergent import storage
 from emergent.config.base import merge, read_yaml, validate
-from emergent.config.figures import PLACEHOLDERS, read_catalogue
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue
 from emergent.config.flow import FlowExperiment
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
+from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 from emergent.flows.particles import MIRROR, flow_arrays, force, initial_positions, integrate
@@ -132,7 +134,7 @@ def test_summary_and_figures(tmp_path: Path) -> None:
     assert len(tables["particles"]) == 4 * 3 * 40
     catalogue = read_catalogue(ROOT / "config/figures.yaml")
     for name, panels in (("equivariant_flow", 3), ("equivariant_flow_controls", 6)):
-        drawing = draw(catalogue[name], tables, {})
+        drawing = draw(catalogue[name], Inputs(tables, (facts_of(FLOW.stage("summary")),)), {})
         assert isinstance(drawing, Drawing)
         drawing.figure.draw_without_rendering()
         assert len(drawing.figure.axes) == panels
@@ -140,7 +142,7 @@ def test_summary_and_figures(tmp_path: Path) -> None:
         assert set(drawing.facts) <= PLACEHOLDERS
         assert "{" not in fill_caption(catalogue[name], drawing.facts, "smoke", ())
     with pytest.raises(DataError, match="has no table 'particles'"):
-        draw(catalogue["equivariant_flow"], {}, {})
+        draw(catalogue["equivariant_flow"], Inputs({}), {})
 
 
 def test_summary_misses_a_block(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.config.figures import PLACEHOLDERS, read_catalogue
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue
 from emergent.errors import DataError
 from emergent.figures.drawing import Drawing, Tabulation
 from emergent.figures.plots import draw

@@ -10,10 +10,12 @@ import pytest
 
 from emergent import storage
 from emergent.config.base import merge, read_yaml, validate
-from emergent.config.figures import PLACEHOLDERS, read_catalogue
+from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figures import read_catalogue
 from emergent.config.subspace import SubspaceExperiment
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
+from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 from emergent.storage import Array
@@ -84,7 +86,8 @@ def test_figures(tmp_path: Path) -> None:
     found = tables(tmp_path)
     catalogue = read_catalogue(ROOT / "config/figures.yaml")
     for name in ("subspace_distance", "subspace_distance_orbits"):
-        drawing = draw(catalogue[name], found, {})
+        stage = experiment(members={"num": NUM_RUNS, "block": 3}).stage("summary")
+        drawing = draw(catalogue[name], Inputs(found, (facts_of(stage),)), {})
         assert isinstance(drawing, Drawing)
         drawing.figure.draw_without_rendering()
         left, right = drawing.figure.axes
@@ -95,7 +98,7 @@ def test_figures(tmp_path: Path) -> None:
         assert set(drawing.facts) <= PLACEHOLDERS
         assert "{" not in fill_caption(catalogue[name], drawing.facts, "smoke", ())
     with pytest.raises(DataError, match="has no table 'subspace_distance'"):
-        draw(catalogue["subspace_distance"], {}, {})
+        draw(catalogue["subspace_distance"], Inputs({}), {})
 
 
 def test_summary_misses_a_block(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def draw(inputs: Inputs, references: References, entry: Departure) -> Drawing:
         rows = {mode: require_rows(table, "departure", arm=arm.name, mode=mode) for mode in MODES}
         for panel, scale in zip(panels, SCALED_TO, strict=True):
             # Every run of the way of training that the panel is scaled to lies inside.
-            panel.set_xlim(0, MARGIN * max(float(rows[mode]["moved"].max()) for mode in (scale, "augmented")))
+            panel.set_xlim(0, MARGIN * max(float(part["moved"].max()) for part in rows.values()))
             panel.set_ylim(0, MARGIN * float(rows[scale]["distance"].max()))
             for mode in MODES:
                 _draw_mode(panel, mode, rows[mode])

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from emergent import storage
-from emergent.config.stages import ArmFacts, DataFacts
+from emergent.config.stages import ArmFacts, DataFacts, SummaryStage
 from emergent.errors import DataError
 from emergent.figures import style
 
@@ -94,6 +94,11 @@ class Inputs(NamedTuple):
         """Returns the names of evaluation sets as prose, each once."""
         words = list(dict.fromkeys(self.data_name(name) for name in data))
         return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def facts_of(stage: SummaryStage) -> Facts:
+    """Returns what the configuration of a summary says about its experiment."""
+    return Facts(stage.experiment, stage.label, stage.num_members, stage.arms, stage.data)
 
 
 def read_facts(summary: Path) -> Facts:
