@@ -40,7 +40,7 @@ def random_equivariant_kernels(group, num, seed):
     return GramMatrices(kappa, kappa), whole, cross, test @ test.T / flat.shape[1] + 0.1
 
 
-@pytest.mark.parametrize("name", ["C1", "C4", "C8", "D1", "D2", "D3", "D4"])
+@pytest.mark.parametrize("name", ["C1", "C4", "C8", "D1", "D2", "D3", "D4", "tetrahedral", "octahedral"])
 def test_random_kernels(name):
     group, num = group_from_name(name), 6
     ntk_orbit, ntk, ntk_cross, _ = random_equivariant_kernels(group, num, 0)
@@ -90,6 +90,21 @@ def test_mlp_kernel_with_equivariant_targets(name, spins):
         prior = gram(kernel_function, test, 16).nngp
         expected = covariance(plain, whole.nngp, cross.nngp, prior, cross.ntk, schedule)
         np.testing.assert_allclose(prediction.covariance, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_predictions_on_orbits_are_the_same_numbers(pieces):
+    """In pieces of one or of several samples, the last one not full, with covariances within each orbit only."""
+    group, kernel_function = group_from_name("D4"), mlp_kernel(1)
+    orbits, samples = lattice_orbits(group, 10, 4, 0), lattice_orbits(group, 4, 4, 1)
+    ensemble = fit_infinite_ensemble(kernel_function, group, orbits, orbits**3, tile_size=8 * pieces)
+    schedule = Schedule(0.1, 200, discrete=True)
+    whole = ensemble.predict(samples.reshape(-1, 16), schedule)
+    by_orbit = ensemble.predict_orbits(samples, schedule)
+    assert np.abs(whole.mean).max() > 0.1
+    np.testing.assert_allclose(by_orbit.mean, whole.mean.reshape(8, 4, 16).swapaxes(0, 1), atol=1e-13)
+    blocks = whole.covariance.reshape(8, 4, 8, 4)[:, np.arange(4), :, np.arange(4)]
+    np.testing.assert_allclose(by_orbit.covariance, blocks, atol=1e-13)
 
 
 def test_invariant_targets_need_only_the_trivial_representation():

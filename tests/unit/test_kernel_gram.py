@@ -4,10 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+from emergent.config.models import CnnModel, ConvLayer, MlpModel
+from emergent.config.prediction_memory import floats_per_pair
 from emergent.errors import ConfigError, ResourceError
 from emergent.groups.lattices import lattice_action
-from emergent.kernels.architectures import cnn_kernel, floats_per_pair, gcnn_kernel, mlp_kernel
+from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.gram import cross_gram, gram, orbit_cross_gram, orbit_gram, require_memory
+from emergent.kernels.registry import kernel_function
 from emergent.point_groups import group_from_name
 
 
@@ -62,33 +65,42 @@ def test_orbit_gram_holds_the_whole_gram_matrix(inputs, name):
     np.testing.assert_allclose(cross.ntk, np.moveaxis(tiled.ntk[:, :3], 0, 1), atol=1e-13)
 
 
+def cnn(pools, readout, activation="relu"):
+    layers = tuple(ConvLayer(channels=3, average_pool=pool) for pool in pools)
+    return CnnModel(family="cnn", layers=layers, readout=readout, num_outputs=2, activation=activation)
+
+
 @pytest.mark.parametrize(
-    ("kernel_function", "shape", "readout"),
+    ("model", "shape", "side"),
     [
-        (mlp_kernel(3, "relu", 1.0, 0.1), (36,), "none"),
-        (cnn_kernel([1, 1], "flatten"), (8, 8, 1), "flatten"),
-        (cnn_kernel([1, 1], "mean"), (8, 8, 1), "mean"),
-        (cnn_kernel([1, 2], "mean", "erf"), (8, 8, 1), "mean"),
+        (MlpModel(family="mlp", width=5, depth=3, num_outputs=2, bias_std=0.1), (36,), 64),
+        (cnn([1, 1], "flatten"), (8, 8, 1), 64),
+        (cnn([1, 1], "mean"), (8, 8, 1), 4),
+        (cnn([1, 2], "mean", "erf"), (8, 8, 1), 4),
+        (cnn([2, 1], "flatten"), (8, 8, 1), 4),
     ],
 )
-def test_memory_estimate_bounds_what_the_compiler_allocates(kernel_function, shape, readout):
-    side = 4 if readout == "mean" else 64
+def test_memory_estimate_bounds_what_the_compiler_allocates(model, shape, side):
     operand = jax.ShapeDtypeStruct((side, *shape), np.float64)
-    allocated = kernel_function.lower(operand, operand).compile().memory_analysis().temp_size_in_bytes
-    estimate = floats_per_pair(shape, readout) * side**2 * 8
+    compiled = kernel_function(model, shape).lower(operand, operand).compile()
+    allocated = compiled.memory_analysis().temp_size_in_bytes
+    estimate = floats_per_pair(model, shape) * side**2 * 8
     assert estimate / 8 < allocated <= 1.1 * estimate
 
 
 def test_memory_check():
-    needed = require_memory(num_pairs=100**2, tile_size=10, floats_per_pair=50, available_bytes=10**6)
-    assert needed == 2 * 8 * 100**2 + 100 * 50 * 8
-    with pytest.raises(ResourceError, match="tiles of at most 45"):
-        require_memory(num_pairs=100**2, tile_size=100, floats_per_pair=50, available_bytes=10**6)
-    require_memory(num_pairs=100**2, tile_size=45, floats_per_pair=50, available_bytes=10**6)
+    kept = 2 * 8 * 100**2
+    needed = require_memory(kept, tile_size=10, floats_per_pair=50, available_bytes=10**6)
+    assert needed == kept + 100 * 50 * 8
+    with pytest.raises(
+        ResourceError, match=r"need 0\.00387 GiB, but 0\.000931 GiB .* tiles of at most 45"
+    ):
+        require_memory(kept, tile_size=100, floats_per_pair=50, available_bytes=10**6)
+    require_memory(kept, tile_size=45, floats_per_pair=50, available_bytes=10**6)
     with pytest.raises(ResourceError, match=r"at most 17\.7% of the samples"):
-        require_memory(num_pairs=1000**2, tile_size=1, floats_per_pair=50, available_bytes=10**6)
+        require_memory(2 * 8 * 1000**2, tile_size=1, floats_per_pair=50, available_bytes=10**6)
     with pytest.raises(ResourceError, match="not even one pair"):
-        require_memory(num_pairs=100, tile_size=1, floats_per_pair=10**6, available_bytes=10**6)
+        require_memory(2 * 8 * 100, tile_size=1, floats_per_pair=10**6, available_bytes=10**6)
 
 
 def test_what_has_no_kernel_is_refused():

@@ -193,18 +193,3 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
         return Kernels(*(jnp.mean(jnp.stack(arrays), axis=0) for arrays in zip(*terms, strict=True)))
 
     return kernel_function
-
-
-def floats_per_pair(input_shape: Sequence[int], readout: Literal["none", "flatten", "mean"]) -> int:
-    """Returns how many numbers one pair of inputs occupies at the peak of a kernel computation, measured on a CPU.
-
-    Args:
-        input_shape: [H, W, C] of an image or [D] of a vector.
-        readout: of the network; ``none`` for a fully connected one. Average pooling inside counts as ``mean``.
-    """
-    # NNGP, NTK and the temporaries of an elementwise nonlinearity or of a filter average.
-    copies = 10
-    if readout == "none":
-        return copies
-    num_pixels = int(np.prod(input_shape[:2]))
-    return copies * (num_pixels if readout == "flatten" else num_pixels**2)

@@ -6,9 +6,12 @@ by its first block row ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, and ``kappa[g, j
 leaves half of that to be computed.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -29,34 +32,41 @@ class GramMatrices(NamedTuple):
     ntk: Float[np.ndarray, "*pairs"]
 
 
+def physical_memory_bytes() -> int:
+    """Returns the machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def require_memory(
-    num_pairs: int, tile_size: int, floats_per_pair: int, available_bytes: int, itemsize: int = 8
+    kept_bytes: int, tile_size: int, floats_per_pair: int, available_bytes: int, itemsize: int = 8
 ) -> int:
-    """Returns the bytes that a tiled Gram computation needs at its peak.
+    """Returns the bytes that a computation with tiled Gram matrices needs at its peak.
 
     Args:
-        num_pairs: entries of all kernel arrays that are kept: N^2 for a Gram matrix, |G| N^2 for ``orbit_gram``.
+        kept_bytes: all that grows with the number of samples: Gram matrices and what is made of them.
         tile_size: side of a tile.
-        floats_per_pair: from ``emergent.kernels.architectures.floats_per_pair``.
+        floats_per_pair: from ``emergent.config.prediction_memory.floats_per_pair``.
         available_bytes: memory that the computation may use.
         itemsize: bytes of a number.
 
     Raises:
         ResourceError: it needs more than available; the message names the tile size that would fit, or how many
-            pairs would if the results alone are too large.
+            samples would if the results alone are too large.
     """
-    kept, working = 2 * num_pairs * itemsize, tile_size**2 * floats_per_pair * itemsize
-    if kept + working <= available_bytes:
-        return kept + working
-    need = f"a Gram matrix in tiles of {tile_size} needs {_gib(kept + working)} of {_gib(available_bytes)} available: "
-    fitting = int(np.sqrt(max(available_bytes - kept, 0) / (floats_per_pair * itemsize)))
+    working = tile_size**2 * floats_per_pair * itemsize
+    if kept_bytes + working <= available_bytes:
+        return kept_bytes + working
+    need = (
+        f"kernels in tiles of {tile_size} need {_gib(kept_bytes + working)}, but {_gib(available_bytes)} may be used: "
+    )
+    fitting = int(np.sqrt(max(available_bytes - kept_bytes, 0) / (floats_per_pair * itemsize)))
     if fitting >= 1:
         raise ResourceError(f"{need}use tiles of at most {fitting}.")
-    if available_bytes > kept:
+    if available_bytes > kept_bytes:
         raise ResourceError(f"{need}not even one pair of these inputs fits; use smaller images or readout 'flatten'.")
     # Samples enter quadratically; the group order is common to both sides.
-    share = np.sqrt(available_bytes / 2 / kept)
-    raise ResourceError(f"{need}the result alone takes {_gib(kept)}; use at most {share:.1%} of the samples.")
+    share = np.sqrt(available_bytes / 2 / kept_bytes)
+    raise ResourceError(f"{need}the results alone take {_gib(kept_bytes)}; use at most {share:.1%} of the samples.")
 
 
 def _gib(num_bytes: float) -> str:
@@ -126,6 +136,20 @@ def orbit_cross_gram(
     """Returns both kernels [T, G, N] between inputs and all copies of the base inputs."""
     kernels = [cross_gram(kernel_function, inputs, copies, tile_size) for copies in orbits]
     return GramMatrices(*(np.stack(arrays, axis=1) for arrays in zip(*kernels, strict=True)))
+
+
+def nngp_within(kernel_function: KernelFunction, sets: Float[np.ndarray, "T Q ..."]) -> Float[np.ndarray, "T Q Q"]:
+    """Returns the NNGP kernel within each of T sets of Q inputs, such as orbits, as float64 NumPy arrays.
+
+    All at once, in the memory of T Q^2 pairs: the sets are small, and one call for each would cost more than its work.
+    """
+    nngp = np.asarray(_vectorised(kernel_function)(sets), np.float64)
+    return (nngp + np.swapaxes(nngp, 1, 2)) / 2
+
+
+@cache
+def _vectorised(kernel_function: KernelFunction) -> Callable[[np.ndarray], jax.Array]:
+    return jax.jit(jax.vmap(lambda inputs: kernel_function(inputs, inputs).nngp))
 
 
 def _slices(num: int, tile_size: int) -> list[slice]:

@@ -19,6 +19,9 @@ from jaxtyping import Complex, Float
 
 from emergent.errors import ConfigError
 
+# Inputs that a group element leaves alone have copies that coincide. Then the kernel is singular, and rounding leaves
+# eigenvalues of either sign, about 1e-15 of the largest, where there should be zeros. Infinite time divides by
+# eigenvalues, so those are cut off, well above rounding. Finite times need no cut-off: zero has the limit eta t / n.
 RELATIVE_CUTOFF = 1e-12
 """Eigenvalues below this share of the largest one count as zero at infinite time (pseudo-inverse)."""
 
@@ -106,6 +109,11 @@ class Spectrum(NamedTuple):
         response = schedule.response(self.eigenvalues, self.num_points, self.cutoff)
         return (cross @ self.eigenvectors * response[None, :]) @ self.eigenvectors.conj().T
 
+    def solve(self, targets: np.ndarray, schedule: Schedule) -> np.ndarray:
+        """Returns Theta^-1 (1 - residual) Y, [n, K]: the weights of the training points in the mean prediction."""
+        response = schedule.response(self.eigenvalues, self.num_points, self.cutoff)
+        return self.eigenvectors @ (response[:, None] * (self.eigenvectors.conj().T @ targets))
+
 
 def diagonalise(ntk_train: Float[np.ndarray, "n n"], relative_cutoff: float = RELATIVE_CUTOFF) -> Spectrum:
     """Returns the eigendecomposition of the NTK on the training points.
@@ -128,7 +136,7 @@ def mean(
     spectrum: Spectrum, ntk_cross: Float[np.ndarray, "T n"], targets: Float[np.ndarray, "n K"], schedule: Schedule
 ) -> Float[np.ndarray, "T K"]:
     """Returns the mean output of the infinite ensemble, ``Theta(x, X) Theta^-1 (1 - residual) Y``; 0 at time 0."""
-    return spectrum.propagate(ntk_cross, schedule) @ targets
+    return ntk_cross @ spectrum.solve(targets, schedule)
 
 
 def covariance(

@@ -1,72 +1,118 @@
 """The infinitely wide ensemble at the training time of the finite ones, on the same samples and orbits.
 
+In: the training set with the actions of the group on inputs and targets, and test sets with the actions that make up
+their orbits. Out: mean and covariance at every point of every orbit, in float64. What the samples are (images, vectors)
+is known to their actions only.
+
 References:
     arXiv 2403.03103: mean and covariance of gradient flow under the NTK; here for the same number of discrete steps.
+    arXiv 2406.06504: the same for group convolutional networks.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
-from emergent.domains.samples import Samples
-from emergent.errors import ConfigError
-from emergent.groups.lattices import lattice_action
-from emergent.kernels.architectures import mlp_kernel
-from emergent.point_groups import FiniteGroup, group_from_name
+from emergent.config.prediction_memory import prediction_size
+from emergent.config.stages import PredictStage
+from emergent.domains.arrays import ArrayData, TestSamples
+from emergent.groups.actions import Action
+from emergent.kernels.gram import physical_memory_bytes, require_memory
+from emergent.kernels.registry import kernel_function
+from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule
-from emergent.prediction.regression import fit_infinite_ensemble
+from emergent.prediction.regression import OrbitPrediction, fit_infinite_ensemble
 from emergent.storage import Array
 
 
-def _orbits(maps: np.ndarray, group: FiniteGroup, side: int) -> np.ndarray:
-    """Returns [G, N, side * side] float64 of lattice functions [N, side * side]."""
-    flat = maps.reshape(len(maps), -1).astype(np.float64)
-    return np.moveaxis(flat[:, lattice_action(group, side)], 1, 0)
+@jax.jit
+def _moved(action: Any, values: jax.Array) -> jax.Array:
+    return action.orbit(values)
+
+
+def _orbit(action: Action, values: Any) -> Float[np.ndarray, "G N ..."]:
+    # Float64 before anything is moved: sums over neighbouring pixels would round to float32 otherwise.
+    return np.asarray(_moved(action, jnp.asarray(np.asarray(values, np.float64))), np.float64)
+
+
+def _regression_targets(targets: np.ndarray, num_outputs: int) -> Float[np.ndarray, "N K"]:
+    """Returns what the squared error compares outputs with: for integer labels one-hot vectors minus 1/K.
+
+    As in training (``emergent.training.step.half_squared_error``), but in float64.
+    """
+    if not np.issubdtype(targets.dtype, np.integer):
+        return targets
+    return np.eye(num_outputs)[targets] - 1 / num_outputs
 
 
 def infinite_predictions(
-    config: Mapping[str, Any], training: Samples, samples: Mapping[str, Samples]
-) -> dict[str, Array]:
-    """Returns mean [N, G, K] and the covariance of the energy per site over each orbit [N, G, G], set by set.
+    stage: PredictStage, training: ArrayData, sets: Mapping[str, TestSamples], memory_bytes: int | None = None
+) -> tuple[float, dict[str, OrbitPrediction]]:
+    """Returns the largest stable learning rate, and mean and covariance on the orbits of each test set by name.
 
     Args:
-        config: the stage ``kernel``.
-        training: base training samples with per-site targets; their orbits are formed here.
-        samples: evaluation sets by name.
+        stage: settings of the prediction.
+        training: base samples with targets and actions; their orbits are formed here.
+        sets: test sets by name.
+        memory_bytes: memory that may be used; None takes the machine's.
 
     Raises:
-        ConfigError: gradient descent diverges at the configured learning rate, or the data have no per-site targets.
+        ConfigError: gradient descent diverges at the configured learning rate, or the network has no kernel.
+        ResourceError: it would need more memory.
     """
-    if training.targets is None:
-        raise ConfigError("the kernel stage expects per-site targets; this data set has labels.")
-    side = config["data"]["shape"][0]
-    group = group_from_name(config["group"])
-    model = config["kernel"]["model"]
+    shape = training.inputs.shape[1:]
+    kernel = kernel_function(stage.model, shape)
+    largest = max((len(samples.inputs) for samples in sets.values()), default=0)
+    size = prediction_size(stage, shape, training.num_samples, largest)
+    require_memory(size.kept_bytes, size.tile_size, size.floats_per_pair, memory_bytes or physical_memory_bytes())
+    targets = _regression_targets(np.asarray(training.targets), stage.model.num_outputs)
     ensemble = fit_infinite_ensemble(
-        mlp_kernel(model["depth"], model["activation"], model["weight_std"], model["bias_std"]),
-        group,
-        _orbits(training.inputs, group, side),
-        _orbits(training.targets, group, side),
-        tile_size=config["kernel"]["tile_size"],
+        kernel,
+        group_from_name(stage.augmentation.group),
+        _orbit(training.on_inputs, training.inputs),
+        _orbit(training.on_targets, targets),
+        tile_size=stage.tile_size,
     )
-    schedule = Schedule(config["learning_rate"], config["num_steps"], discrete=True)
-    limit = ensemble.spectrum.max_learning_rate
-    arrays = {
-        "max_learning_rate": Array(
-            np.asarray(limit() if callable(limit) else limit), (), "1", "gradient descent diverges above it"
-        )
+    # With the full batch an epoch is one step. Steps and not time: near the largest stable rate gradient descent is not
+    # gradient flow.
+    schedule = Schedule(stage.train.learning_rate, stage.train.num_epochs, discrete=True)
+    predictions = {
+        name: ensemble.predict_orbits(_orbit(samples.orbit, samples.inputs), schedule) for name, samples in sets.items()
     }
-    for name, part in samples.items():
-        orbits = _orbits(part.inputs, group, side)
-        order, num, _ = orbits.shape
-        prediction = ensemble.predict(orbits.reshape(order * num, -1), schedule)
-        num_sites = prediction.mean.shape[1]
-        mean = np.swapaxes(prediction.mean.reshape(order, num, num_sites), 0, 1)
-        blocks = prediction.covariance.reshape(order, num, order, num)[:, np.arange(num), :, np.arange(num)]
-        arrays[f"{name}/mean"] = Array(mean, ("sample", "element", "site"), "1", "mean prediction")
-        # Sites are independent channels of equal variance, so their mean has 1 / num_sites of it.
-        arrays[f"{name}/energy_covariance"] = Array(
-            blocks / num_sites, ("sample", "element", "element2"), "1", "covariance of a member's energy per site"
-        )
+    return ensemble.spectrum.max_learning_rate, predictions
+
+
+def energy_covariance(prediction: OrbitPrediction) -> Float[np.ndarray, "N G G"]:
+    """Returns the covariance over each orbit of a member's mean over outputs: the energy per site.
+
+    Sites are independent channels of equal variance, so their mean has 1 / num_sites of it.
+    """
+    return prediction.covariance / prediction.mean.shape[2]
+
+
+def prediction_arrays(
+    stage: PredictStage, max_learning_rate: float, predictions: Mapping[str, OrbitPrediction]
+) -> dict[str, Array]:
+    """Returns what ``infinite_predictions`` found as arrays to be stored.
+
+    By set: ``mean`` [N, G, K]; and the covariance [N, G, G] over each orbit, for outputs per pixel that of their mean,
+    the energy per site (``energy_covariance``), for others that of any one output (``covariance``).
+    """
+    limit = np.asarray(max_learning_rate)
+    arrays = {"max_learning_rate": Array(limit, (), "1", "gradient descent diverges above it")}
+    per_pixel = stage.data.domain == "images" and stage.data.outputs == "pixels"
+    for name, prediction in predictions.items():
+        output = "site" if per_pixel else "output"
+        arrays[f"{name}/mean"] = Array(prediction.mean, ("sample", "element", output), "1", "mean prediction")
+        dims = ("sample", "element", "element2")
+        if per_pixel:
+            text = "covariance of a member's energy per site"
+            arrays[f"{name}/energy_covariance"] = Array(energy_covariance(prediction), dims, "1", text)
+        else:
+            text = "covariance of one output of a member, the same for all outputs, which are independent"
+            arrays[f"{name}/covariance"] = Array(prediction.covariance, dims, "1", text)
     return arrays

@@ -14,34 +14,56 @@ from typing import Any
 
 import pandas as pd
 
-from emergent.domains.samples import read_samples
+from emergent import storage
+from emergent.config.domains import DataSelection, ImageEvaluation, TestSet
+from emergent.config.stages import PredictStage
+from emergent.domains.images import test_samples, training_data
+from emergent.errors import ConfigError
 from emergent.metrics.energy import ENERGY_SCALES, energy_scale, gaussian_orbit_std
 from emergent.metrics.orbit import site_mean
-from emergent.prediction.infinite import infinite_predictions
+from emergent.prediction.infinite import energy_covariance, infinite_predictions
 
 SPLITS = ("train", "test", "ood")
 
 
-def readings_table(config: Mapping[str, Any], datasets: Mapping[str, Path]) -> pd.DataFrame:
+def readings_table(stage: PredictStage, datasets: Mapping[str, Path]) -> pd.DataFrame:
     """Returns one row per alternative data set, denominator rule and split.
 
     Args:
-        config: the stage ``kernel``; its ``kernel.readings`` names prepared data sets with splits train, test, ood.
+        stage: settings of the prediction; its ``readings`` name prepared data sets with splits train, test, ood.
         datasets: name to prepared file.
 
     Returns:
         Columns dataset, rule, data, members_orbit_std.
+
+    Raises:
+        ConfigError: the outputs are no numbers per pixel, whose mean is an energy.
     """
     rows: list[dict[str, Any]] = []
-    for name in config["kernel"]["readings"]:
-        samples = {split: read_samples(datasets[name], split) for split in SPLITS}
-        side = samples["train"].inputs.shape[1]
-        own = {**config, "data": {**config["data"], "shape": [side, side, 1]}}
-        arrays = infinite_predictions(own, samples["train"], samples)
-        for split in SPLITS:
-            energies = site_mean(arrays[f"{split}/mean"].values)[:, 0]
-            spread = gaussian_orbit_std(arrays[f"{split}/energy_covariance"].values).mean(0)
+    for name in stage.readings:
+        own = _reading(stage, name, datasets[name])
+        paths = {name: datasets[name]}
+        _, predictions = infinite_predictions(own, training_data(own, paths), test_samples(own, paths))
+        for split, prediction in predictions.items():
+            energies = site_mean(prediction.mean)[:, 0]
+            spread = gaussian_orbit_std(energy_covariance(prediction)).mean(0)
             for rule in ENERGY_SCALES:
                 value = float((spread / energy_scale(energies, rule)).mean())
                 rows.append({"dataset": name, "rule": rule, "data": split, "members_orbit_std": value})
     return pd.DataFrame(rows)
+
+
+def _reading(stage: PredictStage, dataset: str, path: Path) -> PredictStage:
+    """Returns the same prediction on another data set, whose lattice may be of another size."""
+    data = stage.data
+    if not isinstance(data, ImageEvaluation) or data.outputs != "pixels":
+        raise ConfigError("infinite_width.readings: the spread of energies needs data.outputs 'pixels'.")
+    with storage.open_file(path, "prepare") as file:
+        height, width = storage.read_array(file, f"{SPLITS[0]}/inputs").shape[1:3]
+    sections = {
+        "shape": (height, width, 1),
+        "train": DataSelection(dataset=dataset, split=SPLITS[0]),
+        "evaluate": {split: TestSet(dataset=dataset, split=split) for split in SPLITS},
+    }
+    model = stage.model.model_copy(update={"num_outputs": height * width})
+    return stage.model_copy(update={"data": data.model_copy(update=sections), "model": model})

@@ -7,11 +7,12 @@ covariance of its members. Nothing larger than |G| N x N is ever built.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from emergent.kernels.architectures import KernelFunction
-from emergent.kernels.gram import GramMatrices, cross_gram, gram, orbit_cross_gram, orbit_gram
+from emergent.kernels.gram import GramMatrices, cross_gram, gram, nngp_within, orbit_cross_gram, orbit_gram
 from emergent.point_groups import FiniteGroup
 from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule
 from emergent.prediction.symmetric_flow import (
@@ -37,6 +38,18 @@ class EnsemblePrediction(NamedTuple):
     def variance(self) -> Float[np.ndarray, " T"]:
         """Variance of a member's output at each point; divided by M it is that of an ensemble of M members."""
         return np.diagonal(self.covariance)
+
+
+class OrbitPrediction(NamedTuple):
+    """The same on the orbits of T samples, with covariances within each orbit only.
+
+    Attributes:
+        mean: [T, Q, K], the prediction of an infinite ensemble at the Q points of each orbit.
+        covariance: [T, Q, Q] between the points of an orbit, the same for each of the K channels.
+    """
+
+    mean: Float[np.ndarray, "T Q K"]
+    covariance: Float[np.ndarray, "T Q Q"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,35 @@ class InfiniteEnsemble:
             )
             for schedule in schedules
         ]
+
+    def predict_orbits(self, orbits: Float[np.ndarray, "Q T ..."], schedule: Schedule) -> OrbitPrediction:
+        """Returns mean and covariance on the orbits of T samples, a few samples at a time.
+
+        Kernels at all points of the orbits are computed, also where the group would give them: that predictions are
+        equivariant is a result and no assumption, and the orbits may be those of another group than that of training.
+        """
+        num_points, num = orbits.shape[:2]
+        # Pieces of equal size (the last one filled up with copies), so that kernels are compiled once.
+        size = min(max(1, self.tile_size // num_points), num)
+        mean = np.empty((num, num_points, self.targets.shape[2]))
+        covariance = np.empty((num, num_points, num_points))
+        for start in range(0, num, size):
+            chosen = np.minimum(np.arange(start, start + size), num - 1)
+            piece = np.moveaxis(orbits[:, chosen], 0, 1)
+            kept = slice(start, min(start + size, num))
+            part = self._predict_piece(np.ascontiguousarray(piece), schedule)
+            mean[kept], covariance[kept] = (values[: kept.stop - start] for values in part)
+        return OrbitPrediction(mean, covariance)
+
+    def _predict_piece(self, samples: Float[np.ndarray, "T Q ..."], schedule: Schedule) -> OrbitPrediction:
+        num, num_points = samples.shape[:2]
+        flat = samples.reshape(num * num_points, *samples.shape[2:])
+        cross = orbit_cross_gram(self.kernel_function, flat, self.orbits, self.tile_size)
+        prior = nngp_within(self.kernel_function, samples)
+        mean = mean_symmetric(self.spectrum, cross.ntk, self.targets, schedule)
+        nngp, ntk = (kernel.reshape(num, num_points, *kernel.shape[1:]) for kernel in cross)
+        covariance = covariance_symmetric(self.spectrum, self.kernels.nngp, nngp, prior, ntk, schedule)
+        return OrbitPrediction(mean.reshape(num, num_points, -1), covariance)
 
     def predict_mean(self, inputs: Float[np.ndarray, "T ..."], schedule: Schedule) -> Float[np.ndarray, "T K"]:
         """Returns only the mean [T, K], without the kernels that the covariance needs."""
@@ -118,7 +160,10 @@ def fit_infinite_ensemble(
         )
     if mean_only and not np.array_equal(targets, np.broadcast_to(targets[:1], targets.shape)):
         raise ValueError("mean_only needs invariant targets: targets[g] must be the same for all g.")
-    probe = kernel_function(orbits[0, :1], orbits[0, :1]).ntk
+    # Without x64 JAX silently computes in float32, whose rounding (1e-7 of the largest eigenvalue) exceeds the smallest
+    # eigenvalues of the NTK, which decide what is learned last.
+    operand = jax.ShapeDtypeStruct(orbits[0, :1].shape, jax.dtypes.canonicalize_dtype(orbits.dtype))
+    probe = jax.eval_shape(kernel_function, operand, operand).ntk
     if probe.dtype != np.float64:
         raise ValueError(f"kernels come out in {probe.dtype}; pass float64 inputs with x64 switched on in JAX.")
     kernels = orbit_gram(kernel_function, orbits, group, tile_size)

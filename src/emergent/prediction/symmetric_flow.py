@@ -68,8 +68,11 @@ def _distinct_representations(group: FiniteGroup) -> list[tuple[Representation, 
     characters: list[np.ndarray] = []
     for representation in irreps(group):
         character = np.trace(representation, axis1=1, axis2=2)
-        if np.abs(np.imag(representation)).max() < 1e-12:
-            result.append((np.real(representation), 1))
+        # The character decides, not the matrices: a representation that is its own conjugate may come in a complex
+        # basis, and would count twice.
+        if np.abs(np.imag(character)).max() < 1e-9:
+            is_real = np.abs(np.imag(representation)).max() < 1e-12
+            result.append((np.real(representation) if is_real else representation, 1))
         elif not any(np.allclose(character.conj(), other) for other in characters):
             result.append((representation, 2))
             characters.append(character)
@@ -78,7 +81,10 @@ def _distinct_representations(group: FiniteGroup) -> list[tuple[Representation, 
 
 def _block_matrix(kappa: Float[np.ndarray, "G N N"], representation: Representation) -> np.ndarray:
     size = representation.shape[1] * kappa.shape[1]
-    blocks = np.tensordot(representation, kappa, axes=(0, 0))
+    blocks = np.tensordot(np.real(representation), kappa, axes=(0, 0))
+    if np.iscomplexobj(representation):
+        # In two real products: a complex one would copy all of kappa as complex numbers.
+        blocks = blocks + 1j * np.tensordot(np.imag(representation), kappa, axes=(0, 0))
     matrix = blocks.transpose(0, 2, 1, 3).reshape(size, size)
     return (matrix + matrix.conj().T) / 2
 
@@ -129,25 +135,26 @@ def mean_symmetric(
     for block in spectrum.blocks:
         parts = zip(block.project_rows(ntk_cross), block.project(targets), strict=True)
         for rows, columns in parts:
-            result += block.weight * (block.spectrum.propagate(rows, schedule) @ columns).real
+            result += block.weight * (rows @ block.spectrum.solve(columns, schedule)).real
     return result
 
 
 def covariance_symmetric(
     spectrum: SymmetricSpectrum,
     nngp_orbit: Float[np.ndarray, "G N N"],
-    nngp_cross: Float[np.ndarray, "T G N"],
-    nngp_test: Float[np.ndarray, "T T"],
-    ntk_cross: Float[np.ndarray, "T G N"],
+    nngp_cross: Float[np.ndarray, "*sets T G N"],
+    nngp_test: Float[np.ndarray, "*sets T T"],
+    ntk_cross: Float[np.ndarray, "*sets T G N"],
     schedule: Schedule,
-) -> Float[np.ndarray, "T T"]:
+) -> Float[np.ndarray, "*sets T T"]:
     """Returns the covariance of a member's outputs between test points, equal for all channels; K at time 0.
 
     Args:
         spectrum: from ``diagonalise_symmetric``, with all representations.
         nngp_orbit: K(x_i, rho(g) x_j) of the training points.
-        nngp_cross: K(x, rho(g) x_j) between test and training points.
-        nngp_test: K between test points.
+        nngp_cross: K(x, rho(g) x_j) between test and training points. With leading axes there are many sets of T test
+            points, such as the orbits of many samples, and covariances within each set only.
+        nngp_test: K between test points, set by set.
         ntk_cross: Theta(x, rho(g) x_j) between test and training points.
         schedule: training time.
 
@@ -160,12 +167,19 @@ def covariance_symmetric(
             f"the covariance needs all representations: their squared dimensions add up to {components}, "
             f"expected |G| = {nngp_orbit.shape[0]}. Call diagonalise_symmetric without trivial_only."
         )
+    sets, training = nngp_test.shape[:-1], nngp_cross.shape[-2:]
+    all_ntk_rows, all_nngp_rows = ntk_cross.reshape(-1, *training), nngp_cross.reshape(-1, *training)
     result = nngp_test.copy()
     for block in spectrum.blocks:
         nngp_block = _block_matrix(nngp_orbit, block.representation)
-        for ntk_rows, nngp_rows in zip(block.project_rows(ntk_cross), block.project_rows(nngp_cross), strict=True):
-            weights = block.spectrum.propagate(ntk_rows, schedule)
-            mixed = weights @ nngp_rows.conj().T
-            change = weights @ nngp_block @ weights.conj().T - mixed - mixed.conj().T
-            result += block.weight * change.real
+        for ntk_rows, nngp_rows in zip(
+            block.project_rows(all_ntk_rows), block.project_rows(all_nngp_rows), strict=True
+        ):
+            # Products with N x N matrices go over all points at once, those between test points set by set.
+            flat = block.spectrum.propagate(ntk_rows, schedule)
+            weighted = (flat @ nngp_block).reshape(*sets, -1)
+            weights, conjugate = flat.reshape(*sets, -1), nngp_rows.conj().reshape(*sets, -1)
+            mixed = weights @ np.swapaxes(conjugate, -1, -2)
+            adjoint = np.swapaxes(mixed.conj(), -1, -2)
+            result += block.weight * (weighted @ np.swapaxes(weights.conj(), -1, -2) - mixed - adjoint).real
     return result

@@ -1,0 +1,66 @@
+"""The kernel of a network: settings class to kernel function, one line per architecture.
+
+Kernels have the semantics of the modules in ``emergent.models`` at infinite width: same activation, gains, pooling and
+readout. Where the two differ the kernel is refused (``emergent.config.infinite_width``). A new architecture is one
+function and one line in ``KERNELS``, and its family's name there.
+"""
+
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Any, cast
+
+from emergent.config.infinite_width import infinitely_wide, missing_kernel
+from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
+from emergent.errors import ConfigError
+from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.point_groups import group_from_name
+
+
+def _mlp(model: MlpModel) -> KernelFunction:
+    return mlp_kernel(model.depth, model.activation, model.weight_std, model.bias_std)
+
+
+def _cnn(model: CnnModel) -> KernelFunction:
+    return cnn_kernel(
+        [layer.average_pool for layer in model.layers],
+        model.readout,
+        model.activation,
+        model.weight_std,
+        model.bias_std,
+        strides=[layer.stride for layer in model.layers],
+        filter_size=model.filter_size,
+        num_hidden_dense=len(model.dense),
+    )
+
+
+def _gcnn(model: GcnnModel) -> KernelFunction:
+    return gcnn_kernel(group_from_name(model.group), _cnn(model))
+
+
+KERNELS: dict[type[NetworkModel], Callable[[Any], KernelFunction]] = {
+    MlpModel: _mlp,
+    CnnModel: _cnn,
+    GcnnModel: _gcnn,
+}
+
+
+def kernel_function(model: NetworkModel, shape: tuple[int, ...]) -> KernelFunction:
+    """Returns the kernel function of a network at infinite width.
+
+    Args:
+        model: settings of the network; its widths do not matter.
+        shape: of one input, [H, W, C] for images.
+
+    Raises:
+        ConfigError: the network has no kernel here, or one that would mean another network on inputs of this shape.
+    """
+    missing = missing_kernel(model, shape)
+    if missing is not None:
+        raise ConfigError(f"no infinite-width kernel: {missing}.")
+    return _made(type(model), cast(Hashable, infinitely_wide(model)))
+
+
+@cache
+def _made(family: type[NetworkModel], model: Hashable) -> KernelFunction:
+    # Kept, because every kernel function brings its own compiled programs.
+    return KERNELS[family](model)
