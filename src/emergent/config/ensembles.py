@@ -111,6 +111,8 @@ class EnsembleExperiment(StudyBase):
         """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
         where, shape = f"arms.{name}.infinite_width", getattr(self.data, "shape", ())
         require_infinite_width(where, arm.model, self.training_of(name), arm.augmentation, self.data.domain, shape)
+        if arm.infinite_width and arm.infinite_width.readings and getattr(self.data, "outputs", None) != "pixels":
+            raise ValueError(f"{where}.readings: the spread of energies needs data.outputs 'pixels'")
 
     def checkpoint_epochs(self) -> tuple[int, ...]:
         """Returns the epochs at which parameters are stored."""

@@ -20,6 +20,8 @@ from jaxtyping import Float
 from emergent.config.prediction_memory import prediction_size
 from emergent.config.stages import PredictStage
 from emergent.domains.arrays import ArrayData, TestSamples
+from emergent.domains.protocols import TrainingData
+from emergent.errors import ConfigError
 from emergent.groups.actions import Action
 from emergent.kernels.gram import physical_memory_bytes, require_memory
 from emergent.kernels.registry import kernel_function
@@ -50,7 +52,7 @@ def _regression_targets(targets: np.ndarray, num_outputs: int) -> Float[np.ndarr
 
 
 def infinite_predictions(
-    stage: PredictStage, training: ArrayData, sets: Mapping[str, TestSamples], memory_bytes: int | None = None
+    stage: PredictStage, training: TrainingData, sets: Mapping[str, TestSamples], memory_bytes: int | None = None
 ) -> tuple[float, dict[str, OrbitPrediction]]:
     """Returns the largest stable learning rate, and mean and covariance on the orbits of each test set by name.
 
@@ -61,9 +63,12 @@ def infinite_predictions(
         memory_bytes: memory that may be used; None takes the machine's.
 
     Raises:
-        ConfigError: gradient descent diverges at the configured learning rate, or the network has no kernel.
+        ConfigError: gradient descent diverges at the configured learning rate, the network has no kernel, or samples
+            are no fixed arrays.
         ResourceError: it would need more memory.
     """
+    if not isinstance(training, ArrayData):
+        raise ConfigError(f"data.domain: predictions need a fixed training set of arrays, found {stage.data.domain!r}.")
     shape = training.inputs.shape[1:]
     kernel = kernel_function(stage.model, shape)
     largest = max((len(samples.inputs) for samples in sets.values()), default=0)
