@@ -1,6 +1,5 @@
 """The ensemble engine: a member is the same network whatever its block, strategy, checkpoints or company."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from engine_tasks import CASES, IMAGES, NUM_SAMPLES, data, mlp_task, training
+from engine_tasks import CASES, IMAGES, NUM_SAMPLES, mlp_task, training
 from flax import traverse_util
 from jax.experimental.compilation_cache import compilation_cache
 
@@ -17,8 +16,8 @@ from emergent.errors import DataError
 from emergent.models.registry import build
 from emergent.prng import Purpose, member_key
 from emergent.training import engine, program
-from emergent.training.engine import BlockResult, train_block
-from emergent.training.step import MemberState, TrainingData
+from emergent.training.engine import BlockResult
+from emergent.training.step import MemberState
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,15 +41,13 @@ def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module", params=sorted(CASES))
 def case(request: pytest.FixtureRequest) -> tuple[str, BlockResult]:
     """Members 0..7 trained one after another."""
-    make_task, group = CASES[request.param]
-    return request.param, train_block(make_task(*range(8)), data(group), "members")
+    return request.param, CASES[request.param](*range(8)).train("members")
 
 
 def test_block_of_eight_equals_eight_blocks_of_one(case: tuple[str, BlockResult]) -> None:
     name, together = case
-    make_task, group = CASES[name]
     for member in range(8):
-        alone = train_block(make_task(member), data(group), "members")
+        alone = CASES[name](member).train("members")
         assert alone.epochs == together.epochs
         assert alone.losses.tobytes() == together.losses[:, [member]].tobytes()
         assert set(alone.parameters) == set(together.parameters)
@@ -61,8 +58,7 @@ def test_block_of_eight_equals_eight_blocks_of_one(case: tuple[str, BlockResult]
 
 def test_vectorised_block_gives_the_same_members(case: tuple[str, BlockResult]) -> None:
     name, expected = case
-    make_task, group = CASES[name]
-    found = train_block(make_task(*range(8)), data(group), "block")
+    found = CASES[name](*range(8)).train("block")
     assert found.epochs == expected.epochs
     np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-5, atol=1e-6)
     for key, value in expected.parameters.items():
@@ -72,8 +68,8 @@ def test_vectorised_block_gives_the_same_members(case: tuple[str, BlockResult]) 
 
 def test_members_differ_and_learn(case: tuple[str, BlockResult]) -> None:
     name, result = case
-    task = CASES[name][0](*range(8))
-    assert result.epochs == task.training.checkpoint_epochs()
+    stage = CASES[name](*range(8)).stage
+    assert result.epochs == stage.train.checkpoint_epochs()
     for value in result.parameters.values():
         assert value.shape[:2] == (3, 8)
         assert len(np.unique(value.reshape(3, 8, -1)[:, :, 0], axis=1)[0]) == 8
@@ -84,11 +80,11 @@ def test_members_differ_and_learn(case: tuple[str, BlockResult]) -> None:
 
 
 def test_members_start_from_their_own_keys() -> None:
-    task = mlp_task(5, training=training(num_epochs=1, checkpoint_every=1))
-    result = train_block(task, data("C4"), "members")
+    task = mlp_task(5, train=training(num_epochs=1, checkpoint_every=1))
+    result, stage = task.train("members"), task.stage
     with jax.threefry_partitionable(True):
-        key = member_key(task.seed, task.experiment, task.initialisation, 5, "initialise")
-        expected = jax.jit(build(task.model).init)(key, IMAGES[:1])
+        key = member_key(stage.seed, stage.experiment, stage.initialisation, 5, "initialise")
+        expected = jax.jit(build(stage.model).init)(key, IMAGES[:1])
     for name, value in traverse_util.flatten_dict(expected, sep="/").items():
         np.testing.assert_allclose(result.parameters[name][0, 0], value, rtol=1e-6, atol=1e-7)
 
@@ -96,10 +92,9 @@ def test_members_start_from_their_own_keys() -> None:
 def test_checkpoint_holds_what_training_until_then_gives(case: tuple[str, BlockResult]) -> None:
     """Not a view of buffers that later steps overwrite."""
     name, longer = case
-    make_task, group = CASES[name]
-    task = make_task(2)
-    short = training(**task.training.model_dump() | {"num_epochs": longer.epochs[1], "checkpoint_every": None})
-    result = train_block(dataclasses.replace(task, training=short), data(group), "members")
+    task = CASES[name](2)
+    short = training(**task.stage.train.model_dump() | {"num_epochs": longer.epochs[1], "checkpoint_every": None})
+    result = task.with_training(short).train("members")
     assert result.epochs == (longer.epochs[1],)
     for key, value in result.parameters.items():
         np.testing.assert_allclose(value[0, 0], longer.parameters[key][1, 2], rtol=1e-6, atol=1e-7)
@@ -114,8 +109,7 @@ def test_keys_belong_to_seed_experiment_arm_and_shared_initialisation(monkeypatc
 
     monkeypatch.setattr(program, "member_key", recorded)
     settings = training(num_epochs=1, checkpoint_every=1, batch_size=5)
-    task = mlp_task(3, seed=11, arm="one", initialisation="shared", training=settings)
-    train_block(task, data("C1"), "members")
+    mlp_task(3, group="C1", seed=11, arm="one", initialisation="shared", train=settings).train("members")
     assert asked == {
         (11, "tiny", "shared", "initialise"),
         (11, "tiny", "one", "order"),
@@ -127,7 +121,7 @@ def test_keys_belong_to_seed_experiment_arm_and_shared_initialisation(monkeypatc
 def test_divergence_names_member_arm_and_epoch(strategy: engine.Strategy) -> None:
     huge = training(learning_rate=1e20, num_epochs=40, checkpoint_every=10)
     with pytest.raises(DataError, match=r"member 5 of arm mlp: the training loss is (nan|inf) in epoch 10") as caught:
-        train_block(mlp_task(5, 6, training=huge), data("C1"), strategy)
+        mlp_task(5, 6, group="C1", train=huge).train(strategy)
     assert "nothing was written" in str(caught.value)
     assert "Lower train.learning_rate (1e+20)" in str(caught.value)
 
@@ -135,14 +129,14 @@ def test_divergence_names_member_arm_and_epoch(strategy: engine.Strategy) -> Non
 def test_divergence_is_found_in_the_epoch_in_which_it_happens() -> None:
     huge = training(learning_rate=1e20, num_epochs=3, checkpoint_every=3, batch_size=2)
     with pytest.raises(DataError, match=r"member 7 .* in epoch 1;"):
-        train_block(mlp_task(7, training=huge), data("C1"), "members")
+        mlp_task(7, group="C1", train=huge).train("members")
 
 
 def test_batch_larger_than_the_data() -> None:
     exact = training(batch_size=NUM_SAMPLES, num_epochs=1, checkpoint_every=1)
-    train_block(mlp_task(0, training=exact), data("C1"), "members")
+    mlp_task(0, group="C1", train=exact).train("members")
     with pytest.raises(DataError, match="batch_size 11 exceeds the 10 training samples"):
-        train_block(mlp_task(0, training=exact.model_copy(update={"batch_size": 11})), data("C1"), "members")
+        mlp_task(0, group="C1", train=exact.model_copy(update={"batch_size": 11})).train("members")
 
 
 @pytest.mark.parametrize(
@@ -159,9 +153,9 @@ def test_every_checkpoint_of_full_batch_training_is_stored(
 ) -> None:
     monkeypatch.setattr(program, "FULL_BATCH_CHUNK", 2)
     done: list[int] = []
-    task = mlp_task(0, 1, training=training(num_epochs=num_epochs, checkpoint_every=every))
-    result = train_block(task, data("C1"), "members", done.append)
-    assert result.epochs == task.training.checkpoint_epochs()
+    task = mlp_task(0, 1, group="C1", train=training(num_epochs=num_epochs, checkpoint_every=every))
+    result = task.train("members", done.append)
+    assert result.epochs == task.stage.train.checkpoint_epochs()
     assert {len(value) for value in result.parameters.values()} == {len(result.epochs)}
     assert sum(done) == 2 * num_epochs
 
@@ -171,18 +165,22 @@ def test_every_epoch_visits_samples_once_in_an_order_of_its_own(monkeypatch: pyt
 
     def count(*arguments: Any) -> Any:
         def step(
-            state: MemberState, indices: jax.Array, key: jax.Array, data: TrainingData
-        ) -> tuple[MemberState, jax.Array]:
+            state: MemberState, held: Any, indices: jax.Array, key: jax.Array, data: Any
+        ) -> tuple[MemberState, jax.Array, None]:
             layers = state.parameters["params"]
             visited = layers["Dense_1"]["kernel"].at[indices, 0].add(1)
-            return MemberState({"params": layers | {"Dense_1": {"kernel": visited}}}, state.optimiser), jnp.zeros(())
+            return (
+                MemberState({"params": layers | {"Dense_1": {"kernel": visited}}}, state.optimiser),
+                jnp.zeros(()),
+                None,
+            )
 
         return step
 
     monkeypatch.setattr(program, "make_step", count)
     model = MlpModel(family="mlp", width=NUM_SAMPLES, num_outputs=1)
     settings = training(batch_size=3, num_epochs=4, checkpoint_every=1)
-    result = train_block(mlp_task(0, 1, 2, model=model, training=settings), data("C1"), "members")
+    result = mlp_task(0, 1, 2, group="C1", model=model, train=settings).train("members")
     visits = np.diff(result.parameters["params/Dense_1/kernel"][..., 0], axis=0)  # E M N
     visits = np.rint(visits).astype(int)
     # Three batches of three: nine of the ten samples, each once.

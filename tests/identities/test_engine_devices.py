@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from engine_tasks import CASES, NUM_SAMPLES, data, mlp_task
+from engine_tasks import CASES, NUM_SAMPLES, mlp_task
 
 from emergent.training import engine
-from emergent.training.engine import train_block
-from emergent.training.program import Program, segments
+from emergent.training.program import Program, member_keys, segments
 
 
 def test_strategy_of_this_machine() -> None:
@@ -22,17 +21,17 @@ def test_strategy_of_this_machine() -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_program_for_accelerators_needs_nothing_that_only_a_cpu_has(name: str) -> None:
     """Lowers the steps of a block for CUDA, for which no GPU is needed, and looks for calls into host libraries."""
-    make_task, group = CASES[name]
-    task, resident = make_task(0, 1), data(group)
-    block = Program(task, NUM_SAMPLES, vectorised=True)
-    members = jnp.asarray(task.members)
+    task = CASES[name](0, 1)
+    settings = task.stage.train
+    block = Program(settings, engine.network_learner(task.stage, task.data), NUM_SAMPLES, vectorised=True)
     with jax.threefry_partitionable(True):
-        state = jax.eval_shape(block.initialise, members, resident.inputs[:1])
+        keys = member_keys(task.stage, jnp.asarray(task.members))
+        state, held = jax.eval_shape(block.initialise, keys.initialise, task.data.example(), None)
         batches = None
-        if task.training.batch_size is not None:
-            batches = jax.eval_shape(block._compiled_order, members, jnp.asarray(0))
-        steps = jnp.arange(segments(task.training, NUM_SAMPLES)[0].num_steps)
-        traced = block._compiled_steps.trace(state, members, steps, batches, resident)
+        if settings.batch_size is not None:
+            batches, _ = jax.eval_shape(block._compiled_order, keys.order, jnp.asarray(0))
+        steps = jnp.arange(segments(settings, NUM_SAMPLES)[0].num_steps)
+        traced = block._compiled_steps.trace(state, held, keys.augment, steps, batches, task.data)
         program = traced.lower(lowering_platforms=("cuda",)).as_text()
     # Members and steps are axes and one loop of a single program.
     assert program.count("stablehlo.while") == 1
@@ -42,9 +41,9 @@ def test_the_program_for_accelerators_needs_nothing_that_only_a_cpu_has(name: st
 def test_members_in_flight_fill_the_memory_and_no_more() -> None:
     """The limit of a device decides how many members of a block train at a time; at least one does."""
     some = mlp_task(*range(7))
-    everything = engine.members_in_flight(some, data("C4"), None)
+    everything = engine.members_in_flight(some.stage, some.data, 7, None)
     assert everything == 7
-    counts = [engine.members_in_flight(some, data("C4"), limit) for limit in (1, 20_000, 60_000, 10**9)]
+    counts = [engine.members_in_flight(some.stage, some.data, 7, limit) for limit in (1, 20_000, 40_000, 10**9)]
     assert counts[0] == 1 and counts[-1] == 7 and counts == sorted(counts) and len(set(counts)) > 2
 
 
@@ -73,9 +72,9 @@ def test_groups_share_devices_evenly_and_fit_into_each(
 def test_small_memory_changes_no_member(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that trains in several parts holds the same members."""
     some = mlp_task(*range(5))
-    whole = train_block(some, data("C4"), "block")
+    whole = some.train("block")
     monkeypatch.setattr(engine, "members_in_flight", lambda *_: 2)
-    parts = train_block(some, data("C4"), "block")
+    parts = some.train("block")
     for name, values in whole.parameters.items():
         np.testing.assert_allclose(parts.parameters[name], values, rtol=1e-5, atol=1e-6)
 
@@ -84,10 +83,9 @@ TWO_DEVICES = """
 import jax, numpy as np, sys
 jax.config.update("jax_num_cpu_devices", 2)
 sys.path.insert(0, {folder!r})
-from engine_tasks import data, mlp_task
-from emergent.training.engine import train_block
+from engine_tasks import mlp_task
 assert len(jax.devices()) == 2
-result = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
+result = mlp_task(0, 1, 2, 3).train("block")
 np.savez({output!r}, **{{name.replace("/", "."): value for name, value in result.parameters.items()}})
 """
 
@@ -97,7 +95,7 @@ def test_members_are_split_over_devices(tmp_path: Path) -> None:
     output = tmp_path / "two.npz"
     script = TWO_DEVICES.format(folder=str(Path(__file__).parent), output=str(output))
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
-    alone = train_block(mlp_task(0, 1, 2, 3), data("C4"), "block")
+    alone = mlp_task(0, 1, 2, 3).train("block")
     with np.load(output) as split:
         for name, values in alone.parameters.items():
             np.testing.assert_allclose(split[name.replace("/", ".")], values, rtol=1e-5, atol=1e-6)

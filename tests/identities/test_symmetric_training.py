@@ -5,22 +5,33 @@ outputs the last layer's along the output sites. Then f_g(x) = g f(g^-1 x) at ev
 equivariant, for any width and any number of steps: the mechanism behind emergent equivariance, without a limit.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from emergent.config.models import MlpModel
+from emergent.domains.arrays import ArrayData
+from emergent.groups.actions import PixelAction, TrivialAction
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
 from emergent.models.registry import build
 from emergent.point_groups import group_from_name
-from emergent.training.step import MemberState, TrainingData, augment_full, augment_random, make_optimiser, make_step
+from emergent.training.step import MemberState, make_optimiser, make_step, network_gradient
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 SIDE, WIDTH, NUM_SAMPLES, NUM_STEPS = 3, 12, 6, 20
 NUM_SITES = SIDE * SIDE
+
+
+def training_set(inputs: np.ndarray, targets: np.ndarray, group: str, mode: Any) -> ArrayData:
+    """Images or maps with labels, or with one number per site."""
+    action = image_action(group_from_name(group), SIDE, SIDE)
+    on_targets = PixelAction(action) if targets.ndim == 2 else TrivialAction(action.order)
+    return ArrayData(jnp.asarray(inputs), jnp.asarray(targets), action, on_targets, mode)
 
 
 def train_orbit(
@@ -33,9 +44,7 @@ def train_orbit(
     moves = lattice_action(group_from_name(orbit_name), SIDE)
     images = generator.normal(size=(NUM_SAMPLES, SIDE, SIDE, 1))
     targets = generator.normal(size=(NUM_SAMPLES, NUM_SITES)) if equivariant else np.arange(6, dtype=np.int32) % 4
-    data = TrainingData(
-        jnp.asarray(images), jnp.asarray(targets), image_action(group_from_name(augmentation_name), SIDE, SIDE)
-    )
+    data = training_set(images, targets, augmentation_name, "full")
     module = build(MlpModel(family="mlp", width=WIDTH, depth=2, num_outputs=num_outputs, activation="tanh"))
     weights = [generator.normal(size=shape) for shape in ((NUM_SITES, WIDTH), (WIDTH, WIDTH), (WIDTH, num_outputs))]
     optimiser = make_optimiser(optimiser_name, rate)
@@ -45,7 +54,7 @@ def train_orbit(
         parameters = {"params": {f"Dense_{i}": {"kernel": jnp.asarray(w)} for i, w in enumerate(moved)}}
         states.append(MemberState(parameters, optimiser.init(parameters)))
     members = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    step = jax.jit(jax.vmap(make_step(module, optimiser, loss, "full"), (0, None, None, None)))
+    step = jax.jit(jax.vmap(make_step(network_gradient(module, loss), optimiser), (0, None, None, None, None)))
     apply = jax.jit(jax.vmap(module.apply, (0, None)))
 
     # Test inputs and all their rotated copies.
@@ -53,7 +62,7 @@ def train_orbit(
     inputs = jnp.asarray(np.moveaxis(fresh[:, moves], 1, 0).reshape(-1, SIDE, SIDE, 1))
     outputs = [apply(members.parameters, inputs)]
     for _ in range(NUM_STEPS):
-        members, _ = step(members, None, jax.random.key(0), data)
+        members, _, _ = step(members, (), None, jax.random.key(0), data)
         outputs.append(apply(members.parameters, inputs))
     stacked = np.stack(outputs)
     assert stacked.dtype == np.float64
@@ -103,27 +112,24 @@ def test_without_augmentation_the_mean_is_not_equivariant() -> None:
 def test_random_augmentation_moves_inputs_and_site_targets_alike() -> None:
     generator = np.random.default_rng(0)
     maps = generator.normal(size=(400, SIDE, SIDE, 1))
-    data = TrainingData(
-        jnp.asarray(maps), jnp.asarray(maps.reshape(400, -1)), image_action(group_from_name("C4"), 3, 3)
-    )
-    moved, targets = augment_random(data, data.inputs, data.targets, jax.random.key(1))
+    data = training_set(maps, maps.reshape(400, -1), "C4", "random")
+    moved, targets = data.batch(None, jax.random.key(1))
     np.testing.assert_array_equal(np.asarray(moved).reshape(400, -1), targets)
     copies = np.stack([np.rot90(maps, turns, axes=(1, 2)) for turns in range(4)])
     same = (copies == np.asarray(moved)).all((2, 3, 4))
     assert (same.sum(0) == 1).all()
     # Each of the four with probability 1/4: binomial standard deviation sqrt(400 x 3/16) = 8.7.
     assert np.abs(same.sum(1) - 100).max() < 4 * 8.7
-    other, _ = augment_random(data, data.inputs, data.targets, jax.random.key(2))
+    other, _ = data.batch(None, jax.random.key(2))
     assert (np.asarray(other) != np.asarray(moved)).any()
 
 
 def test_full_augmentation_is_the_whole_orbit_with_its_targets() -> None:
     maps = np.random.default_rng(0).normal(size=(2, SIDE, SIDE, 1))
-    labels = jnp.asarray([3, 1], jnp.int32)
-    data = TrainingData(jnp.asarray(maps), labels, image_action(group_from_name("C4"), 3, 3))
-    moved, targets = augment_full(data, data.inputs, labels, jax.random.key(0))
+    labels = np.asarray([3, 1], np.int32)
+    moved, targets = training_set(maps, labels, "C4", "full").batch(None, jax.random.key(0))
     expected = np.concatenate([np.rot90(maps, turns, axes=(1, 2)) for turns in range(4)])
     np.testing.assert_array_equal(moved, expected)
     np.testing.assert_array_equal(targets, [3, 1] * 4)
-    moved, sites = augment_full(data, data.inputs, jnp.asarray(maps.reshape(2, -1)), jax.random.key(0))
+    moved, sites = training_set(maps, maps.reshape(2, -1), "C4", "full").batch(None, jax.random.key(0))
     np.testing.assert_array_equal(sites, expected.reshape(8, -1))
