@@ -1,5 +1,6 @@
-"""Small synthetic evaluations for the tests of summaries: pools whose networks have given outputs."""
+"""Small synthetic evaluations for the tests of summaries: blocks whose networks have given outputs."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,72 +9,124 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
-from emergent.evaluation.orbits import evaluate_set
-from emergent.statistics.ensembles import runs_in_block
+from emergent.config.kinds import KINDS
+from emergent.config.stages import ArmFacts, DataFacts, SummaryStage
+from emergent.metrics.output_actions import OutputAction
+from emergent.metrics.registry import MEMBER_METRICS
+from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
-from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import COLUMNS
-from emergent.summaries.registry import POOL_SUMMARIES
+from emergent.summaries.registry import SUMMARIES
 
 EPOCHS = np.array([0, 1, 2])
-DATA = {
-    "digits": {"role": "in", "primary": True, "dataset": "digits"},
-    "fields": {"role": "ood", "primary": True, "dataset": "gaussian_fields_8"},
+DATA = {"digits": ("in", "digits"), "fields": ("ood", "gaussian_fields_8")}
+METRICS = {
+    "ensemble_distance": ("orbit_same_predictions", "correct"),
+    "equivariance": ("orbit_mse", "equivariance_error"),
+    "orbit_divergence": ("orbit_same_predictions", "symmetric_kl", "correct", "cross_entropy"),
+    "orbit_same_prediction": ("orbit_same_predictions", "correct"),
+    "orbit_spread": ("orbit_std",),
+    "rotation_divergence": (),
 }
 
 
-def make_pool(
+def data_facts(name: str, role: str, dataset: str, primary: bool = True) -> DataFacts:
+    nothing = dict.fromkeys(("label", "condition_of", "condition", "interpolation", "fill"))
+    return DataFacts(name=name, role=role, dataset=dataset, primary=primary, **nothing)
+
+
+def settings_of(
+    kind: str,
+    arms: Mapping[str, Mapping[str, Any]],
+    num: int,
+    data: Mapping[str, tuple[str, str]] | None = None,
+    **options: Any,
+) -> Any:
+    """Settings of a summary; ``arms`` are fields of ``ArmFacts`` by name, ``data`` role and data set by name."""
+    sizes = {}
+    if kind != "rotation_divergence":
+        sizes = {"max_ensembles": 50, "reference_ensemble_size": max(options["ensemble_sizes"])}
+    return KINDS[kind].summary(
+        experiment="case",
+        seed=3,
+        kind=kind,
+        title="A case",
+        label="case",
+        num_members=num,
+        arms=tuple(ArmFacts(name=name, label=name, **facts) for name, facts in arms.items()),
+        data=tuple(data_facts(name, *facts) for name, facts in (DATA if data is None else data).items()),
+        **sizes | options,
+    )
+
+
+def evaluated(
+    outputs: np.ndarray,
+    first: int,
+    labels: np.ndarray | None,
+    metrics: Sequence[str],
+    runs: Sequence[Run],
+    kept: Sequence[int] = (),
+    action: OutputAction | None = None,
+) -> dict[str, Array]:
+    """What an evaluation stores of members with outputs [E, M, N, G, K] on one set.
+
+    Args:
+        outputs: of the members of one block.
+        first: index of the block's first member.
+        labels: of the samples.
+        metrics: names; those that need labels are left out where there are none.
+        runs: ranges of members whose outputs are summed.
+        kept: positions of the checkpoints at which outputs are kept.
+        action: on outputs.
+    """
+    outputs = outputs.astype(np.float32)
+    by_member = np.swapaxes(outputs, 0, 1)
+    arrays = {}
+    for name in metrics:
+        metric = MEMBER_METRICS[name]
+        if labels is not None or not metric.needs_labels:
+            values = [[metric(part, labels, action) for part in member] for member in by_member]
+            arrays[f"metric/{name}"] = Array(np.array(values), ("member", "epoch", "sample"))
+    sums = [outputs[:, start - first : stop - first].sum(1) for start, stop in runs]
+    shape = (len(runs), len(outputs), *outputs.shape[2:])
+    arrays["sums"] = Array(np.array(sums, np.float32).reshape(shape), ("run", "epoch", "sample", "element", "output"))
+    arrays["runs"] = Array(np.array(runs, int).reshape(-1, 2), ("run", "bound"))
+    if kept:
+        dims = ("member", "output_epoch", "sample", "element", "output")
+        arrays["outputs"] = Array(by_member[:, list(kept)], dims)
+        arrays["output_epochs"] = Array(EPOCHS[list(kept)], ("output_epoch",))
+    if labels is not None:
+        arrays["labels"] = Array(labels, ("sample",))
+    return arrays
+
+
+def write_blocks(
     folder: Path,
     arm: str,
-    outputs: dict[str, np.ndarray],
-    labels: dict[str, np.ndarray],
-    settings: dict[str, Any],
+    outputs: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    settings: SummaryStage,
     num_blocks: int = 2,
-) -> MemberPool:
-    """A pool in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set."""
-    num = settings["num_members"]
-    metrics = ("orbit_std",) if settings["kind"] == "ising" else ("orbit_same_predictions",)
-    if settings["kind"] == "orbit_divergence":
-        metrics = ("orbit_same_predictions", "symmetric_kl")
+    action: OutputAction | None = None,
+) -> list[Path]:
+    """Files of an arm in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set."""
+    num, kind = settings.num_members, settings.kind
+    resampled = hasattr(settings, "bootstrap")
     paths = []
     borders = [num * block // num_blocks for block in range(num_blocks + 1)]
     for first, stop in pairwise(borders):
         arrays = {"members": Array(np.arange(first, stop), ("member",)), "epochs": Array(EPOCHS, ("epoch",))}
+        runs = runs_in_block(
+            getattr(settings, "ensemble_sizes", ()), getattr(settings, "max_ensembles", 1), first, stop
+        )
+        runs += [(first, stop)] if kind == "orbit_divergence" else []
         for data, values in outputs.items():
-            part = evaluate_set(
-                lambda parameters: parameters["outputs"],
-                {"outputs": values[:, first:stop].astype(np.float32)},
-                tuple(range(first, stop)),
-                labels.get(data),
-                metrics + (("correct", "cross_entropy") if data in labels else ()),
-                runs_in_block(tuple(settings["ensemble_sizes"]), settings["max_ensembles"], first, stop)
-                + ([(first, stop)] if settings["kind"] == "orbit_divergence" else []),
-                (2,) if settings["kind"] == "orbit_divergence" else (),
-            )
-            if settings["kind"] == "orbit_divergence":
-                part["output_epochs"] = Array(EPOCHS[2:], ("output_epoch",))
-            arrays |= {f"{data}/{name}": value for name, value in part.items()}
-            if data in labels:
-                arrays[f"{data}/labels"] = Array(labels[data], ("sample",))
+            kept = (2,) if resampled else ()
+            own = evaluated(values[:, first:stop], first, labels.get(data), METRICS[kind], runs, kept, action)
+            arrays |= {f"{data}/{name}": value for name, value in own.items()}
         paths.append(folder / arm / f"members_{first:04d}-{stop - 1:04d}.h5")
         storage.write(paths[-1], stage="evaluate", attributes={}, arrays=arrays)
-    return MemberPool(paths, num)
-
-
-def settings_of(kind: str, arms: dict[str, str], num: int, sizes: list[int], **options: Any) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "arms": arms,
-        "arm_order": list(arms),
-        "widths": dict.fromkeys(arms, 0),
-        "data": DATA,
-        "data_order": list(DATA),
-        "num_members": num,
-        "ensemble_sizes": sizes,
-        "max_ensembles": 50,
-        "reference_ensemble_size": max(sizes),
-        "energy_scale": None,
-    } | options
+    return paths
 
 
 def stored(tables: dict[str, pd.DataFrame], folder: Path) -> dict[str, pd.DataFrame]:
@@ -89,5 +142,7 @@ def values_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return tables["quantities"].set_index("name")
 
 
-def summarise(settings: dict[str, Any], pools: dict[str, MemberPool], kernel: Path | None) -> dict[str, pd.DataFrame]:
-    return POOL_SUMMARIES[settings["kind"]](settings, pools, kernel)
+def summarise(
+    settings: SummaryStage, blocks: Mapping[str, list[Path]], predictions: Mapping[str, Path] | None = None
+) -> dict[str, pd.DataFrame]:
+    return SUMMARIES[settings.kind](settings, blocks, predictions or {})

@@ -1,35 +1,43 @@
 """Summary of orbit divergences, from two synthetic arms of which one is more symmetric."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from summary_cases import DATA, make_pool, settings_of, stored, summarise, values_of
+from summary_cases import DATA, settings_of, stored, summarise, values_of, write_blocks
 
+from emergent.config.evaluation import Bootstrap
+from emergent.config.questions import DivergenceSummary
 from emergent.summaries.divergence import _block_errors
+from emergent.summaries.pool import MemberPool
 
 
-def divergence_settings(num: int) -> dict[str, Any]:
-    settings = settings_of("orbit_divergence", {"sym": "C4", "asym": "C4"}, num, [5])
-    return settings | {"seed": 3, "bootstrap": {"sizes": [2, 5, 10], "num": 6, "epochs": [2]}}
+def divergence_settings(num: int, published_pool: int = 1000) -> DivergenceSummary:
+    facts = {"group": "C4", "order": 4}
+    bootstrap = Bootstrap(sizes=(2, 5, 10), num=6, epochs=(2,), published_pool=published_pool)
+    arms = {"sym": facts, "asym": facts | {"compare_to": "sym"}}
+    return settings_of("orbit_divergence", arms, num, ensemble_sizes=(5,), bootstrap=bootstrap)
 
 
-@pytest.fixture
-def divergence_tables(tmp_path: Path) -> dict[str, pd.DataFrame]:
+def divergence_blocks(settings: DivergenceSummary, folder: Path) -> dict[str, list[Path]]:
     """Members are an invariant mean plus noise; those of ``asym`` have a common part that is not invariant."""
-    settings = divergence_settings(20)
     generator = np.random.default_rng(0)
     labels = {"digits": np.arange(6, dtype=np.int32) % 3}
-    pools = {}
+    blocks = {}
     for arm, common in (("sym", 0.0), ("asym", 0.7)):
         outputs = {}
         for data in DATA:
             mean = 2 * generator.normal(size=(1, 1, 6, 1, 3)) + common * generator.normal(size=(1, 1, 6, 4, 3))
             outputs[data] = mean + generator.normal(size=(3, 20, 6, 4, 3))
-        pools[arm] = make_pool(tmp_path, arm, outputs, labels, settings)
-    return stored(summarise(settings, pools, None), tmp_path)
+        blocks[arm] = write_blocks(folder, arm, outputs, labels, settings)
+    return blocks
+
+
+@pytest.fixture
+def divergence_tables(tmp_path: Path) -> dict[str, pd.DataFrame]:
+    settings = divergence_settings(20)
+    return stored(summarise(settings, divergence_blocks(settings, tmp_path)), tmp_path)
 
 
 def test_divergence_tables(divergence_tables: dict[str, pd.DataFrame]) -> None:
@@ -67,6 +75,25 @@ def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> No
     assert not values.index.str.match("(floor|osp|divergence)_difference/sym/").any()
 
 
+def test_estimators_and_the_size_of_the_published_pool(tmp_path: Path) -> None:
+    """In a pool as large as the published one numbers are those of drawn ensembles, in a smaller one of disjoint."""
+    found = {}
+    for published in (20, 21):
+        settings = divergence_settings(20, published)
+        found[published] = values_of(summarise(settings, divergence_blocks(settings, tmp_path / str(published))))
+    words = {"floor": "fit", "slope": "fit", "gap_floor": "unbiased", "pool_osp": "pool", "members_loss": "mean"}
+    for published, words_of_sizes in ((20, "drawn ensembles"), (21, "disjoint ensembles")):
+        estimators = found[published].estimator
+        for name, estimator in estimators.items():
+            kind = str(name).split("/")[0]
+            assert estimator == words.get(kind, estimator), name
+            if kind in ("osp", "divergence", "osp_difference"):
+                assert estimator == words_of_sizes
+    assert found[20].num["osp/sym/in/10"] == 6 and found[21].num["osp/sym/in/10"] == 2
+    for name in ("osp/sym/in/5", "divergence/asym/ood/5"):
+        assert found[20].value[name] != found[21].value[name]
+
+
 def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[str, pd.DataFrame]) -> None:
     table = divergence_tables["significance"].set_index(["data", "metric", "ensemble_size", "arm", "other"])
     row = table.loc[("digits", "divergence", 10, "sym", "asym")]
@@ -85,7 +112,10 @@ def test_whole_pool_has_an_error_where_its_blocks_are_enough_to_tell(tmp_path: P
     generator = np.random.default_rng(0)
     settings = divergence_settings(20)
     outputs = generator.normal(size=(3, 20, 6, 4, 3))
-    pools = {num: make_pool(tmp_path / str(num), "sym", {"digits": outputs}, {}, settings, num) for num in (2, 5)}
+    pools = {}
+    for num in (2, 5):
+        paths = write_blocks(tmp_path / str(num), "sym", {"digits": outputs}, {}, settings, num)
+        pools[num] = MemberPool("sym", paths, 20)
     for num, pool in pools.items():
         errors = _block_errors("digits", pool, None)
         assert (errors == {}) == (num < 5)

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from summary_cases import DATA, EPOCHS, make_pool, settings_of, stored, summarise, values_of
+from summary_cases import DATA, EPOCHS, settings_of, stored, summarise, values_of, write_blocks
 
 
 @pytest.fixture
 def osp_case(tmp_path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Members are noise around one invariant prediction: ensembles are more invariant, more so the larger the group."""
     generator = np.random.default_rng(0)
-    settings = settings_of("orbit_same_prediction", {"cnn_c2": "C2", "cnn_c4": "C4"}, 12, [3, 6])
+    arms = {"cnn_c2": {"group": "C2", "order": 2}, "cnn_c4": {"group": "C4", "order": 4}}
+    settings = settings_of("orbit_same_prediction", arms, 12, ensemble_sizes=(3, 6))
     labels = {data: generator.integers(0, 4, 30).astype(np.int32) for data in DATA}
     signal = np.eye(4)[labels["digits"]]
     outputs = {
@@ -24,8 +25,8 @@ def osp_case(tmp_path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         }
         for arm, order in (("cnn_c2", 2), ("cnn_c4", 4))
     }
-    pools = {arm: make_pool(tmp_path, arm, outputs[arm], labels, settings) for arm in settings["arm_order"]}
-    tables = stored(summarise(settings, pools, None), tmp_path)
+    blocks = {arm: write_blocks(tmp_path, arm, outputs[arm], labels, settings) for arm in arms}
+    tables = stored(summarise(settings, blocks), tmp_path)
     return tables, {"outputs": outputs, "labels": labels}
 
 
@@ -86,6 +87,8 @@ def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]
             expected |= {f"gain/{arm}/{data}", f"min_gain/{arm}/{data}"}
             expected |= {f"{name}/{arm}/{data}/{epoch}" for name in ("ensemble_osp", "members_osp") for epoch in EPOCHS}
     assert set(quantities.index) == expected
+    for name, estimator in quantities.estimator.items():
+        assert estimator == ("mean" if name.startswith("members") else "disjoint ensembles")
     # The largest size is the reference; the alias is the same number.
     row = (
         tables["osp"]

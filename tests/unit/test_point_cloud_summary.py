@@ -1,63 +1,45 @@
 """Summary, figure and table of point clouds, on made-up logits and against plain loops."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from summary_cases import settings_of, summarise, write_blocks
 
-from emergent import storage
+from emergent.config.evaluation import Bootstrap
 from emergent.config.figure_kinds import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
+from emergent.config.questions import RotationSummary
 from emergent.errors import DataError
 from emergent.figures.drawing import Drawing, Tabulation
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.storage import Array
-from emergent.summaries.point_clouds import summarise_point_clouds
 
 CONFIG = Path(__file__).parents[2] / "config"
 
 
-def write_blocks(folder: Path, logits: dict[str, np.ndarray], labels: np.ndarray, block: int) -> list[Path]:
-    paths = []
-    num = len(next(iter(logits.values())))
-    for start in range(0, num, block):
-        arrays = {
-            "members": Array(np.arange(start, start + block), ("member",)),
-            "epochs": Array(np.array([6]), ("e",)),
-        }
-        for data, values in logits.items():
-            arrays[f"{data}/logits"] = Array(values[start : start + block], ("member", "sample", "element", "output"))
-            arrays[f"{data}/labels"] = Array(labels, ("sample",))
-        paths.append(folder / f"members_{start}.h5")
-        storage.write(paths[-1], stage="evaluate", attributes={}, arrays=arrays)
-    return paths
+def blocks_of(folder: Path, logits: dict[str, np.ndarray], labels: np.ndarray, num_blocks: int) -> list[Path]:
+    """Files of members with logits [M, N, G, K] at the last epoch."""
+    outputs = {data: np.repeat(values[None], 3, axis=0) for data, values in logits.items()}
+    settings = summary_settings(len(next(iter(logits.values()))), (2,))
+    return write_blocks(folder, "intended", outputs, dict.fromkeys(logits, labels), settings, num_blocks)
 
 
-def summary_settings(num_members: int = 6, sizes: tuple[int, ...] = (2, 6)) -> dict[str, Any]:
-    return {
-        "seed": 0,
-        "arm_order": ["intended"],
-        "data_order": ["inside", "outside"],
-        "data": {
-            "inside": {"role": "in", "primary": True, "dataset": "x"},
-            "outside": {"role": "ood", "primary": True, "dataset": "y"},
-        },
-        "num_members": num_members,
-        "ensemble_sizes": list(sizes),
-        "num_bootstraps": 40,
-    }
+def summary_settings(num_members: int = 6, sizes: tuple[int, ...] = (2, 6)) -> RotationSummary:
+    data = {"inside": ("in", "x"), "outside": ("ood", "y")}
+    bootstrap = Bootstrap(sizes=sizes, num=40, epochs=(2,), published_pool=1000)
+    arms = {"intended": {"group": "SO3", "order": 6}}
+    return settings_of("rotation_divergence", arms, num_members, data, bootstrap=bootstrap)
 
 
 def test_summary_against_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
     logits = {data: generator.normal(size=(6, 4, 6, 3)).astype(np.float32) for data in ("inside", "outside")}
     labels = np.array([0, 1, 2, 0], np.int32)
-    paths = write_blocks(tmp_path, logits, labels, 3)
-    monkeypatch.setattr("emergent.summaries.point_clouds._CHUNK_BYTES", 1000)
-    tables = summarise_point_clouds(summary_settings(), {"intended": paths[::-1]})
+    paths = blocks_of(tmp_path, logits, labels, 2)
+    monkeypatch.setattr("emergent.summaries.rotation_divergence._CHUNK_BYTES", 1000)
+    tables = summarise(summary_settings(), {"intended": paths[::-1]})
 
     def by_hand(outputs: np.ndarray) -> tuple[float, float]:
         same, divergence = [], []
@@ -90,12 +72,14 @@ def test_summary_against_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         [data, metric] for data in ("inside", "outside") for metric in ("osp", "divergence")
     ]
     assert tests["p"].between(0, 1).all()
+    words = {str(n).split("_")[0].split("/")[0]: e for n, e in tables["quantities"].set_index("name").estimator.items()}
+    assert words == {"members": "mean", "pool": "pool", "osp": "drawn ensembles", "divergence": "drawn ensembles"}
 
 
 def test_summary_of_invariant_members(tmp_path: Path) -> None:
     logits = np.repeat(np.random.default_rng(0).normal(size=(4, 5, 1, 3)), 4, 2).astype(np.float32)
-    paths = write_blocks(tmp_path, {"inside": logits, "outside": logits}, np.zeros(5, np.int32), 4)
-    tables = summarise_point_clouds(summary_settings(4, (2, 4)), {"intended": paths})
+    paths = blocks_of(tmp_path, {"inside": logits, "outside": logits}, np.zeros(5, np.int32), 1)
+    tables = summarise(summary_settings(4, (2, 4)), {"intended": paths})
     ensembles = tables["ensembles"].set_index("metric")
     np.testing.assert_array_equal(ensembles.loc["osp", "mean"], 100.0)
     np.testing.assert_allclose(ensembles.loc["divergence", "mean"], 0, atol=1e-12)
@@ -105,11 +89,11 @@ def test_summary_of_invariant_members(tmp_path: Path) -> None:
 
 def test_blocks_that_are_missing_or_too_few(tmp_path: Path) -> None:
     logits = np.zeros((4, 5, 3, 3), np.float32)
-    paths = write_blocks(tmp_path, {"inside": logits, "outside": logits}, np.zeros(5, np.int32), 2)
-    with pytest.raises(DataError, match=r"expected members 0\.\.3 once each, found \[2, 3\]"):
-        summarise_point_clouds(summary_settings(4, (2,)), {"intended": paths[1:]})
+    paths = blocks_of(tmp_path, {"inside": logits, "outside": logits}, np.zeros(5, np.int32), 2)
+    with pytest.raises(DataError, match=r"expected members 0 to 3 once each, found 2 in the blocks \[\(2, 4\)\]"):
+        summarise(summary_settings(4, (2,)), {"intended": paths[1:]})
     with pytest.raises(DataError, match="ensemble size 6 exceeds the pool of 4"):
-        summarise_point_clouds(summary_settings(4, (2, 6)), {"intended": paths})
+        summarise(summary_settings(4, (2, 6)), {"intended": paths})
 
 
 def ensembles_table(data: tuple[str, ...] = ("modelnet10", "modelnet40"), zero: bool = False) -> pd.DataFrame:

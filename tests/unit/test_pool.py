@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from summary_cases import evaluated
 
 from emergent import storage
 from emergent.errors import DataError
-from emergent.evaluation.orbits import evaluate_set
 from emergent.metrics.orbit import orbit_same_predictions
 from emergent.statistics.ensembles import runs_in_block
 from emergent.storage import Array
@@ -19,25 +20,18 @@ LABELS = np.array([0, 3, 1, 4], np.int32)
 EPOCHS = np.array([0, 2, 4])
 
 
-def write_block(folder: Path, first: int, stop: int, labels: np.ndarray | None = LABELS) -> Path:
+def write_block(
+    folder: Path, first: int, stop: int, labels: np.ndarray | None = LABELS, epochs: np.ndarray | None = None
+) -> Path:
     """An evaluated block of members whose only parameters are their outputs."""
-    arrays = evaluate_set(
-        lambda parameters: parameters["outputs"],
-        {"outputs": OUTPUTS[:, first:stop]},
-        tuple(range(first, stop)),
-        labels,
-        ("orbit_same_predictions",) + (("correct",) if labels is not None else ()),
-        [*runs_in_block(SIZES, MAX_ENSEMBLES, first, stop), (first, stop)],
-        (0, 2),
-    )
-    arrays["output_epochs"] = Array(EPOCHS[[0, 2]], ("output_epoch",))
-    arrays = {f"test/{name}": value for name, value in arrays.items()}
-    arrays |= {
+    runs = [*runs_in_block(SIZES, MAX_ENSEMBLES, first, stop), (first, stop)]
+    metrics = ("orbit_same_predictions", "correct")
+    found = evaluated(OUTPUTS[:, first:stop], first, labels, metrics, runs, (0, 2))
+    found["output_epochs"] = Array(EPOCHS[[0, 2]], ("output_epoch",))
+    arrays = {f"test/{name}": value for name, value in found.items()} | {
         "members": Array(np.arange(first, stop), ("member",)),
-        "epochs": Array(EPOCHS, ("epoch",)),
+        "epochs": Array(EPOCHS if epochs is None else epochs, ("epoch",)),
     }
-    if labels is not None:
-        arrays["test/labels"] = Array(labels, ("sample",))
     path = folder / f"members_{first:04d}-{stop - 1:04d}.h5"
     storage.write(path, stage="evaluate", attributes={}, arrays=arrays)
     return path
@@ -49,7 +43,7 @@ def write_blocks(folder: Path, block: int, num_members: int = NUM_MEMBERS) -> li
 
 @pytest.mark.parametrize("block", [1, 2, 5, 6, 7, 12])
 def test_members_and_ensembles_do_not_depend_on_the_block_size(tmp_path: Path, block: int) -> None:
-    pool = MemberPool(write_blocks(tmp_path, block)[::-1], NUM_MEMBERS)
+    pool = MemberPool("arm", write_blocks(tmp_path, block)[::-1], NUM_MEMBERS)
     assert pool.num_members == NUM_MEMBERS
     np.testing.assert_array_equal(pool.epochs, EPOCHS)
     np.testing.assert_array_equal(pool.labels("test"), LABELS)
@@ -68,24 +62,24 @@ def test_members_and_ensembles_do_not_depend_on_the_block_size(tmp_path: Path, b
 def test_growing_the_pool_leaves_files_and_ensembles_of_earlier_blocks_unchanged(tmp_path: Path) -> None:
     paths = write_blocks(tmp_path, 3, 6)
     contents = [path.read_bytes() for path in paths]
-    before = list(MemberPool(paths, 6).ensembles("test", 3, MAX_ENSEMBLES))
+    before = list(MemberPool("arm", paths, 6).ensembles("test", 3, MAX_ENSEMBLES))
     grown = write_blocks(tmp_path, 3, 12)
     assert [path.read_bytes() for path in grown[:2]] == contents
-    after = list(MemberPool(grown, 12).ensembles("test", 3, MAX_ENSEMBLES))
+    after = list(MemberPool("arm", grown, 12).ensembles("test", 3, MAX_ENSEMBLES))
     assert len(before) == 2 and len(after) == 3
     for first, second in zip(before, after, strict=False):
         np.testing.assert_array_equal(first, second)
 
 
 def test_fewer_ensembles_on_request_are_the_first_ones(tmp_path: Path) -> None:
-    pool = MemberPool(write_blocks(tmp_path, 4), NUM_MEMBERS)
+    pool = MemberPool("arm", write_blocks(tmp_path, 4), NUM_MEMBERS)
     (only,) = pool.ensembles("test", 3, 1)
     np.testing.assert_allclose(only, OUTPUTS[:, :3].mean(1), rtol=1e-5, atol=1e-6)
     assert list(pool.ensembles("test", 20, MAX_ENSEMBLES)) == []
 
 
 def test_set_without_labels_has_no_accuracy(tmp_path: Path) -> None:
-    pool = MemberPool([write_block(tmp_path, 0, 12, labels=None)], NUM_MEMBERS)
+    pool = MemberPool("arm", [write_block(tmp_path, 0, 12, labels=None)], NUM_MEMBERS)
     assert not pool.has_metric("test", "correct")
     assert pool.has_metric("test", "orbit_same_predictions")
     with pytest.raises(DataError, match=r"no array 'test/labels'. It holds: epochs, members, test/metric/"):
@@ -99,25 +93,42 @@ def test_set_without_labels_has_no_accuracy(tmp_path: Path) -> None:
 )
 def test_members_that_are_missing_or_doubled(tmp_path: Path, blocks: list, num_members: int) -> None:
     paths = [write_block(tmp_path / str(i), first, stop) for i, (first, stop) in enumerate(blocks)]
-    with pytest.raises(DataError, match=rf"expected members 0\.\.{num_members - 1}, found blocks"):
-        MemberPool(paths, num_members)
+    with pytest.raises(DataError, match=rf"arm arm: expected members 0 to {num_members - 1} once each, found"):
+        MemberPool("arm", paths, num_members)
 
 
 def test_file_that_is_missing_truncated_or_of_another_stage(tmp_path: Path) -> None:
     paths = write_blocks(tmp_path, 6)
     with pytest.raises(DataError, match="no such file"):
-        MemberPool([*paths, tmp_path / "members_0012-0017.h5"], 18)
+        MemberPool("arm", [*paths, tmp_path / "members_0012-0017.h5"], 18)
     content = paths[1].read_bytes()
     paths[1].write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"members_0006-0011.h5: not a readable HDF5 file"):
-        MemberPool(paths, NUM_MEMBERS)
+        MemberPool("arm", paths, NUM_MEMBERS)
     storage.write(paths[1], stage="train", attributes={})
     with pytest.raises(DataError, match="expected a file of stage 'evaluate', found 'train'"):
-        MemberPool(paths, NUM_MEMBERS)
+        MemberPool("arm", paths, NUM_MEMBERS)
+
+
+def test_blocks_that_were_trained_otherwise(tmp_path: Path) -> None:
+    paths = [write_block(tmp_path, 0, 6), write_block(tmp_path, 6, 12, epochs=np.array([0, 2, 6]))]
+    with pytest.raises(DataError, match=r"members_0006-0011.h5: epochs \[0, 2, 6\], but .* has \[0, 2, 4\]"):
+        MemberPool("arm", paths, NUM_MEMBERS)
+
+
+def test_files_of_another_schema_are_refused_whatever_is_read(tmp_path: Path) -> None:
+    paths = write_blocks(tmp_path, 6)
+    pool = MemberPool("arm", paths, NUM_MEMBERS)
+    read, _ = pool.reader("test", 4)
+    with h5py.File(paths[1], "r+") as file:
+        file.attrs["schema_version"] = 99
+    for attempt in (lambda: next(pool.ensembles("test", 3, MAX_ENSEMBLES)), lambda: read(0, 1)):
+        with pytest.raises(DataError, match="expected schema version 1, found 99"):
+            attempt()
 
 
 def test_blocks_evaluated_for_other_ensembles(tmp_path: Path) -> None:
-    pool = MemberPool(write_blocks(tmp_path, 4), NUM_MEMBERS)
+    pool = MemberPool("arm", write_blocks(tmp_path, 4), NUM_MEMBERS)
     with pytest.raises(DataError, match="no stored sum; evaluate the blocks again"):
         next(pool.ensembles("test", 2, MAX_ENSEMBLES))
 
@@ -129,12 +140,14 @@ def test_more_than_ten_thousand_members(tmp_path: Path) -> None:
         storage.write(path, stage="evaluate", attributes={}, arrays=arrays)
         return path
 
-    assert MemberPool([write_large(first, first + 5000) for first in (0, 5000, 10000)], 15000).num_members == 15000
+    assert (
+        MemberPool("arm", [write_large(first, first + 5000) for first in (0, 5000, 10000)], 15000).num_members == 15000
+    )
 
 
 @pytest.mark.parametrize("block", [2, 5, 12])
 def test_mean_of_the_pool_and_outputs_of_its_members(tmp_path: Path, block: int) -> None:
-    pool = MemberPool(write_blocks(tmp_path, block), NUM_MEMBERS)
+    pool = MemberPool("arm", write_blocks(tmp_path, block), NUM_MEMBERS)
     np.testing.assert_allclose(pool.mean("test"), OUTPUTS.mean(1), rtol=1e-5, atol=1e-6)
     read, num_samples = pool.reader("test", 4)
     assert num_samples == OUTPUTS.shape[2]
@@ -142,6 +155,6 @@ def test_mean_of_the_pool_and_outputs_of_its_members(tmp_path: Path, block: int)
 
 
 def test_outputs_that_were_not_kept(tmp_path: Path) -> None:
-    pool = MemberPool(write_blocks(tmp_path, 6), NUM_MEMBERS)
+    pool = MemberPool("arm", write_blocks(tmp_path, 6), NUM_MEMBERS)
     with pytest.raises(DataError, match=r"at epochs \[0, 4\], 2 was asked for"):
         pool.reader("test", 2)

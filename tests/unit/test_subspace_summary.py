@@ -1,6 +1,5 @@
 """Kind ``subspace``: its configuration, what its stages depend on, its summary and its figure."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,10 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.config.base import merge, read_yaml, validate
+from emergent.config.base import canonical_json, merge, read_yaml, validate
 from emergent.config.figure_kinds import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
+from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.errors import ConfigError, DataError
 from emergent.figures.drawing import Drawing
@@ -49,8 +49,10 @@ def block(scale: float, exponent: float, members: np.ndarray) -> dict[str, Array
 SPEEDS = {"cross": (1e-6, 0.5), "skew": (1e-5, 1.0), "non_unitary": (2e-5, 1.0), "cross_orbits": (1e-10, 0.5)}
 
 
-def settings() -> dict[str, Any]:
-    return experiment(members={"num": NUM_RUNS, "block": 3}).stage_config("summary", None)
+def settings() -> SummaryStage:
+    study = experiment(members={"num": NUM_RUNS, "block": 3}).stage("summary")
+    assert type(study) is SummaryStage
+    return study
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -60,7 +62,7 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
             path = folder / f"{arm}_{members[0]}.h5"
             storage.write(path, stage="train", attributes={}, arrays=block(scale, exponent, members))
             paths.setdefault(arm, []).append(path)
-    return summarise_subspace(settings(), paths)
+    return summarise_subspace(settings(), paths, {})
 
 
 def test_summary(tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ def test_figures(tmp_path: Path) -> None:
 def test_summary_misses_a_block(tmp_path: Path) -> None:
     path = tmp_path / "part.h5"
     storage.write(path, stage="train", attributes={}, arrays=block(1.0, 1.0, np.arange(3)))
-    with pytest.raises(DataError, match="expected runs 0 to 5 once each, found 3"):
-        summarise_subspace(settings(), {arm: [path] for arm in SPEEDS})
+    with pytest.raises(DataError, match="expected runs 0 to 5 once each, found 3 in the blocks"):
+        summarise_subspace(settings(), {arm: [path] for arm in SPEEDS}, {})
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -114,8 +116,8 @@ def test_every_scale_is_valid_and_knows_no_size_in_training(scale: str) -> None:
     assert study.dataset_names("train") == [study.data.train.dataset] and study.dataset_names("evaluate") == []
     assert study.splits_used() == [(study.data.train.dataset, "train")]
     for arm in study.arms:
-        config = study.stage_config("train", arm)
-        assert "members" not in json.dumps(config) and config["arm"] == arm
+        config = study.stage("train", arm)
+        assert "members" not in canonical_json(config) and config.arm == arm
 
 
 def test_paper_scale_has_the_published_sizes() -> None:

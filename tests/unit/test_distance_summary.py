@@ -5,22 +5,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from summary_cases import DATA, make_pool, settings_of, stored, summarise, values_of
+from summary_cases import DATA, settings_of, stored, summarise, values_of, write_blocks
 
 FLOOR, NOISE, NUM_CLASSES = 0.5, 0.8, 6
+ARMS = {"gcnn": {"group": "C2", "order": 2}, "cnn": {"group": "C2", "order": 2, "compare_to": "gcnn"}}
 
 
 @pytest.fixture
-def convergence_case(tmp_path: Path) -> dict[str, pd.DataFrame]:
+def distance_case(tmp_path: Path) -> dict[str, pd.DataFrame]:
     """Mean logits of the two arms differ by a vector of length FLOOR; each member adds independent noise.
 
     The squared distance of ensembles of M is FLOOR^2 + 2 K NOISE^2 / M.
     """
     generator = np.random.default_rng(1)
-    settings = settings_of("convergence", {"cnn": "C2", "gcnn": "C2"}, 60, [1, 3, 10, 30])
+    settings = settings_of("ensemble_distance", ARMS, 60, ensemble_sizes=(1, 3, 10, 30))
     labels = {"digits": generator.integers(0, NUM_CLASSES, 100).astype(np.int32)}
     signal = 3 * np.eye(NUM_CLASSES)[labels["digits"]][:, None]
-    pools = {}
+    blocks = {}
     for arm, shift in (("cnn", FLOOR / np.sqrt(NUM_CLASSES)), ("gcnn", 0.0)):
         # A group convolutional network is invariant: one noise for all group elements.
         shape = (3, 60, 100, 1 if arm == "gcnn" else 2, NUM_CLASSES)
@@ -28,12 +29,12 @@ def convergence_case(tmp_path: Path) -> dict[str, pd.DataFrame]:
             data: np.broadcast_to(signal + shift + NOISE * generator.normal(size=shape), (3, 60, 100, 2, NUM_CLASSES))
             for data in DATA
         }
-        pools[arm] = make_pool(tmp_path, arm, outputs, labels, settings)
-    return stored(summarise(settings, pools, None), tmp_path)
+        blocks[arm] = write_blocks(tmp_path, arm, outputs, labels, settings)
+    return stored(summarise(settings, blocks), tmp_path)
 
 
-def test_convergence_tables(convergence_case: dict[str, pd.DataFrame]) -> None:
-    tables = convergence_case
+def test_distance_tables(distance_case: dict[str, pd.DataFrame]) -> None:
+    tables = distance_case
     assert set(tables) == {"distance", "fit", "accuracy", "quantities"}
     assert list(tables["distance"].columns) == ["data", "epoch", "ensemble_size", "mean", "std", "num"]
     assert list(tables["fit"].columns) == ["data", "epoch", "floor", "floor_stderr", "noise", "noise_stderr"]
@@ -54,25 +55,33 @@ def test_convergence_tables(convergence_case: dict[str, pd.DataFrame]) -> None:
     assert set(tables["accuracy"].arm) == {"cnn", "gcnn"}
 
 
-def test_convergence_quantities(convergence_case: dict[str, pd.DataFrame]) -> None:
-    quantities = values_of(convergence_case)
+def test_distance_quantities(distance_case: dict[str, pd.DataFrame]) -> None:
+    quantities = values_of(distance_case)
     names = {"digits", "in", "fields", "ood"}
     expected = {f"{kind}/{data}" for kind in ("floor", "noise", "distance_ratio") for data in names}
     expected |= {f"distance/{data}/{size}" for data in names for size in (1, 3, 10, 30)}
     assert set(quantities.index) == expected | {"invariance_error/gcnn"}
     assert quantities.value["invariance_error/gcnn"] == 0
-    distance = convergence_case["distance"].query("data == 'fields' and ensemble_size == 3 and epoch > 0")
+    distance = distance_case["distance"].query("data == 'fields' and ensemble_size == 3 and epoch > 0")
     np.testing.assert_allclose(quantities.value["distance/ood/3"], distance["mean"].mean())
     ratio = quantities.value["distance/ood/30"] / quantities.value["distance/ood/1"]
     np.testing.assert_allclose(quantities.value["distance_ratio/ood"], ratio)
     assert 0 < quantities.stderr["distance_ratio/ood"] < ratio < 0.5
+    words = {name.split("/")[0]: estimator for name, estimator in quantities.estimator.items()}
+    assert words == {
+        "distance": "disjoint ensembles",
+        "floor": "fit",
+        "noise": "fit",
+        "distance_ratio": "ratio",
+        "invariance_error": "largest",
+    }
 
 
-def test_convergence_sees_a_network_that_is_not_invariant(tmp_path: Path) -> None:
+def test_distance_sees_a_network_that_is_not_invariant(tmp_path: Path) -> None:
     generator = np.random.default_rng(2)
-    settings = settings_of("convergence", {"cnn": "C2", "gcnn": "C2"}, 4, [1, 2])
-    outputs = {arm: {data: generator.normal(size=(3, 4, 5, 2, 3)) for data in DATA} for arm in settings["arms"]}
-    pools = {arm: make_pool(tmp_path, arm, outputs[arm], {}, settings) for arm in settings["arms"]}
-    tables = summarise(settings, pools, None)
+    settings = settings_of("ensemble_distance", ARMS, 4, ensemble_sizes=(1, 2))
+    outputs = {arm: {data: generator.normal(size=(3, 4, 5, 2, 3)) for data in DATA} for arm in ARMS}
+    blocks = {arm: write_blocks(tmp_path, arm, outputs[arm], {}, settings) for arm in ARMS}
+    tables = summarise(settings, blocks)
     assert values_of(tables).value["invariance_error/gcnn"] > 0.1
     assert tables["accuracy"].empty
