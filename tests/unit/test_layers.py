@@ -50,6 +50,7 @@ WITHOUT_JAX = (
     "provenance",
     "config",
     "fingerprint",
+    "point_groups",
     "errors",
 )
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "neural_tangents"}
@@ -241,7 +242,9 @@ def test_allowed_imports_pass(tmp_path: Path) -> None:
         (cycles, "groups/finite.py", "from emergent.groups import finite\n"),
         (jax_where_there_must_be_none, "figures/style.py", "import jax.numpy as jnp\n"),
         (jax_where_there_must_be_none, "claims/verdict.py", "from flax import linen\n"),
-        (jax_where_there_must_be_none, "figures/style.py", "from emergent.metrics.orbit import osp\n"),
+        (jax_where_there_must_be_none, "figures/style.py", "from emergent.groups.images import orbit\n"),
+        (jax_where_there_must_be_none, "summaries/pool.py", "from emergent.groups.actions import subset\n"),
+        (jax_where_there_must_be_none, "statistics/laws.py", "from emergent.training import engine\n"),
         (jax_where_there_must_be_none, "config/base.py", "import neural_tangents\n"),
         (stray_neural_tangents, "kernels/gram.py", "from neural_tangents import stax\n"),
         (long_files, "groups/finite.py", "x = 1\n" * 301),
