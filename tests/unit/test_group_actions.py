@@ -19,8 +19,8 @@ from emergent.groups.actions import (
 from emergent.groups.images import image_action, orbit, transform
 from emergent.groups.lattices import lattice_action
 from emergent.groups.points import point_matrices
-from emergent.groups.rotations import fixed_rotations, random_rotations, rotate
-from emergent.point_groups import group_from_name, orbit_matrices
+from emergent.groups.rotations import random_rotations, rotate
+from emergent.point_groups import fixed_rotations, group_from_name, orbit_matrices
 
 D4 = group_from_name("D4")
 KINDS = ("images", "pixels", "trivial", "matrices", "gather")

@@ -204,7 +204,7 @@ class HaarAction(NamedTuple):
         """
         raise ConfigError(
             "the orbit of a continuous group is infinite: augment at random, or use a finite part of it "
-            "(num_elements, from emergent.groups.rotations.fixed_rotations)."
+            "(num_elements, from emergent.point_groups.fixed_rotations)."
         )
 
 

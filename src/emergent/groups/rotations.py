@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from emergent.point_groups import fixed_rotations as fixed_rotations
-
 
 def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3 3"]:
     """Returns independent Haar-uniform rotation matrices, acting on column vectors.
