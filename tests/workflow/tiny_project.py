@@ -211,7 +211,7 @@ class Project:
         return done.stdout
 
     def plan(self, *arguments: str) -> list[Job]:
-        """Returns the jobs that a dry run lists, without the target rule ``all``."""
+        """Returns the jobs that a dry run lists, without the target rules."""
         return planned_jobs(self.build("--dry-run", *arguments, cores=1))
 
     def edit(self, file: str, old: str, new: str) -> None:
@@ -268,6 +268,6 @@ def planned_jobs(text: str) -> list[Job]:
         found = re.match(r"(?:local)?rule (\w+):", block)
         assert found is not None
         fields = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
-        if found[1] != "all":
+        if found[1] not in ("all", "default"):
             jobs.append(Job(found[1], tuple(fields.get("output", "").split(", ")), fields.get("reason", "")))
     return jobs
