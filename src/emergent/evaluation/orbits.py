@@ -108,7 +108,7 @@ def evaluate_set(
             if epoch in kept:
                 stored[position, kept.index(epoch)] = outputs
             for name in metrics:
-                reduced[name][position, epoch] = member_metric(name)(outputs, labels, None)
+                reduced[name][position, epoch] = member_metric(name)(outputs, labels, output_action)
             for index, (start, stop) in enumerate(runs):
                 if start <= member < stop:
                     sums[index, epoch] += outputs
