@@ -10,9 +10,11 @@ from summary_cases import settings_of, summarise, write_blocks
 from emergent.config.evaluation import Bootstrap
 from emergent.config.figure_kinds import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
+from emergent.config.kinds import load_experiment
 from emergent.config.questions import RotationSummary
 from emergent.errors import DataError
 from emergent.figures.drawing import Drawing, Tabulation
+from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 
@@ -107,9 +109,15 @@ def ensembles_table(data: tuple[str, ...] = ("modelnet10", "modelnet40"), zero: 
     return pd.DataFrame(rows)
 
 
+def inputs(table: pd.DataFrame, scale: str = "paper") -> Inputs:
+    settings = load_experiment(CONFIG / "experiments", "nordenfors_modelnet", scale).stage("summary")
+    assert isinstance(settings, RotationSummary)
+    return Inputs({"ensembles": table}, (facts_of(settings),))
+
+
 def test_figure() -> None:
     entry = read_catalogue(CONFIG / "figures.yaml")["nordenfors_modelnet"]
-    drawing = draw(entry, {"ensembles": ensembles_table()}, {})
+    drawing = draw(entry, inputs(ensembles_table()), {})
     assert isinstance(drawing, Drawing)
     drawing.figure.draw_without_rendering()
     assert drawing.figure.get_suptitle() == "ModelNet"
@@ -117,20 +125,20 @@ def test_figure() -> None:
     assert titles[:2] == ["In distr. data (ModelNet10)", "Out of distr. data (ModelNet40)"]
     assert set(drawing.facts) <= PLACEHOLDERS
     assert "{" not in fill_caption(entry, drawing.facts, "paper", ())
-    stand_in = draw(entry, {"ensembles": ensembles_table(("generated_solids", "generated_solids_ood"))}, {})
+    stand_in = draw(entry, inputs(ensembles_table(("generated_solids", "generated_solids_ood")), "smoke"), {})
     assert isinstance(stand_in, Drawing)
     assert stand_in.figure.get_suptitle() == "Stand-in for ModelNet"
 
 
 def test_table() -> None:
     entry = read_catalogue(CONFIG / "figures.yaml")["nordenfors_modelnet_table"]
-    table = draw(entry, {"ensembles": ensembles_table()}, {})
+    table = draw(entry, inputs(ensembles_table()), {})
     assert isinstance(table, Tabulation)
     assert list(table.cells.columns) == ["5", "100", "1000"]
     assert table.cells.loc["intended, In dist., OSP"].tolist() == ["96.00", "99.80", "99.98"]
     assert table.cells.loc["released, Out of dist., log(KL-DIV)"].tolist() == ["-0.70", "-2.00", "-3.00"]
     assert "{" not in fill_caption(entry, table.facts, "paper", ())
-    invariant = draw(entry, {"ensembles": ensembles_table(zero=True)}, {})
+    invariant = draw(entry, inputs(ensembles_table(zero=True)), {})
     assert isinstance(invariant, Tabulation)
     assert invariant.cells.loc["intended, In dist., log(KL-DIV)"].tolist() == ["–"] * 3
 
@@ -139,7 +147,7 @@ def test_table() -> None:
 def test_missing_rows_are_named(name: str) -> None:
     entry = read_catalogue(CONFIG / "figures.yaml")[name]
     with pytest.raises(DataError, match="has no table 'ensembles'"):
-        draw(entry, {}, {})
+        draw(entry, Inputs({}), {})
     table = ensembles_table()
     with pytest.raises(DataError, match="no row with metric = 'divergence'"):
-        draw(entry, {"ensembles": table[table["metric"] != "divergence"]}, {})
+        draw(entry, inputs(table[table["metric"] != "divergence"]), {})
