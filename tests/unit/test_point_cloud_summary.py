@@ -17,6 +17,8 @@ from emergent.figures.drawing import Drawing, Tabulation
 from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
+from emergent.statistics.estimate import Estimate
+from emergent.summaries.quantities import Quantities
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -112,7 +114,11 @@ def ensembles_table(data: tuple[str, ...] = ("modelnet10", "modelnet40"), zero: 
 def inputs(table: pd.DataFrame, scale: str = "paper") -> Inputs:
     settings = load_experiment(CONFIG / "experiments", "nordenfors_modelnet", scale).stage("summary")
     assert isinstance(settings, RotationSummary)
-    return Inputs({"ensembles": table}, (facts_of(settings),))
+    quantities = Quantities()
+    for row in table.itertuples():
+        estimate = Estimate(float(row.mean), float(row.std), int(row.num), "drawn ensembles")
+        quantities.add(f"{row.metric}/{row.arm}/{row.data}/{row.ensemble_size}", estimate, "of drawn ensembles")
+    return Inputs({"ensembles": table, "quantities": quantities.table()}, (facts_of(settings),))
 
 
 def test_figure() -> None:
@@ -120,14 +126,14 @@ def test_figure() -> None:
     drawing = draw(entry, inputs(ensembles_table()), {})
     assert isinstance(drawing, Drawing)
     drawing.figure.draw_without_rendering()
-    assert drawing.figure.get_suptitle() == "ModelNet"
     titles = [axes.get_title() for axes in drawing.figure.axes]
-    assert titles[:2] == ["In distr. data (ModelNet10)", "Out of distr. data (ModelNet40)"]
+    assert titles[:2] == ["ModelNet10 (in distribution)", "ModelNet40 (out of distribution)"]
     assert set(drawing.facts) <= PLACEHOLDERS
     assert "{" not in fill_caption(entry, drawing.facts, "paper", ())
     stand_in = draw(entry, inputs(ensembles_table(("generated_solids", "generated_solids_ood")), "smoke"), {})
     assert isinstance(stand_in, Drawing)
-    assert stand_in.figure.get_suptitle() == "Stand-in for ModelNet"
+    assert [axes.get_title() for axes in stand_in.figure.axes][0] == "generated solids (in distribution)"
+    assert "ModelNet" not in stand_in.facts["data"]
 
 
 def test_table() -> None:
