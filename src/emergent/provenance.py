@@ -95,6 +95,11 @@ def collect() -> dict[str, Any]:
     }
 
 
+def physical_memory_bytes() -> int:
+    """Returns the machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def sidecar_path(output: Path) -> Path:
     """Returns where the provenance of ``output`` lies."""
     return output.with_name(f"{output.name}.provenance.json")

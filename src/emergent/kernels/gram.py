@@ -6,7 +6,6 @@ by its first block row ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, and ``kappa[g, j
 leaves half of that to be computed.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
@@ -30,11 +29,6 @@ class GramMatrices(NamedTuple):
 
     nngp: Float[np.ndarray, "*pairs"]
     ntk: Float[np.ndarray, "*pairs"]
-
-
-def physical_memory_bytes() -> int:
-    """Returns the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def require_memory(

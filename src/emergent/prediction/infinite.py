@@ -23,11 +23,12 @@ from emergent.domains.arrays import ArrayData, TestSamples
 from emergent.domains.protocols import TrainingData
 from emergent.errors import ConfigError
 from emergent.groups.actions import Action
-from emergent.kernels.gram import physical_memory_bytes, require_memory
+from emergent.kernels.gram import require_memory
 from emergent.kernels.registry import kernel_function
 from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule
 from emergent.prediction.regression import OrbitPrediction, fit_infinite_ensemble
+from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
 

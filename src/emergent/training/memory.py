@@ -5,8 +5,6 @@ step, stored checkpoints, and the resident data. It is meant to refuse what cann
 are stated at their place.
 """
 
-import os
-
 import jax
 
 from emergent.config.ensembles import EnsembleExperiment
@@ -18,6 +16,7 @@ from emergent.domains.protocols import TrainingData
 from emergent.domains.registry import example
 from emergent.errors import ConfigError, ResourceError
 from emergent.models.size import FLOAT_BYTES, NetworkSize, bytes_in_flight, network_size
+from emergent.provenance import physical_memory_bytes
 
 
 def _state_copies(training: Training) -> int:
@@ -70,11 +69,6 @@ def block_bytes(stage: TrainStage, block: int, num_samples: int, members_in_flig
     step = members_in_flight * bytes_in_flight(size, samples, _state_copies(training))
     checkpoints = len(training.checkpoint_epochs()) * block * size.num_parameters
     return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + num_samples * stage.data.sample_floats)
-
-
-def physical_memory_bytes() -> int:
-    """Returns the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def require_run_memory(plan: Plan) -> None:
