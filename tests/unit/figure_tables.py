@@ -1,0 +1,94 @@
+"""Synthetic summaries of the experiments on infinitely wide and on augmented networks, for tests of figures."""
+
+import numpy as np
+import pandas as pd
+
+from emergent.config.stages import ArmFacts
+from emergent.figures.facts import Facts, Inputs
+
+
+def ising_tables(widths: tuple[int, ...] = (512, 1024, 2048), sizes: tuple[int, ...] = (100, 316, 1000)) -> dict:
+    """Returns tables that follow the 1/sqrt(M) law, with a single ensemble of the largest size."""
+    generator = np.random.default_rng(0)
+    orbit, difference = [], []
+    for data, level in (("train", 0.0075), ("test", 0.047), ("ood", 1.17)):
+        for width in widths:
+            member = level * np.sqrt(widths[0] / width)
+            arm = {"arm": f"mlp_{width}", "width": width, "data": data}
+            orbit.append({**arm, "predictor": "members", "ensemble_size": 1, "mean": member, "std": 0.42 * member,
+                          "num": sizes[-1]})  # fmt: skip
+            for size in sizes:
+                num = sizes[-1] // size
+                spread = {"std": 0.1 * member / np.sqrt(size) if num > 1 else np.nan, "num": num}
+                mean = member / np.sqrt(size) * generator.normal(1, 0.05)
+                orbit.append({**arm, "predictor": "ensemble", "ensemble_size": size, "mean": mean, **spread})
+                difference.append({**arm, "ensemble_size": size, "mean": 0.6 * member, **spread})
+        ntk = {"arm": "ntk", "width": 0, "data": data}
+        orbit.append({**ntk, "predictor": "members", "ensemble_size": 1, "mean": 0.4 * level, "std": 0.17 * level,
+                      "num": 4000})  # fmt: skip
+        for size in sizes:
+            orbit.append({**ntk, "predictor": "ensemble", "ensemble_size": size, "mean": 3e-15, "std": 0.0, "num": 1})
+            difference.append({**ntk, "ensemble_size": size, "mean": 0.0, "std": 0.0, "num": 1})
+    return {"orbit_std": pd.DataFrame(orbit), "ntk_difference": pd.DataFrame(difference)}
+
+
+def osp_table(names: tuple[str, ...], sizes: tuple[int, ...] = (5, 10, 100), epochs: int = 10) -> dict:
+    """Returns an OSP table whose ensembles lie above their members."""
+    rows = []
+    for order in (4, 8, 16):
+        arm = {"arm": f"cnn_c{order}", "group": f"C{order}", "order": order}
+        for where, data in enumerate(names):
+            for epoch in range(epochs + 1):
+                loss = (0.06 + 0.01 * epoch) * (0.3 if where == 0 else 1.0 + 0.2 * where)
+                member = order * (1 - loss)
+                cell = {**arm, "data": data, "epoch": epoch}
+                rows.append({**cell, "predictor": "members", "ensemble_size": 1, "mean": member,
+                             "std": 0.5 * order * loss, "low": member - 0.4 * order * loss,
+                             "high": member + 0.4 * order * loss,
+                             "minimum": member - order * loss, "maximum": order, "num": 100})  # fmt: skip
+                for size in sizes:
+                    mean, num = order * (1 - loss / size**0.35), 100 // size
+                    std = 0.02 * order if num > 1 else np.nan
+                    rows.append({**cell, "predictor": "ensemble", "ensemble_size": size, "mean": mean, "std": std,
+                                 "low": mean, "high": mean, "minimum": mean, "maximum": mean, "num": num})  # fmt: skip
+    return {"osp": pd.DataFrame(rows)}
+
+
+def convergence_tables() -> dict:
+    """Returns distances that follow d^2 = b^2 + v/M, and samples of noise."""
+    rows, fits = [], []
+    for data, factor in (("mnist", 0.4), ("gaussian_fields", 1.0)):
+        for epoch in range(1, 11):
+            floor, noise = 0.2 * factor, factor**2 * (0.6 + 0.01 * epoch)
+            for size in (1, 3, 8, 100):
+                mean, num = np.sqrt(floor**2 + noise / size), 100 // size
+                rows.append({"data": data, "epoch": epoch, "ensemble_size": size, "mean": mean,
+                             "std": 0.06 * mean if num > 1 else np.nan, "num": num})  # fmt: skip
+            fits.append({"data": data, "epoch": epoch, "floor": floor, "floor_stderr": 0.01, "noise": noise,
+                         "noise_stderr": 0.02})  # fmt: skip
+    y, x = np.mgrid[0:28, 0:28]
+    samples = np.stack([np.cos(2 * np.pi * (i % 3 * y + i // 3 * x + i) / 28) for i in range(9)])[..., None]
+    return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}
+
+
+def facts(*names: str, label: str = "") -> Facts:
+    """Returns the facts of an experiment with these arms, each with the group in its name."""
+    arms = tuple(
+        ArmFacts(name=name, label=name.replace("_", " "), group=name.rpartition("_")[2].upper(), order=4)
+        for name in names
+    )
+    return Facts("experiment", label, 100, arms, ())
+
+
+def given(tables: dict) -> Inputs:
+    """Returns tables with the facts of their arms."""
+    found = {str(arm): None for table in tables.values() if isinstance(table, pd.DataFrame) and "arm" in table
+             for arm in table["arm"]}  # fmt: skip
+    return Inputs(tables, (facts(*found) if found else facts("augmented_cnn", "gcnn"),))
+
+
+def all_inputs() -> Inputs:
+    """Returns every table at paper scale; plots take what they need."""
+    tables = {**ising_tables(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
+              **convergence_tables()}  # fmt: skip
+    return given(tables)
