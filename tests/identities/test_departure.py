@@ -1,7 +1,6 @@
 """Three ways of training from an equivariant point: equivariant weights, gradients, data, summary and figures."""
 
 import itertools
-import json
 import math
 from dataclasses import replace
 from functools import cache
@@ -14,11 +13,12 @@ import numpy as np
 import pytest
 
 from emergent import storage
-from emergent.config.base import merge, read_yaml, validate
+from emergent.config.base import canonical_json, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
-from emergent.config.departure_training import MODES, DepartureTask, OrbitNetwork
+from emergent.config.departure_training import MODES, DepartureStage, DepartureTask, OrbitNetwork
 from emergent.config.figure_kinds import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
+from emergent.config.stages import SummaryStage
 from emergent.datasets.block_graphs import block_graphs
 from emergent.domains.samples import Samples
 from emergent.errors import ConfigError, DataError
@@ -59,8 +59,14 @@ def experiment(name: str, **delta: Any) -> DepartureExperiment:
     return validate(DepartureExperiment, merge(merge(CONTENT[name], tiny), delta), name)
 
 
+def train_stage(study: DepartureExperiment, arm: str) -> DepartureStage:
+    stage = study.stage("train", arm)
+    assert isinstance(stage, DepartureStage)
+    return stage
+
+
 def parts(name: str, arm: str) -> tuple[DepartureTask, Problem]:
-    task = DepartureTask.model_validate(experiment(name).stage_config("train", arm)["task"])
+    task = train_stage(experiment(name), arm).task
     return task, problem(task, 4)
 
 
@@ -150,7 +156,7 @@ def test_batches_add_up_to_the_whole(name: str) -> None:
 )
 def test_published_layers(name: str, points: int, num_outputs: int, expected: list[tuple[int, ...]]) -> None:
     study = validate(DepartureExperiment, CONTENT[name], name)
-    task = DepartureTask.model_validate(study.stage_config("train", study.arm_names[0])["task"])
+    task = train_stage(study, study.arm_names[0]).task
     found = problem(task, 14)
     assert found.num_outputs == num_outputs and len(found.symmetry.points) == points
     shapes = jax.eval_shape(
@@ -192,19 +198,21 @@ def test_graphs_have_the_expected_statistics() -> None:
     assert np.abs(share - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 3000)
 
 
-def run(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, list[Path]]]:
+def run(name: str, folder: Path) -> tuple[SummaryStage, dict[str, list[Path]]]:
     study = experiment(name, **({"arms": {"shifts": None, "shifts_along_x": None}} if name == "flinth_images" else {}))
     paths: dict[str, list[Path]] = {}
     for arm in study.arms:
         samples = SAMPLES if name == "flinth_images" else None
         # Blocks out of order, as a file system may list them.
-        arrays = departure_arrays(study.stage_config("train", arm), [0, 1], samples)
+        arrays = departure_arrays(train_stage(study, arm), [0, 1], samples)
         for member in (1, 0):
             one = {key: replace(value, values=value.values[..., [member]]) for key, value in arrays.items()}
             path = folder / f"{arm}_{member}.h5"
             storage.write(path, stage="train", attributes={}, arrays=one)
             paths.setdefault(arm, []).append(path)
-    return study.stage_config("summary", None), paths
+    settings = study.stage("summary")
+    assert isinstance(settings, SummaryStage)
+    return settings, paths
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,7 @@ def run(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, list[Path]]]
 )
 def test_three_ways_of_training_to_the_figure(name: str, figure: str, tmp_path: Path) -> None:
     settings, paths = run(name, tmp_path)
-    tables = summarise_departure(settings, paths)
+    tables = summarise_departure(settings, paths, {})
     quantities = tables["quantities"].set_index("name")["value"]
     for arm, (second, first) in paths.items():
         assert quantities[f"distance/{arm}/equivariant"] < 1e-5
@@ -236,11 +244,11 @@ def test_three_ways_of_training_to_the_figure(name: str, figure: str, tmp_path: 
     assert set(drawing.facts) <= PLACEHOLDERS
     assert "{" not in fill_caption(entry, drawing.facts, "smoke", ())
     with pytest.raises(DataError, match="expected runs 0 to 2 once each, found 2"):
-        summarise_departure(settings | {"num_members": 3}, paths)
+        summarise_departure(settings.model_copy(update={"num_members": 3}), paths, {})
 
 
 def test_divergence_names_the_run() -> None:
-    config = experiment("flinth_permutations", train={"learning_rate": 1e38}).stage_config("train", "graphs")
+    config = train_stage(experiment("flinth_permutations", train={"learning_rate": 1e38}), "graphs")
     with pytest.raises(DataError, match=r"run 1 of arm graphs, equivariant training: .* after step \d"):
         departure_arrays(config, [1])
 
@@ -248,7 +256,7 @@ def test_divergence_names_the_run() -> None:
 @pytest.mark.parametrize(("name", "scale"), [(name, scale) for name in NAMES for scale in SCALES[name]])
 def test_every_scale_is_valid_and_knows_no_size_in_training(name: str, scale: str) -> None:
     study = validate(DepartureExperiment, merge(CONTENT[name], SCALES[name][scale] or {}), name)
-    assert "members" not in json.dumps(study.stage_config("train", study.arm_names[0]))
+    assert "members" not in canonical_json(study.stage("train", study.arm_names[0]))
     assert bool(study.dataset_names("train")) == bool(study.splits_used()) == (name == "flinth_images")
 
 

@@ -46,7 +46,7 @@ def experiment(**arms: dict[str, Any]) -> dict[str, Any]:
             "checkpoint_every": 2,
         },
         "evaluate": {
-            "member_metrics": ["orbit_energy_std"],
+            "member_metrics": ["orbit_std"],
             "energy_scale": "mean_absolute",
             "ensemble_sizes": [1, 3],
             "max_ensembles": 2,

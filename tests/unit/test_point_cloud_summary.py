@@ -132,7 +132,7 @@ def test_figure() -> None:
     assert "{" not in fill_caption(entry, drawing.facts, "paper", ())
     stand_in = draw(entry, inputs(ensembles_table(("generated_solids", "generated_solids_ood")), "smoke"), {})
     assert isinstance(stand_in, Drawing)
-    assert [axes.get_title() for axes in stand_in.figure.axes][0] == "generated solids (in distribution)"
+    assert stand_in.figure.axes[0].get_title() == "generated solids (in distribution)"
     assert "ModelNet" not in stand_in.facts["data"]
 
 
