@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, SerializeAsAny, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
 from emergent.config.downloads import DownloadConfig, RawFile
-from emergent.config.generators import GaussianFieldOptions, IsingOptions, PhotoPatchOptions
+from emergent.config.generators import CrossProductOptions, GaussianFieldOptions, IsingOptions, PhotoPatchOptions
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
 from emergent.errors import ConfigError
 
@@ -110,6 +110,7 @@ class DatasetEntry(StrictModel):
 OPTIONS: dict[str, type[StrictModel]] = {
     "cifar10": ColourOptions,
     "cifar10_jpeg": ColourOptions,
+    "cross_product": CrossProductOptions,
     "digits": DigitsOptions,
     "gaussian_fields": GaussianFieldOptions,
     "generated_meshes": GeneratedMeshOptions,

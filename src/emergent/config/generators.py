@@ -105,3 +105,24 @@ class IsingOptions(StrictModel):
         if low < 0 or high < low:
             raise ValueError(f"beta: expected a number >= 0 or [low, high] with 0 <= low <= high, found {self.beta}")
         return self
+
+
+class CrossProductOptions(StrictModel):
+    """Pairs of vectors of space and their cross product.
+
+    Attributes:
+        num_train: training pairs, with components N(0, 1).
+        num_test: test pairs, likewise.
+        num_ood: out-of-distribution pairs, with components uniform in a cube.
+        half_width: of the cube around the origin.
+        seed: of everything.
+
+    References:
+        arXiv 2406.06504 and the talks on it, cross-product experiment.
+    """
+
+    num_train: PositiveInt
+    num_test: PositiveInt
+    num_ood: PositiveInt
+    half_width: PositiveFloat
+    seed: Seed

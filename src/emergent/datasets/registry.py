@@ -8,6 +8,7 @@ from emergent.config.datasets import DatasetEntry
 from emergent.datasets import (
     cifar10,
     cifar10_jpeg,
+    cross_product,
     digits,
     gaussian_fields,
     generated_meshes,
@@ -26,6 +27,7 @@ from emergent.storage import Array
 PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "cifar10": cifar10.prepare,
     "cifar10_jpeg": cifar10_jpeg.prepare,
+    "cross_product": cross_product.prepare,
     "digits": digits.prepare,
     "gaussian_fields": gaussian_fields.prepare,
     "generated_meshes": generated_meshes.prepare,
