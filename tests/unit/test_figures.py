@@ -132,6 +132,22 @@ def test_unknown_placeholder_is_refused(tmp_path: Path):
         read_catalogue(path)
 
 
+def test_every_setting_of_a_figure_is_described():
+    for entry in CATALOGUE.values():
+        fields = {**type(entry).model_fields, **type(entry.options).model_fields}
+        bare = [name for name, field in fields.items() if name not in ("plot", "options") and not field.description]
+        assert not bare and type(entry.options).__doc__, f"{type(entry).__name__}: {bare}"
+
+
+def test_no_kind_of_picture_is_named_for_a_paper_or_a_data_set():
+    names = {
+        *(entry.paper for entry in CATALOGUE.values()),
+        *(name for e in CATALOGUE.values() for name in e.experiments),
+    }
+    words = {word for name in names for word in name.split("_")} - {"flow", "subspace"}
+    assert not {kind for kind in PLOTS if words & set(kind.split("_"))}
+
+
 def test_entry_survives_canonical_json(tmp_path: Path):
     for name, entry in CATALOGUE.items():
         path = tmp_path / f"{name}.json"
