@@ -6,47 +6,43 @@ Where trained networks of width n are compared with the limit, c / n is added fo
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emergent.config.domains import DataSelection, ImageEvaluation, ImageTraining
+from emergent.config.groups import Augmentation
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
+from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.training import Training
-from emergent.domains.samples import Samples
+from emergent.domains.arrays import TestSamples, array_data
+from emergent.groups.actions import PixelAction
 from emergent.groups.images import image_action
 from emergent.groups.lattices import lattice_action
-from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.architectures import mlp_kernel
+from emergent.kernels.registry import kernel_function
 from emergent.models.registry import build
 from emergent.point_groups import group_from_name
-from emergent.prediction.infinite import infinite_predictions
+from emergent.prediction.infinite import infinite_predictions, prediction_arrays
 from emergent.prng import member_key
 from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.training.engine import train_block
-from emergent.training.program import BlockTask
-from emergent.training.step import TrainingData
 
 NUM_NETWORKS, WEIGHT_STD, BIAS_STD = 400, 1.3, 0.2
 CNN_LAYERS = (ConvLayer(channels=24, average_pool=2), ConvLayer(channels=24))
 GCNN_LAYERS = (ConvLayer(channels=8, average_pool=2), ConvLayer(channels=8))
 GAINS: dict[str, Any] = {"weight_std": WEIGHT_STD, "bias_std": BIAS_STD, "num_outputs": 4}
-CNN_KERNEL = cnn_kernel([2, 1], "mean", "relu", WEIGHT_STD, BIAS_STD)
-NETWORKS: dict[str, tuple[MlpModel | CnnModel, KernelFunction]] = {
-    "mlp": (
-        MlpModel(family="mlp", width=64, depth=2, activation="erf", **GAINS),
-        mlp_kernel(2, "erf", WEIGHT_STD, BIAS_STD),
-    ),
-    "cnn": (CnnModel(family="cnn", layers=CNN_LAYERS, readout="mean", **GAINS), CNN_KERNEL),
-    "gcnn": (
-        GcnnModel(family="gcnn", group="C4", layers=GCNN_LAYERS, readout="mean", **GAINS),
-        gcnn_kernel(group_from_name("C4"), CNN_KERNEL),
-    ),
+NETWORKS: dict[str, MlpModel | CnnModel] = {
+    "mlp": MlpModel(family="mlp", width=64, depth=2, activation="erf", **GAINS),
+    "cnn": CnnModel(family="cnn", layers=CNN_LAYERS, readout="mean", **GAINS),
+    "gcnn": GcnnModel(family="gcnn", group="C4", layers=GCNN_LAYERS, readout="mean", **GAINS),
 }
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_outputs_at_initialisation_have_the_covariance_of_the_kernel(name: str) -> None:
     """Corrections of order 1 / width are smaller than the standard errors here."""
-    config, kernel = NETWORKS[name]
+    config = NETWORKS[name]
+    kernel = kernel_function(config, (4, 4, 1))
     inputs = np.random.default_rng(0).normal(size=(3, 4, 4, 1)).astype(np.float32)
     module = build(config)
 
@@ -77,34 +73,38 @@ def trained() -> dict[str, np.ndarray]:
     spins = generator.choice([-1.0, 1.0], (4, SIDE, SIDE, 1))
     energies = -0.25 * sum(spins * np.roll(spins, shift, axis) for shift in (1, -1) for axis in (1, 2))
     targets = energies.reshape(4, NUM_SITES).astype(np.float32)
-    training = Samples(spins.astype(np.float32), targets=targets)
     # A training configuration, another one, and one of real numbers.
     other = np.array([[1, 1, -1], [-1, 1, -1], [-1, -1, -1]])[None, :, :, None]
     test = np.concatenate([spins[:1], other, generator.normal(size=(1, SIDE, SIDE, 1))])
     test = test.astype(np.float32)
 
     model = MlpModel(family="mlp", width=WIDTH, num_outputs=NUM_SITES)
-    settings = Training(
-        loss="mse", optimiser="sgd", learning_rate=RATE, batch_size=None, num_epochs=NUM_STEPS, checkpoint_every=None
-    )
-    task = BlockTask(0, "statistics", "mlp", "mlp", tuple(range(NUM_MEMBERS)), model, "full", settings)
+    rows = {"domain": "images", "shape": (SIDE, SIDE, 1), "scaling": "none", "outputs": "pixels"}
+    rows["train"] = DataSelection(dataset="tiny", split="train")
+    augmentation = Augmentation(group="C4", mode="full")
+    common: dict[str, Any] = {
+        "experiment": "statistics",
+        "seed": 0,
+        "arm": "mlp",
+        "model": model,
+        "augmentation": augmentation,
+        "train": Training(loss="mse", optimiser="sgd", learning_rate=RATE, batch_size=None, num_epochs=NUM_STEPS),
+    }
     action = image_action(group_from_name("C4"), SIDE, SIDE)
-    result = train_block(task, TrainingData(jnp.asarray(training.inputs), jnp.asarray(targets), action), "block")
+    data = array_data(spins.astype(np.float32), targets, action, PixelAction(action), "full")
+    arm = TrainStage(**common, initialisation="mlp", data=ImageTraining.model_validate(rows))
+    result = train_block(arm, tuple(range(NUM_MEMBERS)), data, "block")
     first, second = (result.parameters[f"params/Dense_{i}/kernel"][0] for i in (0, 1))
     orbits = test.reshape(3, NUM_SITES)[:, lattice_action(group_from_name("C4"), SIDE)]  # N G P
     hidden = np.maximum(np.einsum("ngp,mpw->mngw", orbits, first, optimize=True) / np.sqrt(NUM_SITES), 0)
     outputs = np.einsum("mngw,mws->mngs", hidden, second, optimize=True) / np.sqrt(WIDTH)
 
-    config = {
-        "data": {"shape": [SIDE, SIDE, 1]},
-        "group": "C4",
-        "kernel": {"model": {"depth": 1, "activation": "relu", "weight_std": 1.0, "bias_std": 0.0}, "tile_size": 32},
-        "learning_rate": RATE,
-        "num_steps": NUM_STEPS,
-    }
+    evaluated = ImageEvaluation.model_validate(rows | {"evaluate": {}})
+    stage = PredictStage(**common, data=evaluated, orbit=augmentation, tile_size=32)
     with jax.enable_x64(True):
-        infinite = infinite_predictions(config, training, {"test": Samples(test)})
-    assert infinite["max_learning_rate"].values > RATE
+        limit, predictions = infinite_predictions(stage, data, {"test": TestSamples(test, action)})
+    assert limit > RATE
+    infinite = prediction_arrays(stage, limit, predictions)
     return {
         "outputs": outputs.astype(np.float64),
         "targets": targets,
