@@ -47,7 +47,7 @@ MINIMAL: dict[str, Any] = {
         "num_epochs": 6,
         "checkpoint_every": 2,
     },
-    "evaluate": {"member_metrics": ["correct"], "ensemble_sizes": [1, 3], "max_ensembles": 2},
+    "evaluate": {"member_metrics": ["orbit_same_predictions", "correct"], "ensemble_sizes": [1, 3], "max_ensembles": 2},
     "members": {"num": 6, "block": 2},
     "assumed": [{"key": "train.learning_rate", "reason": "not published"}],
 }
@@ -122,6 +122,10 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("members", {"num": 7, "block": 2}), ["members", "multiple of block (2), found 7; use 6 or 8"]),
         (changed("members", {"num": 3, "block": 5}), ["members", "multiple of block (5), found 3; use 5"]),
         (changed("evaluate.ensemble_sizes", [3, 7, 9]), ["evaluate.ensemble_sizes: [7, 9] exceed members.num = 6"]),
+        (
+            changed("evaluate.member_metrics", ["correct"]),
+            ["evaluate.member_metrics", "reads orbit_same_predictions too"],
+        ),
         (changed("evaluate.reference_ensemble_size", 2), ["evaluate.reference_ensemble_size: 2 is not one of"]),
         (changed("data.shape", [4, 6, 1]), ["arms.mlp.augmentation.group: C4", "square", "data.shape is 4 x 6"]),
         (changed("data.shape", [4, 4]), ["data.shape"]),
@@ -137,7 +141,12 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("arms.cnn.compare_to", "mpl"), ["arms.cnn.compare_to: expected another arm", "did you mean 'mlp'?"]),
         (changed("arms.cnn.compare_to", "cnn"), ["arms.cnn.compare_to: expected another arm, found 'cnn'"]),
         (changed("kind", "orbit_spread"), ["evaluate.energy_scale", "Field required"]),
-        (changed("kind", "orbit_spread", evaluate__energy_scale="per_sample"), ["section infinite_width, found none"]),
+        (
+            changed(
+                "kind", "orbit_spread", evaluate__energy_scale="per_sample", evaluate__member_metrics=["orbit_std"]
+            ),
+            ["section infinite_width, found none"],
+        ),
         (
             changed("train.momentum", 0.9, train__optimiser="adam"),
             ["momentum: a setting of 'sgd', found optimiser 'adam'"],

@@ -75,6 +75,7 @@ class EnsembleExperiment(StudyBase):
     """Ensembles of networks and one question, at one scale."""
 
     keeps_whole_blocks: ClassVar[bool] = False
+    needed_metrics: ClassVar[tuple[str, ...]] = ()
 
     data: Data
     arms: dict[Name, Arm] = Field(min_length=1)
@@ -83,6 +84,9 @@ class EnsembleExperiment(StudyBase):
 
     @model_validator(mode="after")
     def _check(self) -> "EnsembleExperiment":
+        absent = [name for name in self.needed_metrics if name not in self.evaluate.member_metrics]
+        if absent:
+            raise ValueError(f"evaluate.member_metrics: the summary of this kind reads {', '.join(absent)} too; add it")
         too_large = [size for size in self.evaluate.ensemble_sizes if size > self.members.num]
         if too_large:
             raise ValueError(f"evaluate.ensemble_sizes: {too_large} exceed members.num = {self.members.num}")

@@ -57,6 +57,8 @@ class EquivarianceSummary(EnsembleSummary):
 class OrbitSamePrediction(EnsembleExperiment):
     """How many transformations leave the predicted class as it is?"""
 
+    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_same_predictions",)
+
     kind: Literal["orbit_same_prediction"]
 
     def summary_stage(self) -> EnsembleSummary:
@@ -66,6 +68,8 @@ class OrbitSamePrediction(EnsembleExperiment):
 
 class OrbitSpread(EnsembleExperiment):
     """How far does a scalar prediction spread over an orbit, beside the infinitely wide ensemble?"""
+
+    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_std",)
 
     kind: Literal["orbit_spread"]
     evaluate: SpreadEvaluation
@@ -158,6 +162,7 @@ class OrbitDivergence(_Resampled):
     """How does the symmetry of resampled ensembles depend on their size?"""
 
     keeps_whole_blocks: ClassVar[bool] = True
+    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_same_predictions", "symmetric_kl", "correct", "cross_entropy")
 
     kind: Literal["orbit_divergence"]
 
@@ -186,6 +191,8 @@ class RotationDivergence(_Resampled):
 
 class Equivariance(EnsembleExperiment):
     """How far do vector-valued predictions miss to turn with their inputs?"""
+
+    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_mse", "equivariance_error")
 
     kind: Literal["equivariance"]
     data: VectorData
