@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from emergent.config.models import MlpModel
+from emergent.config.training import Training
+from emergent.domains.arrays import ArrayData
+from emergent.groups.actions import PixelAction, TrivialAction
 from emergent.groups.images import image_action
 from emergent.models.registry import build
 from emergent.point_groups import group_from_name
-from emergent.training.step import MemberState, TrainingData, make_optimiser, make_step
+from emergent.training.step import MemberState, learning_rate, make_optimiser, make_step, network_gradient
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -100,11 +103,13 @@ def test_steps_with_full_augmentation_equal_a_plain_loop(name: str, full_batch: 
     parameters = {"params": {f"Dense_{i}": {"kernel": jnp.asarray(w)} for i, w in enumerate(weights)}}
     state = MemberState(parameters, optimiser.init(parameters))
     action = image_action(group_from_name("C4"), SIDE, SIDE)
-    data = TrainingData(jnp.asarray(IMAGES), jnp.asarray(targets), action)
-    step = jax.jit(make_step(module, optimiser, loss, "full"))
+    on_targets = PixelAction(action) if targets.ndim == 2 else TrivialAction(4)
+    data = ArrayData(jnp.asarray(IMAGES), jnp.asarray(targets), action, on_targets, "full")
+    step = jax.jit(make_step(network_gradient(module, loss), optimiser))
 
     for indices in chosen:
-        state, value = step(state, None if full_batch else jnp.asarray(indices), jax.random.key(0), data)
+        batch = None if full_batch else jnp.asarray(indices)
+        state, value, _ = step(state, (), batch, jax.random.key(0), data)
         samples = []
         for i in indices:
             for turns in range(4):
@@ -120,3 +125,30 @@ def test_steps_with_full_augmentation_equal_a_plain_loop(name: str, full_batch: 
             assert found.dtype == np.float64
             np.testing.assert_allclose(found, expected_weights, rtol=1e-10, atol=1e-12)
     assert np.abs(gradients[0]).max() > 1e-3
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda share: 1.0,
+    "cosine": lambda share: (1 + np.cos(np.pi * share)) / 2,
+    "linear": lambda share: 1 - share,
+}
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_momentum_and_schedules_by_hand(schedule: str, momentum: float) -> None:
+    """On a parabola: velocity <- momentum * velocity + slope; the rate goes from its start to 0 over all steps."""
+    settings = Training.model_validate(
+        {"loss": "mse", "optimiser": "sgd", "learning_rate": 0.3, "momentum": momentum, "schedule": schedule}
+        | {"batch_size": None, "num_epochs": 6}
+    )
+    optimiser = make_optimiser("sgd", learning_rate(settings, 6), settings.momentum)
+    step = jax.jit(make_step(lambda w, held, data, indices, key: (0.5 * w**2, w), optimiser))
+    state, expected, velocity = MemberState(jnp.asarray(2.0), optimiser.init(jnp.asarray(2.0))), 2.0, 0.0
+    for index in range(6):
+        state, value, _ = step(state, (), None, jax.random.key(0), None)
+        np.testing.assert_allclose(value, expected**2 / 2, rtol=1e-6)
+        velocity = momentum * velocity + expected
+        expected -= 0.3 * SCHEDULES[schedule](index / 6) * velocity
+        # Optax counts steps and halves angles in single precision.
+        np.testing.assert_allclose(state.parameters, expected, rtol=1e-5)

@@ -6,6 +6,7 @@ descent, whatever the step size: with Gaussian weights both start equally likely
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,8 @@ from scipy.spatial.transform import Rotation
 from emergent.config.base import validate
 from emergent.config.pointnet import PointNetModel
 from emergent.groups.rotations import random_rotations, rotate
-from emergent.models.pointnet import PointNet, dense_layers, nearest_neighbours
-from emergent.training.point_clouds import make_update
-from emergent.training.step import MemberState, make_optimiser
+from emergent.models.pointnet import Clouds, PointNet, dense_layers, nearest_neighbours
+from emergent.training.step import MemberState, cross_entropy, make_optimiser, make_step
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -27,8 +27,8 @@ NORMALISATIONS = ("per_point", "per_message", "consecutive_rows")
 
 
 def network(normalisation: str) -> PointNetModel:
-    content = {"encoder": [6, 5], "local_net": [8, 7], "global_net": [6, 9], "decoder": [5], "num_outputs": 4,
-               "initialisation": "xavier", "normalisation": normalisation}  # fmt: skip
+    content = {"family": "point_net", "encoder": [6, 5], "local_net": [8, 7], "global_net": [6, 9], "decoder": [5],
+               "num_outputs": 4, "initialisation": "xavier", "normalisation": normalisation}  # fmt: skip
     return validate(PointNetModel, content, "test")
 
 
@@ -75,11 +75,11 @@ def test_order_of_points_and_company_of_clouds(normalisation: str) -> None:
     config, points = network(normalisation), clouds()
     parameters = start_of(config)
     apply = jax.jit(PointNet(config).apply)
-    outputs = np.asarray(apply(parameters, points, graphs(points)))
+    outputs = np.asarray(apply(parameters, Clouds(points, graphs(points))))
     shuffled = points[:, np.random.default_rng(1).permutation(NUM_POINTS)]
-    order = np.abs(np.asarray(apply(parameters, shuffled, graphs(shuffled))) - outputs).max()
+    order = np.abs(np.asarray(apply(parameters, Clouds(shuffled, graphs(shuffled)))) - outputs).max()
     others = points + np.array([0.0, 1.0, 1.0])[:, None, None]
-    company = np.abs(np.asarray(apply(parameters, others, graphs(others)))[0] - outputs[0]).max()
+    company = np.abs(np.asarray(apply(parameters, Clouds(others, graphs(others))))[0] - outputs[0]).max()
     if normalisation == "consecutive_rows":
         # Released: blocks of rows straddle points and clouds.
         assert order > 1e-6 and company > 1e-6
@@ -96,17 +96,26 @@ def test_turned_weights_undo_a_turn_of_the_clouds(normalisation: str) -> None:
     neighbours = graphs(points)
     np.testing.assert_array_equal(graphs(moved), neighbours)
     apply = jax.jit(PointNet(config).apply)
-    outputs = apply(parameters, points, neighbours)
-    np.testing.assert_allclose(apply(turned(parameters, rotations[0]), moved, neighbours), outputs, atol=1e-12)
+    outputs = apply(parameters, Clouds(points, neighbours))
+    np.testing.assert_allclose(apply(turned(parameters, rotations[0]), Clouds(moved, neighbours)), outputs, atol=1e-12)
     # The network itself is far from invariant.
-    assert np.abs(apply(parameters, moved, neighbours) - outputs).max() > 1e-2
+    assert np.abs(apply(parameters, Clouds(moved, neighbours)) - outputs).max() > 1e-2
 
 
 def test_coupled_training_keeps_members_turned_copies_of_each_other() -> None:
     config, points = network("per_point"), clouds()
     neighbours, labels = graphs(points), jnp.asarray([0, 1, 3])
     optimiser = make_optimiser("sgd", 0.2)
-    update = jax.jit(make_update(PointNet(config), optimiser))
+    module = PointNet(config)
+
+    def gradient(parameters: Any, held: Any, data: Clouds, indices: None, key: jax.Array) -> tuple[jax.Array, Any]:
+        return jax.value_and_grad(lambda p: cross_entropy(module.apply(p, data), labels))(parameters)
+
+    step_of = jax.jit(make_step(gradient, optimiser))
+
+    def update(state: MemberState, points: jax.Array) -> MemberState:
+        return step_of(state, (), None, jax.random.key(0), Clouds(points, neighbours))[0]
+
     rotations = rotations_of(2)
     start = start_of(config)
     state, copy, uncoupled = (
@@ -115,9 +124,9 @@ def test_coupled_training_keeps_members_turned_copies_of_each_other() -> None:
     for step in range(5):
         augmentation = np.asarray(Rotation.random(NUM_CLOUDS, rng=step).as_matrix())
         seen = turn(augmentation, points)
-        state, _ = update(state, seen, neighbours, labels)
-        copy, _ = update(copy, turn(rotations, seen), neighbours, labels)
-        uncoupled, _ = update(uncoupled, seen, neighbours, labels)
+        state = update(state, seen)
+        copy = update(copy, turn(rotations, seen))
+        uncoupled = update(uncoupled, seen)
     expected = turned(state.parameters, rotations[0])
 
     def distance(parameters: dict) -> float:

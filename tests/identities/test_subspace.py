@@ -1,6 +1,5 @@
 """Equivariant subspace: its basis, compatibility of supports, and which parametrisations stay in it."""
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -11,8 +10,11 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from emergent.config.subspace_training import Phase, Phases, SubspaceArm, SubspaceNetwork
+from emergent.config.domains import DataSelection, ImageTraining
+from emergent.config.subspace_training import Parametrisation, Phase, Phases, SubspaceNetwork, SubspaceStage
 from emergent.config.supports import support_mask
+from emergent.domains.arrays import ArrayData
+from emergent.domains.samples import Samples
 from emergent.errors import DataError
 from emergent.groups.filters import commutator_norms, orbit_basis, rotation_projector
 from emergent.models.subspace_cnn import (
@@ -24,16 +26,7 @@ from emergent.models.subspace_cnn import (
     unconstrained_basis,
     weights,
 )
-from emergent.training.subspace import (
-    Images,
-    SubspaceTask,
-    _Program,
-    _train,
-    epoch_order,
-    make_loss,
-    rotated,
-    train_subspace,
-)
+from emergent.training.subspace import augmented, make_loss, network, rotated, second_phase, train_subspace, upright
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,10 +53,10 @@ SKEW_5 = ("11100", "11100", "11111", "00100", "00100")
 PUBLISHED = SubspaceNetwork(channels=(32, 64, 64), num_pooled=2, num_outputs=10, fan_in="square")
 SMALL = SubspaceNetwork(channels=(3, 4), num_pooled=1, num_outputs=3, fan_in="square")
 ARMS = {
-    "cross": SubspaceArm(support=CROSS, basis="unitary", batches="shuffled"),
-    "skew": SubspaceArm(support=SKEW, basis="unitary", batches="shuffled"),
-    "non_unitary": SubspaceArm(support=CROSS, basis="random", batches="shuffled"),
-    "cross_orbits": SubspaceArm(support=CROSS, basis="unitary", batches="whole_orbits"),
+    "cross": Parametrisation(support=CROSS, basis="unitary", batches="shuffled"),
+    "skew": Parametrisation(support=SKEW, basis="unitary", batches="shuffled"),
+    "non_unitary": Parametrisation(support=CROSS, basis="random", batches="shuffled"),
+    "cross_orbits": Parametrisation(support=CROSS, basis="unitary", batches="whole_orbits"),
 }
 PHASES = Phases(
     equivariant=Phase(num_epochs=1, batch_size=4, learning_rate=0.1),
@@ -71,15 +64,18 @@ PHASES = Phases(
 )
 
 
-def images(num: int = 6, side: int = 6, dtype: type = np.float64) -> Images:
+def images(num: int = 6, side: int = 6, dtype: type = np.float64) -> ArrayData:
     generator = np.random.default_rng(1)
-    return rotated(
-        jnp.asarray(generator.normal(size=(num, side, side, 1)), dtype), jnp.asarray(np.arange(num) % 3, jnp.int32)
+    inputs = generator.normal(size=(num, side, side, 1)).astype(dtype)
+    return upright(Samples(inputs, np.arange(num, dtype=np.int32) % 3))
+
+
+def stage(name: str, phases: Phases = PHASES) -> SubspaceStage:
+    selection = DataSelection(dataset="tiny", split="train")
+    section = ImageTraining(domain="images", train=selection, shape=(6, 6, 1), scaling="none")
+    return SubspaceStage(
+        experiment="tiny", seed=0, arm=name, data=section, parametrisation=ARMS[name], network=SMALL, train=phases
     )
-
-
-def task(arm: str, members: tuple[int, ...] = (0,)) -> SubspaceTask:
-    return SubspaceTask(0, "tiny", arm, members, ARMS[arm], SubspaceCnn(SMALL, ARMS[arm].support, 6), PHASES)
 
 
 def equivariant_weights(model: SubspaceCnn, dtype: type = np.float32) -> tuple[jax.Array, ...]:
@@ -153,9 +149,9 @@ def test_initial_weights_are_uniform_within_the_bound_of_each_layer() -> None:
 @pytest.mark.usefixtures("float64")
 def test_equivariant_network_is_invariant() -> None:
     for arm in ("cross", "skew"):
-        model = task(arm).model
+        model = network(stage(arm))
         layers = equivariant_weights(model, jnp.float64)
-        outputs = np.asarray(jax.jit(model.outputs)(layers, images().inputs.reshape(-1, 6, 6, 1))).reshape(4, 6, 3)
+        outputs = np.asarray(jax.jit(model.outputs)(layers, rotated(images()).reshape(-1, 6, 6, 1))).reshape(4, 6, 3)
         assert np.abs(outputs[0]).max() > 0.01
         np.testing.assert_allclose(outputs, np.stack([outputs[0]] * 4), atol=1e-13)
 
@@ -163,24 +159,24 @@ def test_equivariant_network_is_invariant() -> None:
 @pytest.mark.usefixtures("float64")
 def test_augmented_gradient_on_the_subspace_is_the_projected_one() -> None:
     """On E, full augmentation and a unitary parametrisation: the gradient lies in E and equals the equivariant one."""
-    work, data = task("cross"), images()
-    loss, target = make_loss(work), equivariant_basis(work.model)
-    free = unconstrained_basis(work.model, "unitary", jax.random.key(0))
+    model, data = network(stage("cross")), images()
+    loss, target = make_loss(model), equivariant_basis(model)
+    free = unconstrained_basis(model, "unitary", jax.random.key(0))
 
     @jax.jit
-    def gradients(images: Images) -> list[tuple[jax.Array, ...]]:
-        coordinates = initial_coordinates(work.model, jax.random.key(3), jnp.float64)
-        layers, inputs = weights(target, coordinates), images.inputs.reshape(-1, 6, 6, 1)
-        equivariant = jax.grad(loss)(coordinates, target, images.inputs[0], images.labels)
+    def gradients(images: ArrayData) -> list[tuple[jax.Array, ...]]:
+        coordinates = initial_coordinates(model, jax.random.key(3), jnp.float64)
+        layers, inputs = weights(target, coordinates), rotated(images).reshape(-1, 6, 6, 1)
+        equivariant = jax.grad(loss)(coordinates, target, images.inputs, images.targets)
         return [
-            jax.grad(loss)(layers, free, inputs, jnp.tile(images.labels, 4)),
+            jax.grad(loss)(layers, free, inputs, jnp.tile(images.targets, 4)),
             weights(target, equivariant),
-            jax.grad(loss)(layers, free, images.inputs[0], images.labels),
+            jax.grad(loss)(layers, free, images.inputs, images.targets),
         ]
 
-    augmented, equivariant, nominal = gradients(data)
+    whole, equivariant, nominal = gradients(data)
     assert float(distance(target, nominal).max()) > 1e-3
-    for ours, theirs in zip(augmented, equivariant, strict=True):
+    for ours, theirs in zip(whole, equivariant, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-15)
 
 
@@ -188,16 +184,16 @@ def test_augmented_gradient_on_the_subspace_is_the_projected_one() -> None:
 def test_full_batch_flow_stays_for_cross_and_leaves_otherwise() -> None:
     moved = {}
     for arm in ("cross", "skew", "non_unitary"):
-        work, data = task(arm), images()
-        target, loss = equivariant_basis(work.model), make_loss(work)
-        basis = unconstrained_basis(work.model, work.arm.basis, jax.random.key(5))
+        model, data = network(stage(arm)), images()
+        target, loss = equivariant_basis(model), make_loss(model)
+        basis = unconstrained_basis(model, ARMS[arm].basis, jax.random.key(5))
         basis = jax.tree.map(partial(jnp.asarray, dtype=jnp.float64), basis)
-        state = jax.jit(coordinates_of)(basis, equivariant_weights(work.model, jnp.float64))
+        state = jax.jit(coordinates_of)(basis, equivariant_weights(model, jnp.float64))
         measure = jax.jit(lambda b, c, target=target: jnp.linalg.norm(distance(target, weights(b, c))))
         assert float(measure(basis, state)) < 1e-13
         slope = jax.jit(jax.grad(loss))
         for _ in range(5):
-            gradient = slope(state, basis, data.inputs.reshape(-1, 6, 6, 1), jnp.tile(data.labels, 4))
+            gradient = slope(state, basis, rotated(data).reshape(-1, 6, 6, 1), jnp.tile(data.targets, 4))
             state = tuple(a - 0.1 * b for a, b in zip(state, gradient, strict=True))
         moved[arm] = float(measure(basis, state))
     assert moved["cross"] < 1e-12
@@ -208,8 +204,8 @@ def test_full_batch_flow_stays_for_cross_and_leaves_otherwise() -> None:
 def test_minibatches_of_whole_orbits_keep_equivariance_and_shuffled_ones_do_not() -> None:
     data = images()
     # The images repeat, so that 8 of the 24 rotated copies make a batch.
-    tasks = [dataclasses.replace(task("cross"), arm=ARMS[arm]) for arm in ("cross_orbits", "cross")]
-    stays, leaves = (train_subspace(each, data).distances for each in tasks)
+    arms = [stage("cross").model_copy(update={"parametrisation": ARMS[arm]}) for arm in ("cross_orbits", "cross")]
+    stays, leaves = (train_subspace(each, (0,), data).distances for each in arms)
     assert stays.shape == (2, 3, 1, 3)
     assert stays.max() < 1e-12
     assert leaves[-1, -1].max() > 1e-5
@@ -217,15 +213,21 @@ def test_minibatches_of_whole_orbits_keep_equivariance_and_shuffled_ones_do_not(
 
 def test_runs_do_not_depend_on_their_block() -> None:
     data = images(dtype=np.float32)
-    program = _Program(task("non_unitary"))
-    left, right = (_train(program, members, data, None).distances for members in ((0, 1), (1, 2)))
+    left, right = (train_subspace(stage("non_unitary"), members, data).distances for members in ((0, 1), (1, 2)))
     np.testing.assert_allclose(right[:, :, 0], left[:, :, 1], rtol=1e-4, atol=1e-7)
     assert not np.allclose(left[:, :, 0], left[:, :, 1], rtol=1e-2)
 
 
 @pytest.mark.parametrize("arm", ["cross", "cross_orbits"])
 def test_an_epoch_shows_every_rotation_of_every_image_once(arm: str) -> None:
-    rotations, index = epoch_order(ARMS[arm], PHASES.augmented, 6, jax.random.key(0), True)
+    data = images()
+    copies = np.asarray(rotated(data)).reshape(24, -1)
+    more = augmented(data, ARMS[arm].batches)
+    batches, rest = second_phase(stage(arm), more)._order(jax.random.key(0), jnp.asarray(0))
+    assert rest is None
+    shown = np.stack([np.asarray(more.batch(batch, jax.random.key(0))[0]).reshape(8, -1) for batch in batches])
+    numbers = (shown[:, :, None] == copies).all(-1).argmax(-1)
+    rotations, index = numbers // 6, numbers % 6
     assert rotations.shape == index.shape == (3, 8)
     pairs = {(int(g), int(n)) for g, n in zip(rotations.ravel(), index.ravel(), strict=True)}
     assert len(pairs) == 24
@@ -236,10 +238,10 @@ def test_an_epoch_shows_every_rotation_of_every_image_once(arm: str) -> None:
 def test_divergence_names_run_and_phase() -> None:
     phases = PHASES.model_copy(update={"augmented": PHASES.augmented.model_copy(update={"learning_rate": 1e30})})
     with pytest.raises(DataError, match=r"run 7 of arm skew: the loss is .* in epoch \d of augmented training"):
-        train_subspace(dataclasses.replace(task("skew", (7,)), phases=phases), images(dtype=np.float32))
+        train_subspace(stage("skew", phases), (7,), images(dtype=np.float32))
 
 
 def test_batch_larger_than_the_data() -> None:
     phases = PHASES.model_copy(update={"equivariant": PHASES.equivariant.model_copy(update={"batch_size": 7})})
     with pytest.raises(DataError, match="batch_size 7 exceeds the 6"):
-        train_subspace(dataclasses.replace(task("skew"), phases=phases), images(dtype=np.float32))
+        train_subspace(stage("skew", phases), (0,), images(dtype=np.float32))

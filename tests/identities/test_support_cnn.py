@@ -7,6 +7,7 @@ magnitude, so no tolerance could hide a mistake.
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -16,10 +17,12 @@ import pytest
 
 from emergent.config.models import SupportCnnModel
 from emergent.config.supports import support_mask
-from emergent.groups.images import image_action, orbit, transform
+from emergent.domains.arrays import ArrayData
+from emergent.groups.actions import TrivialAction
+from emergent.groups.images import image_action, orbit
 from emergent.models.support_cnn import SupportCnn
 from emergent.point_groups import group_from_name
-from emergent.training.step import MemberState, TrainingData, cross_entropy, make_optimiser, make_step
+from emergent.training.step import MemberState, cross_entropy, make_optimiser, make_step, network_gradient
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -104,7 +107,8 @@ def trained_orbit(
     module, start = network(support, initial)
     inputs, labels = images(8)
     action = image_action(C4, 28, 28)
-    data = TrainingData(inputs, labels, action._replace(weights=action.weights.astype(jnp.float64)))
+    action = replace(action, weights=action.weights.astype(jnp.float64))
+    data = ArrayData(inputs, labels, action, TrivialAction(4), "full")
     members = [rotated(start, support, k) for k in range(4)]
     step = step_of(module, data)
     for index in range(NUM_STEPS):
@@ -113,20 +117,20 @@ def trained_orbit(
     return module, members
 
 
-def full_augmentation(module: SupportCnn, data: TrainingData) -> Callable[..., Any]:
+def full_augmentation(module: SupportCnn, data: ArrayData) -> Callable[..., Any]:
     """Returns gradient descent on the whole orbits of all samples: the engine's own step."""
     optimiser = make_optimiser("sgd", 0.01)
-    step = jax.jit(make_step(module, optimiser, "cross_entropy", "full"))
+    step = jax.jit(make_step(network_gradient(module, "cross_entropy"), optimiser))
 
     def run(member: Any, index: int, turns: int) -> Any:
         del index, turns
-        state, _ = step(MemberState(member, optimiser.init(member)), None, jax.random.key(0), data)
+        state, _, _ = step(MemberState(member, optimiser.init(member)), (), None, jax.random.key(0), data)
         return state.parameters
 
     return run
 
 
-def coupled_augmentation(module: SupportCnn, data: TrainingData) -> Callable[..., Any]:
+def coupled_augmentation(module: SupportCnn, data: ArrayData) -> Callable[..., Any]:
     """Returns stochastic descent in which member k sees each image k quarter turns further than member 0."""
 
     def loss(member: Any, inputs: jax.Array, labels: jax.Array) -> jax.Array:
@@ -137,7 +141,7 @@ def coupled_augmentation(module: SupportCnn, data: TrainingData) -> Callable[...
     def run(member: Any, index: int, turns: int) -> Any:
         generator = np.random.default_rng(index)
         batch, elements = generator.permutation(8)[:4], generator.integers(0, 4, 4)
-        moved = transform(data.action, data.inputs[batch], jnp.asarray((elements + turns) % 4))
+        moved = data.on_inputs.transform(data.inputs[batch], jnp.asarray((elements + turns) % 4))
         slope = gradient(member, moved, data.targets[batch])
         return jax.tree.map(lambda value, change: value - 0.01 * change, member, slope)
 

@@ -6,10 +6,17 @@ import jax
 import numpy as np
 import pytest
 
+from emergent.config.domains import DataSelection, ImageEvaluation
+from emergent.config.evaluation import EvaluationSettings
+from emergent.config.groups import Augmentation
 from emergent.config.models import MlpModel
-from emergent.domains.samples import Samples
-from emergent.evaluation.orbits import OrbitPredictor, evaluate_block, orbit_inputs, unflatten
-from emergent.groups.images import image_action
+from emergent.config.stages import EvaluateStage
+from emergent.domains.arrays import ArrayOrbits, TestSamples
+from emergent.errors import ConfigError, DataError
+from emergent.evaluation.orbits import evaluate_block, unflatten
+from emergent.groups.actions import MatrixAction
+from emergent.groups.images import ImageAction, image_action
+from emergent.metrics.output_actions import Invariant, Matrices
 from emergent.models.registry import build, parameter_shapes
 from emergent.point_groups import group_from_name
 
@@ -17,14 +24,32 @@ MODEL = MlpModel(family="mlp", width=5, num_outputs=3)
 ACTION = image_action(group_from_name("C4"), 4, 4)
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.normal(size=(7, 4, 4, 1)).astype(np.float32)
-SETTINGS = {
-    "member_metrics": ["orbit_same_predictions", "correct", "orbit_std"],
-    "ensemble_sizes": [1, 2],
-    "max_ensembles": 4,
-    "batch_size": 11,
-    "output_epochs": [],
-    "whole_blocks": False,
-}
+METRICS = ("orbit_same_predictions", "correct", "orbit_std")
+
+
+def stage(**options: Any) -> EvaluateStage:
+    selection = DataSelection(dataset="tiny", split="train")
+    settings: dict[str, Any] = {
+        "member_metrics": METRICS,
+        "ensemble_sizes": (1, 2),
+        "max_ensembles": 4,
+        "batch_size": 11,
+        "output_epochs": (),
+        "whole_blocks": False,
+    }
+    return EvaluateStage(
+        experiment="tiny",
+        seed=0,
+        arm="mlp",
+        data=ImageEvaluation(domain="images", train=selection, shape=(4, 4, 1), scaling="none", evaluate={}),
+        model=MODEL,
+        orbit=Augmentation(group="C4", mode="full"),
+        evaluate=EvaluationSettings(**settings | options),
+    )
+
+
+def orbits(action: ImageAction = ACTION, labels: np.ndarray | None = None, batch_size: int = 11) -> ArrayOrbits:
+    return ArrayOrbits(TestSamples(IMAGES, action, labels, output_action=Invariant(action.order)), batch_size)
 
 
 def random_parameters(num_epochs: int, num_members: int) -> dict[str, np.ndarray]:
@@ -56,8 +81,8 @@ def test_parameters_of_one_member() -> None:
 @pytest.mark.parametrize("batch_size", [1000, 28, 11, 4])
 def test_batches_do_not_matter(batch_size: int) -> None:
     parameters = random_parameters(1, 1)
-    predict = OrbitPredictor(jax.jit(build(MODEL).apply), orbit_inputs(Samples(IMAGES), ACTION), batch_size)
-    outputs = predict(unflatten(parameters, 0, 0))
+    apply = jax.jit(build(MODEL).apply)
+    outputs = orbits(batch_size=batch_size).outputs(apply, unflatten(parameters, 0, 0), 0)
     assert outputs.shape == (7, 4, 3)
     np.testing.assert_allclose(outputs, outputs_by_hand(parameters, 0, 0), rtol=1e-5, atol=1e-6)
 
@@ -65,16 +90,14 @@ def test_batches_do_not_matter(batch_size: int) -> None:
 def test_block_on_labelled_and_unlabelled_sets() -> None:
     parameters, members = random_parameters(2, 3), (4, 5, 6)
     labels = np.array([0, 1, 2, 0, 1, 2, 0], np.int32)
-    samples = {"test": Samples(IMAGES, labels), "fields": Samples(IMAGES)}
+    sets = {"test": orbits(labels=labels), "fields": orbits()}
     done: list[int] = []
-    arrays: dict[str, Any] = evaluate_block(
-        MODEL, (parameters, members, (0, 5)), samples, dict.fromkeys(samples, ACTION), SETTINGS, done.append
-    )
+    arrays: dict[str, Any] = evaluate_block(stage(), (parameters, members, (0, 5)), sets, done.append)
     arrays = {name: array.values for name, array in arrays.items()}
     assert sum(done) == 3 * 2 * 2
     assert set(arrays) == {"members", "epochs", "test/labels"} | {
-        f"{data}/{name}" for data in samples for name in ("sums", "runs")
-    } | {f"test/metric/{name}" for name in SETTINGS["member_metrics"]} | {
+        f"{data}/{name}" for data in sets for name in ("sums", "runs")
+    } | {f"test/metric/{name}" for name in METRICS} | {
         "fields/metric/orbit_same_predictions",
         "fields/metric/orbit_std",
     }
@@ -96,14 +119,9 @@ def test_sets_with_their_own_action_and_outputs_of_every_member() -> None:
     """Each set is turned by its own action, and what resampling needs is kept: outputs, and the sum of the block."""
     parameters, members = random_parameters(3, 2), (2, 3)
     mirrored = image_action(group_from_name("D1"), 4, 4)
-    settings = SETTINGS | {"member_metrics": ["symmetric_kl"], "output_epochs": [0, 9], "whole_blocks": True}
-    arrays: dict[str, Any] = evaluate_block(
-        MODEL,
-        (parameters, members, (0, 4, 9)),
-        {"turned": Samples(IMAGES), "mirrored": Samples(IMAGES)},
-        {"turned": ACTION, "mirrored": mirrored},
-        settings,
-    )
+    settings = stage(member_metrics=("symmetric_kl",), output_epochs=(0, 9), whole_blocks=True)
+    sets = {"turned": orbits(), "mirrored": orbits(mirrored)}
+    arrays: dict[str, Any] = evaluate_block(settings, (parameters, members, (0, 4, 9)), sets)
     values = {name: array.values for name, array in arrays.items()}
     outputs = np.stack([[outputs_by_hand(parameters, e, m) for e in range(3)] for m in range(2)])
     np.testing.assert_allclose(values["turned/outputs"], outputs[:, [0, 2]], rtol=1e-4, atol=1e-5)
@@ -113,13 +131,51 @@ def test_sets_with_their_own_action_and_outputs_of_every_member() -> None:
     np.testing.assert_allclose(values["turned/sums"][whole], outputs.sum(0), rtol=1e-4, atol=1e-5)
 
 
-def test_forward_passes_ask_for_full_precision() -> None:
+def test_forward_passes_ask_for_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accelerators whose default is less than float32 would blur what metrics compare."""
     asked = []
 
-    def apply(parameters: Any, batch: jax.Array) -> jax.Array:
+    def outputs(self: ArrayOrbits, apply: Any, parameters: Any, member: int) -> np.ndarray:
         asked.append(jax.config.jax_default_matmul_precision)
-        return batch.reshape(len(batch), -1)
+        return np.zeros((7, 4, 3), np.float32)
 
-    OrbitPredictor(apply, orbit_inputs(Samples(IMAGES), ACTION), 14)(None)
+    monkeypatch.setattr(ArrayOrbits, "outputs", outputs)
+    evaluate_block(stage(), (random_parameters(1, 2), (0, 1), (0,)), {"test": orbits()})
     assert asked == ["highest", "highest"]
+
+
+def test_what_does_not_fit_a_metric_is_refused() -> None:
+    """Outputs without an action, names that are no metric, labels beyond the outputs, epochs without a checkpoint."""
+    block = random_parameters(1, 1), (0,), (4,)
+    still = ArrayOrbits(TestSamples(IMAGES, ACTION), 11)
+    with pytest.raises(ConfigError, match=r"orbit_mse compares outputs that move .* on set 'test' the group has"):
+        evaluate_block(stage(member_metrics=("orbit_mse",)), block, {"test": still})
+    with pytest.raises(ConfigError, match="no metric 'orbit_msee'; did you mean 'orbit_mse'"):
+        evaluate_block(stage(member_metrics=("orbit_msee",)), block, {"test": still})
+    many = orbits(labels=np.arange(7, dtype=np.int32))
+    with pytest.raises(DataError, match="correct on set 'test': labels reach 6, but the network has 3 outputs"):
+        evaluate_block(stage(), block, {"test": many})
+    with pytest.raises(DataError, match="epoch 5, whose outputs are kept"):
+        evaluate_block(stage(output_epochs=(5,)), block, {"test": orbits()})
+
+
+def test_targets_and_rotations_of_vectors_are_kept() -> None:
+    generator = np.random.default_rng(1)
+    rotations = group_from_name("tetrahedral").matrices
+    vectors, targets = generator.normal(size=(5, 2, 3)).astype(np.float32), np.ones((5, 3), np.float32)
+    samples = TestSamples(
+        vectors, MatrixAction(rotations.astype(np.float32)), None, targets, Matrices(rotations), rotations
+    )
+    parameters = {
+        "params/Dense_0/kernel": generator.normal(size=(1, 1, 6, 5)).astype(np.float32),
+        "params/Dense_1/kernel": generator.normal(size=(1, 1, 5, 3)).astype(np.float32),
+    }
+    settings = stage(member_metrics=("orbit_mse", "correct"), whole_blocks=True)
+    arrays = evaluate_block(settings, (parameters, (0,), (4,)), {"pairs": ArrayOrbits(samples, None)})
+    np.testing.assert_array_equal(arrays["pairs/targets"].values, targets)
+    np.testing.assert_array_equal(arrays["pairs/rotations"].values, rotations)
+    assert "pairs/metric/correct" not in arrays
+    outputs = arrays["pairs/sums"].values[0, 0]
+    moved = np.einsum("gij,nj->ngi", rotations, outputs[:, 0])
+    expected = np.square(outputs - moved).mean((1, 2))
+    np.testing.assert_allclose(arrays["pairs/metric/orbit_mse"].values[0, 0], expected, rtol=1e-5)

@@ -12,7 +12,8 @@ from flax import traverse_util
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
 from emergent.models import layers
 from emergent.models.layers import Conv, Dense, average_pool, convolve
-from emergent.models.registry import build, has_convolutions, parameter_shapes
+from emergent.models.registry import build, parameter_shapes
+from emergent.models.size import has_convolutions
 
 MLP = MlpModel(family="mlp", width=64, depth=2, num_outputs=40, parametrisation="pytorch")
 CNN = CnnModel(
@@ -114,7 +115,7 @@ def test_shapes_and_independence_of_samples(config) -> None:
     assert outputs.shape == (2, config.num_outputs)
     np.testing.assert_allclose(outputs[::-1], apply(parameters, inputs[::-1]), rtol=1e-4, atol=1e-4 * outputs.std())
     assert np.abs(outputs[0] - outputs[1]).max() > 0.1 * outputs.std()
-    assert has_convolutions(config) == (config is not MLP)
+    assert has_convolutions(config, jax.ShapeDtypeStruct((1, 4, 4, 2), jnp.float32)) == (config is not MLP)
 
 
 def test_gains_scale_weights_and_biases() -> None:

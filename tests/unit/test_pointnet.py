@@ -1,16 +1,20 @@
 """Network on point clouds: sizes, initial laws, the graph, and outputs against a plain transcription of its text."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from emergent.config.base import validate
 from emergent.config.pointnet import PointNetModel, Sampling
 from emergent.errors import ConfigError
-from emergent.models.pointnet import PointNet, dense_layers, initial_parameters, nearest_neighbours, normalise
+from emergent.models.pointnet import Clouds, PointNet, dense_layers, initial_parameters, nearest_neighbours, normalise
 
 PUBLISHED = {
+    "family": "point_net",
     "encoder": [50, 50, 100],
     "local_net": [103, 200],
     "global_net": [200, 300],
@@ -80,7 +84,7 @@ def test_outputs_against_a_transcription(normalisation: str) -> None:
             for layer in dense_layers(config)
         }
     }
-    outputs = jax.jit(PointNet(config).apply)(parameters, jnp.asarray(points), jnp.asarray(neighbours))
+    outputs = jax.jit(PointNet(config).apply)(parameters, Clouds(jnp.asarray(points), jnp.asarray(neighbours)))
     expected = transcription(parameters, points, neighbours, normalisation)
     np.testing.assert_allclose(outputs, expected, rtol=1e-10, atol=1e-12)
 
@@ -90,7 +94,7 @@ def test_number_of_parameters() -> None:
     drawn = jax.eval_shape(lambda key: initial_parameters(config, key), jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(drawn)) == 221_172
     points, neighbours = jax.ShapeDtypeStruct((1, 8, 3), jnp.float32), jax.ShapeDtypeStruct((1, 8, 6), jnp.int32)
-    declared = jax.eval_shape(PointNet(config).init, jax.random.key(0), points, neighbours)
+    declared = jax.eval_shape(partial(nn.Module.init, PointNet(config)), jax.random.key(0), Clouds(points, neighbours))
     assert jax.tree.map(lambda leaf: leaf.shape, declared) == jax.tree.map(lambda leaf: leaf.shape, drawn)
 
 

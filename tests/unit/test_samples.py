@@ -8,10 +8,12 @@ import pytest
 
 from emergent import storage
 from emergent.config.blocks import parse_block
+from emergent.config.domains import ImageEvaluation
+from emergent.config.groups import Augmentation
+from emergent.domains.images import augmentation_action
 from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples
 from emergent.errors import ConfigError, DataError
 from emergent.storage import Array
-from emergent.training.tasks import augmentation_action
 
 IMAGE_DIMS = ("sample", "row", "column", "channel")
 GENERATOR = np.random.default_rng(0)
@@ -22,13 +24,15 @@ SPINS = GENERATOR.choice([-1.0, 1.0], (8, 4, 4)).astype(np.float32)
 ENERGIES = GENERATOR.normal(size=(8, 16)).astype(np.float32)
 
 
-def data(num: int | None = None, **options: Any) -> dict[str, Any]:
-    return {
+def data(num: int | None = None, **options: Any) -> ImageEvaluation:
+    content = {
+        "domain": "images",
         "shape": [4, 4, 1],
         "scaling": "standardise",
         "train": {"dataset": "digits", "split": "train", "num": num},
-        "evaluate": {"test": {"dataset": "digits", "split": "train", "num": 5, "scaling": "training"}},
-    } | options
+        "evaluate": {"test": {"dataset": "digits", "split": "train", "num": 5}},
+    }
+    return ImageEvaluation.model_validate(content | options)
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_evaluation_sets_are_scaled_like_the_training_set(images: Path, spins: P
     evaluated = load_evaluation(images, data(num=4), "test", scaling)
     np.testing.assert_allclose(evaluated.inputs * scaling.std + scaling.mean, PIXELS[evaluated.labels] / 255, atol=1e-6)
     # Real-valued fields are in standardised units already.
-    fields = {"test": {"dataset": "fields", "split": "test", "num": None, "scaling": "training"}}
+    fields = {"test": {"dataset": "fields", "split": "test"}}
     np.testing.assert_array_equal(load_evaluation(spins, data(evaluate=fields), "test", scaling).inputs, FIELDS)
 
 
@@ -106,10 +110,13 @@ def test_lattice_functions_get_a_channel_and_keep_their_targets(spins: Path) -> 
     [
         (data(num=21), "split 'train' has 20 samples, 21 were asked for"),
         (data(shape=[4, 5, 1]), "inputs of shape (4, 4, 1), data.shape says (4, 5, 1)"),
-        (data(train={"split": "trian", "num": None}), "no array 'trian/inputs'. It holds: train/inputs, train/labels"),
+        (
+            data(train={"dataset": "digits", "split": "trian"}),
+            "no array 'trian/inputs'. It holds: train/inputs, train/labels",
+        ),
     ],
 )
-def test_data_that_do_not_fit_the_configuration(images: Path, settings: dict[str, Any], part: str) -> None:
+def test_data_that_do_not_fit_the_configuration(images: Path, settings: ImageEvaluation, part: str) -> None:
     with pytest.raises(DataError, match=r"images.h5") as caught:
         load_training(images, settings)
     assert part in str(caught.value)
@@ -128,10 +135,10 @@ def test_file_of_another_stage(tmp_path: Path) -> None:
 
 def test_corners_are_filled_with_background_or_zero() -> None:
     scaling = Scaling(0.25, 0.5, pixels=True)
-    config = {"data": data(), "augmentation": {"group": "C8", "interpolation": "bilinear", "fill": "background"}}
-    filled = augmentation_action(config, scaling)
-    config["augmentation"]["fill"] = "zero"
-    empty = augmentation_action(config, scaling)
+    filled, empty = (
+        augmentation_action(Augmentation(group="C8", mode="random", fill=fill), (4, 4, 1), scaling)
+        for fill in ("background", "zero")
+    )
     missing = 1 - np.asarray(filled.weights).sum(-1)
     assert missing.max() > 0.1
     np.testing.assert_allclose(filled.offset, -0.5 * missing, atol=1e-6)
