@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import traverse_util
 
-from emergent.config.base import merge, validate
-from emergent.config.experiment import Experiment
-from emergent.config.memory import block_bytes, physical_memory_bytes, require_memory
-from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
-from emergent.config.network_size import network_size
-from emergent.config.studies import experiment_names, load_experiment
+from emergent.config.base import merge
+from emergent.config.blocks import Members
+from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.stages import TrainStage
 from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
+from emergent.kinds import experiment_names, load_experiment
 from emergent.models.registry import build, parameter_shapes
+from emergent.models.size import NetworkSize, network_size
+from emergent.plan import physical_memory_bytes
+from emergent.training.memory import block_bytes, require_memory, size_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 
@@ -38,6 +41,10 @@ def cnn(**options: Any) -> CnnModel:
 def gcnn(group: str, **options: Any) -> GcnnModel:
     model = {"family": "gcnn", "group": group, "layers": POOLED, "readout": "mean", "num_outputs": 6} | options
     return GcnnModel(**model)  # type: ignore[arg-type]
+
+
+def size(model: NetworkModel, shape: tuple[int, ...]) -> NetworkSize:
+    return network_size(model, jax.ShapeDtypeStruct((1, *shape), jnp.float32))
 
 
 def num_parameters(model: MlpModel | CnnModel | GcnnModel, shape: tuple[int, int, int]) -> int:
@@ -62,109 +69,128 @@ def num_parameters(model: MlpModel | CnnModel | GcnnModel, shape: tuple[int, int
 )
 def test_number_of_parameters_is_that_of_the_network(family: Any, shape: tuple[int, int, int], options: Any) -> None:
     model = family(**options)
-    assert network_size(model, shape).num_parameters == num_parameters(model, shape)
+    assert size(model, shape).num_parameters == num_parameters(model, shape)
 
 
 @pytest.mark.parametrize("name", experiment_names(EXPERIMENTS))
 @pytest.mark.parametrize("scale", SCALES)
-def test_number_of_parameters_of_every_configured_arm(name: str, scale: str) -> None:
+def test_every_configured_arm_has_a_network_that_fits_its_inputs(name: str, scale: str) -> None:
     experiment = load_experiment(EXPERIMENTS, name, scale)
-    if not isinstance(experiment, Experiment):
-        pytest.skip("a kind with networks of its own")
-    for arm in experiment.arms.values():
-        assert network_size(arm.model, experiment.data.shape).num_parameters == num_parameters(
-            arm.model, experiment.data.shape
-        )
+    for arm in experiment.arm_names:
+        stage = experiment.stage("train", arm)
+        if isinstance(stage, TrainStage):
+            assert size_of(stage).num_parameters > 100 and size_of(stage).num_activations > 100
 
 
-def test_number_of_activations() -> None:
-    # Input, two hidden layers of 7, output.
-    assert network_size(mlp(depth=2), (2, 3, 1)).num_activations == 6 + 7 + 7 + 5
-    # 8 x 8 x 3, pooled, 4 x 4 x 5, pooled, 2 x 2 x 4, then the pooled features and the outputs.
-    assert network_size(cnn(), (8, 8, 1)).num_activations == 192 + 80 + 16 + 4 + 6
-    # A group convolutional network has them for every group element.
-    assert network_size(gcnn("D4"), (8, 8, 1)).num_activations == 8 * (192 + 80 + 16) + 4 + 6
+def test_number_of_activations_is_what_the_backward_pass_keeps() -> None:
+    """By hand: of a linear layer its input; of a ReLU where it was positive (a byte each), and what is there instead."""
+    assert size(mlp(depth=2), (2, 3, 1)).num_activations == 6 + 7 + 7 + 14 + -(-14 // 4)
+    assert size(mlp(depth=2, activation="tanh"), (2, 3, 1)).num_activations == 6 + 7 + 7 + 2 * 7
+    # A network that is wider, or has the same layers for every group element, keeps more in proportion.
+    wide = size(mlp(depth=1, width=700), (2, 3, 1)).num_activations
+    assert 60 < wide / size(mlp(depth=1), (2, 3, 1)).num_activations < 100
+    one, eight = (size(gcnn(group), (8, 8, 1)).num_activations for group in ("C1", "D4"))
+    assert 5 < eight / one < 8
+
+
+@pytest.mark.parametrize("family", ["mlp", "cnn", "support"])
+def test_estimate_of_a_step_is_near_what_the_compiler_asks_for(family: str) -> None:
+    """Temporary memory of a compiled gradient, within a factor of two."""
+    support = SupportCnnModel(family="support_cnn", channels=(8, 8), support=("010", "111", "010"), num_outputs=4)
+    model, shape = {"mlp": (mlp(width=128), (4, 4, 1)), "cnn": (cnn(), (8, 8, 1)), "support": (support, (16, 16, 1))}[
+        family
+    ]
+    module, num = build(model), 256
+    inputs = jax.ShapeDtypeStruct((num, *shape), jnp.float32)
+
+    def gradient(parameters: Any, values: jax.Array) -> Any:
+        return jax.grad(lambda p: jnp.square(module.apply(p, values)).sum())(parameters)
+
+    compiled = jax.jit(gradient).lower(parameter_shapes(module, shape), inputs).compile()
+    analysis = compiled.memory_analysis()
+    assert analysis is not None
+    estimate = 4 * 2 * num * size(model, shape).num_activations
+    assert 0.5 < estimate / analysis.temp_size_in_bytes < 2
 
 
 def test_pooling_window_must_divide_the_feature_map() -> None:
-    with pytest.raises(ConfigError, match=r"layers\.1\.average_pool: expected a divisor of the feature map 3 x 4"):
-        network_size(cnn(), (6, 8, 1))
+    stage = experiment_with(model={"layers": [{"channels": 3, "average_pool": 5}]}, arm="cnn_c4")
+    with pytest.raises(ConfigError, match=r"fashion_mnist, arm cnn_c4: model: average_pool: expected a divisor of the"):
+        size_of(stage)
     module = build(cnn())
     with pytest.raises(ValueError, match="expected a divisor of the image size 3 x 4"):
         jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 6, 8, 1), np.float32))
 
 
-def experiment_with(name: str = "fashion_mnist", **delta: Any) -> Experiment:
-    content = load_experiment(EXPERIMENTS, name, "laptop").model_dump(mode="json")
-    return validate(Experiment, merge(content, delta), name)
+def experiment_with(arm: str = "cnn_c4", name: str = "fashion_mnist", **delta: Any) -> TrainStage:
+    stage = load_experiment(EXPERIMENTS, name, "laptop").stage("train", arm)
+    assert isinstance(stage, TrainStage)
+    return TrainStage.model_validate(merge(stage.model_dump(mode="json"), delta))
+
+
+NUM = 1000
+
+
+def bytes_of(block: int, in_flight: int, num: int = NUM, **delta: Any) -> int:
+    return block_bytes(experiment_with(**delta), block, num, in_flight)
 
 
 def test_estimate_grows_with_what_needs_memory() -> None:
-    base = block_bytes(experiment_with(), "cnn_c4", 5, 1)
-    assert block_bytes(experiment_with(), "cnn_c4", 10, 1) > base
-    assert block_bytes(experiment_with(), "cnn_c4", 5, 5) > base
-    assert block_bytes(experiment_with(train={"batch_size": 64}), "cnn_c4", 5, 1) > base
-    assert block_bytes(experiment_with(data={"train": {"num": 5000}}), "cnn_c4", 5, 1) > base
-    assert block_bytes(experiment_with(train={"checkpoint_every": 2}), "cnn_c4", 5, 1) < base
-    assert block_bytes(experiment_with(train={"optimiser": "sgd"}), "cnn_c4", 5, 1) < base
-    full = {"cnn_c8": {"augmentation": {"mode": "full"}}}
-    assert block_bytes(experiment_with(arms=full), "cnn_c8", 5, 1) > block_bytes(experiment_with(), "cnn_c8", 5, 1)
+    base = bytes_of(5, 1)
+    assert bytes_of(10, 1) > base
+    assert bytes_of(5, 5) > base
+    assert bytes_of(5, 1, train={"batch_size": 64}) > base
+    assert bytes_of(5, 1, num=5000) > base
+    assert bytes_of(5, 1, train={"checkpoint_every": 2}) < base
+    assert bytes_of(5, 1, train={"optimiser": "sgd"}) < base
+    assert bytes_of(5, 1, train={"optimiser": "sgd", "momentum": 0.9}) > bytes_of(5, 1, train={"optimiser": "sgd"})
+    assert bytes_of(5, 1, arm="cnn_c8", augmentation={"mode": "full"}) > bytes_of(5, 1, arm="cnn_c8")
+    part = {"mode": "full", "elements": [0, 4]}
+    assert bytes_of(5, 1, arm="cnn_c8", augmentation=part) < bytes_of(5, 1, arm="cnn_c8", augmentation={"mode": "full"})
 
 
 def test_estimate_covers_the_stored_checkpoints() -> None:
-    experiment = experiment_with()
-    parameters = network_size(experiment.arms["cnn_c4"].model, experiment.data.shape).num_parameters
-    stored = 4 * parameters * len(experiment.train.checkpoint_epochs()) * 5
-    assert block_bytes(experiment, "cnn_c4", 5, 1) > stored
+    stage = experiment_with()
+    stored = 4 * size_of(stage).num_parameters * len(stage.train.checkpoint_epochs()) * 5
+    assert bytes_of(5, 1) > stored
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_refusal_names_the_largest_block_that_fits(vectorised: bool) -> None:
-    experiment = experiment_with(members={"num": 60, "block": 60})
-    in_flight = 60 if vectorised else 1
-    limit = int(block_bytes(experiment, "cnn_c4", 60, in_flight) * 0.8)
+    stage, members = experiment_with(), Members(num=60, block=60)
+    limit = int(bytes_of(60, 60 if vectorised else 1) * 0.8)
     with pytest.raises(ResourceError, match="fashion_mnist, arm cnn_c4: a block of 60 members needs about") as caught:
-        require_memory(experiment, limit, vectorised)
+        require_memory([stage], members, NUM, limit, vectorised)
     found = re.search(r"set members\.block to (\d+) or a smaller divisor of members\.num", str(caught.value))
     assert found is not None, caught.value
     named = int(found[1])
     assert 1 <= named < 60
-
-    def with_block(block: int) -> Experiment:
-        return experiment.model_copy(update={"members": experiment.members.model_copy(update={"block": block})})
-
-    require_memory(with_block(named), limit, vectorised)
+    require_memory([stage], Members(num=60, block=named), NUM, limit, vectorised)
+    larger = min(b for b in range(named + 1, 61) if 60 % b == 0)
     with pytest.raises(ResourceError):
-        require_memory(with_block(min(b for b in range(named + 1, 61) if 60 % b == 0)), limit, vectorised)
+        require_memory([stage], Members(num=60, block=larger), NUM, limit, vectorised)
 
 
 def test_named_block_is_one_that_the_configuration_allows() -> None:
-    experiment = experiment_with(members={"num": 60, "block": 60})
     for share in (0.75, 0.85, 0.9, 0.95):
+        limit = int(bytes_of(60, 1) * share)
         with pytest.raises(ResourceError) as caught:
-            require_memory(experiment, int(block_bytes(experiment, "cnn_c4", 60, 1) * share), vectorised=False)
+            require_memory([experiment_with()], Members(num=60, block=60), NUM, limit, vectorised=False)
         named = int(re.findall(r"members\.block to (\d+)", str(caught.value))[0])
-        experiment_with(members={"num": 60, "block": named})
+        Members(num=60, block=named)
 
 
 def test_not_even_one_member_fits() -> None:
     with pytest.raises(ResourceError, match=r"0.1 GiB may be used; not even one member fits: use a smaller batch"):
-        require_memory(experiment_with(), 2**27, vectorised=False)
+        require_memory([experiment_with()], Members(num=5, block=5), NUM, 2**27, vectorised=False)
 
 
 def test_exactly_enough_is_enough() -> None:
-    experiment = experiment_with()
-    need = max(block_bytes(experiment, arm, 5, 1) for arm in experiment.arms)
-    require_memory(experiment, need, vectorised=False)
+    stages = [experiment_with(arm=arm) for arm in ("cnn_c4", "cnn_c8")]
+    need = max(block_bytes(stage, 5, NUM, 1) for stage in stages)
+    require_memory(stages, Members(num=5, block=5), NUM, need, vectorised=False)
     with pytest.raises(ResourceError):
-        require_memory(experiment, need - 1, vectorised=False)
-
-
-def test_training_set_of_unknown_size_counts_as_a_large_one() -> None:
-    unknown = load_experiment(EXPERIMENTS, "ising", "smoke")
-    train = unknown.data.train.model_copy(update={"num": 128})
-    known = unknown.model_copy(update={"data": unknown.data.model_copy(update={"train": train})})
-    assert block_bytes(unknown, "mlp_512", 1, 1) > block_bytes(known, "mlp_512", 1, 1)
+        require_memory(stages, Members(num=5, block=5), NUM, need - 1, vectorised=False)
 
 
 def test_physical_memory_is_plausible() -> None:

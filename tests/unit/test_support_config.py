@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from emergent.config.base import read_yaml, validate
-from emergent.config.kinds import load_experiment
 from emergent.config.models import SupportCnnModel
-from emergent.config.network_size import network_size
 from emergent.config.questions import OrbitDivergence
 from emergent.config.supports import support_mask
 from emergent.errors import ConfigError
+from emergent.kinds import load_experiment
+from emergent.models.size import network_size
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 CROSS = ["010", "111", "010"]
@@ -59,12 +61,15 @@ def test_initial_support_is_a_part_of_the_support() -> None:
     ],
 )
 def test_published_parameter_counts(support: list[str], parameters: int) -> None:
-    assert network_size(model(support=support), (28, 28, 1)).num_parameters == parameters
+    assert (
+        network_size(model(support=support), jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32)).num_parameters
+        == parameters
+    )
 
 
 def test_image_that_cannot_be_pooled() -> None:
-    with pytest.raises(ConfigError, match="divisible by 4, found 30"):
-        network_size(model(), (30, 30, 1))
+    with pytest.raises(ValueError, match="divisible by 4, found 30"):
+        network_size(model(), jax.ShapeDtypeStruct((1, 30, 30, 1), jnp.float32))
 
 
 @pytest.mark.parametrize(
