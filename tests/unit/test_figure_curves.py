@@ -194,6 +194,14 @@ def test_spread_without_an_infinite_ensemble_does_not_name_one() -> None:
     assert not figure.axes[0].texts
 
 
+def test_sizes_too_close_for_a_label_each_are_thinned_out() -> None:
+    axes = Figure().subplots()
+    style.log_axis(axes, [*map(float, range(2, 11)), 5])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "3", "4", "5", "6", "8", "10"]
+    style.log_axis(axes, [5, 10, 20])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["5", "10", "20"]
+
+
 def test_spare_groups_get_colours_of_their_own() -> None:
     colors = style.group_colors(["C4", "C6", "D3", "SO3"])
     assert len({to_hex(color) for color in colors.values()}) == 4 and colors["C4"] == style.GREEN

@@ -44,6 +44,8 @@ MARGIN = 0.62
 """Width of the margin for the markers of published levels, in widths of the part of a panel that has curves."""
 GAP = 1.1
 """Where the margin starts, in the same units: curves end at 1."""
+HEAD = 0.09
+"""Height for the names of published figures, in heights of a panel."""
 
 
 def draw(inputs: Inputs, references: References, entry: Conditions) -> Drawing:
@@ -86,6 +88,9 @@ def draw(inputs: Inputs, references: References, entry: Conditions) -> Drawing:
         column[1].xaxis.set_major_locator(FixedLocator([0, last // 2, last] if last > 3 else range(last + 1)))
     drawn = pd.concat(shown, ignore_index=True)
     log_values(grid[1, 0])
+    if len(published):
+        for axes in grid[:, 0]:
+            _make_room_above(axes)
     handles = legend_handles([looks[arm] for arm in arms])
     if len(published):
         label = f"published, ensembles of {size} (markers as ours)"
@@ -155,6 +160,13 @@ def _draw_arm(axes: Axes, look: ArmLook, rows: pd.DataFrame) -> None:
     error = np.where(rows["num"] > 1, rows["std"] / np.sqrt(rows["num"]), np.nan)
     axes.errorbar(rows["epoch"], rows["mean"], yerr=error, color=look.color, linestyle=look.line, marker=look.marker,
                   markersize=2.4, linewidth=1.0, elinewidth=0.8, capsize=0)  # fmt: skip
+
+
+def _make_room_above(axes: Axes) -> None:
+    """Lifts the upper end of an axis, so that the names of figures stand above all levels."""
+    to_axes = axes.transScale + axes.transLimits
+    lifted = to_axes.inverted().transform((0.0, 1.0 + HEAD))[1]
+    axes.set_ylim(top=float(lifted))
 
 
 class _Levels:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from emergent.config.figure_kinds import Law
 from emergent.figures import style
@@ -199,6 +199,7 @@ def _finish_upper(row: np.ndarray, points: pd.DataFrame, published: pd.DataFrame
     for axes in row:
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(0.85 / largest, 1.18 / smallest)
         axes.set_xticks([1.0 / size for size in ticks], [f"1/{size}" for size in ticks])
         axes.xaxis.set_minor_locator(NullLocator())

@@ -55,6 +55,8 @@ NTK_COLOR = RED
 PUBLISHED_COLOR = "#6f6f6f"
 GUIDE_COLOR = "#333333"
 BAND_ALPHA = 0.2
+CLOSEST_LABELS = 0.09
+"""Smallest distance of two labels on a logarithmic axis, as a fraction of its length."""
 PUBLISHED_LABEL = "published (paper scale)"
 
 _GROUP_COLORS = {"C4": GREEN, "C8": BLUE, "C16": RED, "C12": PURPLE}
@@ -148,9 +150,18 @@ def published_handle(marker: object = "o", detail: str = "", face: str = "none")
                   label=f"published{detail}" if detail else PUBLISHED_LABEL)  # fmt: skip
 
 
-def log_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """Makes the horizontal axis logarithmic, labelled with plain numbers if it spans less than two decades."""
+def log_axis(axes: Axes, sizes: Sequence[float]) -> None:
+    """Makes the horizontal axis logarithmic, labelled with plain numbers if it spans less than two decades.
+
+    Of sizes that lie too close for a label each, the larger one is labelled.
+    """
     axes.set_xscale("log")
-    if max(sizes) / min(sizes) < 100:
-        axes.set_xticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])
+    known = sorted({float(size) for size in sizes}, reverse=True)
+    span = math.log10(known[0] / known[-1])
+    if span < 2:
+        ticks: list[float] = []
+        for size in known:
+            if not ticks or math.log10(ticks[-1] / size) >= CLOSEST_LABELS * span:
+                ticks.append(size)
+        axes.set_xticks(ticks[::-1], [f"{size:g}" for size in ticks[::-1]])
         axes.xaxis.set_minor_locator(NullLocator())
