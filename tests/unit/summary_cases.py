@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
-from emergent.config.kinds import KINDS
 from emergent.config.stages import ArmFacts, DataFacts, SummaryStage
+from emergent.kinds import KINDS
 from emergent.metrics.output_actions import OutputAction
 from emergent.metrics.registry import MEMBER_METRICS
 from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
 from emergent.summaries.quantities import COLUMNS
-from emergent.summaries.registry import SUMMARIES
 
 EPOCHS = np.array([0, 1, 2])
 DATA = {"digits": ("in", "digits"), "fields": ("ood", "gaussian_fields_8")}
@@ -145,4 +144,4 @@ def values_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def summarise(
     settings: SummaryStage, blocks: Mapping[str, list[Path]], predictions: Mapping[str, Path] | None = None
 ) -> dict[str, pd.DataFrame]:
-    return SUMMARIES[settings.kind](settings, blocks, predictions or {})
+    return KINDS[settings.kind].summary()(settings, blocks, predictions or {})

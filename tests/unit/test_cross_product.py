@@ -8,12 +8,12 @@ import pytest
 from emergent import storage
 from emergent.config.datasets import load_registry
 from emergent.config.generators import CrossProductOptions
-from emergent.config.kinds import load_experiment
 from emergent.config.stages import EvaluateStage, TrainStage
 from emergent.config.study import SCALES
 from emergent.datasets.cross_product import prepare
 from emergent.domains.registry import orbit_sets, training_data
 from emergent.evaluation.orbits import evaluate_block
+from emergent.kinds import load_experiment
 from emergent.point_groups import group_from_name
 from emergent.training.engine import train_block
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from emergent.config.base import canonical_json, validate
-from emergent.config.kinds import KINDS, experiment_names, load_experiment
 from emergent.config.questions import OrbitSamePrediction
 from emergent.config.study import SCALES, assumptions
 from emergent.errors import ConfigError
+from emergent.kinds import KINDS, experiment_names, load_experiment
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 

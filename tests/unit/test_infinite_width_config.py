@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from emergent.config.base import canonical_json, validate
-from emergent.config.kinds import KINDS
 from emergent.errors import ConfigError
+from emergent.kinds import KINDS
 
 CNN = {"family": "cnn", "layers": [{"channels": 8, "average_pool": 2}, {"channels": 8}], "readout": "mean"}
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from emergent.config.base import read_yaml
-from emergent.config.kinds import experiment_names
-from emergent.config.plan import Plan
 from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
+from emergent.kinds import experiment_names
+from emergent.plan import Plan
 
 CONFIG = Path(__file__).parents[2] / "config"
 BASE = {"scale": "smoke", "experiments": ["ising", "fashion_mnist", "cnn_gcnn"]}
@@ -79,7 +79,7 @@ def test_smoke_scale_downloads_nothing_and_fits_into_two_gigabytes() -> None:
         ({"scale": "labtop"}, ["config/config.yaml", "scale", "'smoke', 'laptop' or 'paper'", "(found 'labtop')"]),
         (
             {"experiments": ["isign"]},
-            ["no experiment 'isign'; did you mean 'ising'?", "There are: cnn_gcnn, fashion_mnist, flinth_images"],
+            ["no experiment 'isign'; did you mean 'ising'?", "There are: cnn_gcnn, cross_product, fashion_mnist"],
         ),
         ({"experiments": "ising"}, ["experiments", "(found 'ising')"]),
         ({"experimets": []}, ["experimets: unknown key; did you mean 'experiments'?"]),
@@ -119,19 +119,37 @@ def test_split_that_does_not_exist(folder: Path) -> None:
 
 def test_block_that_cannot_fit_is_refused() -> None:
     with pytest.raises(ResourceError, match="not even one member fits"):
-        Plan(BASE | {"memory_gb": 0.25}, CONFIG)
+        Plan(BASE | {"memory_gb": 0.25}, CONFIG).require_memory()
 
 
 def test_an_accelerator_holds_all_members_of_a_block_at_once(folder: Path) -> None:
-    edit_yaml(folder / "experiments" / "fashion_mnist.yaml", "scales", "paper", value={})
-    edit_yaml(folder / "experiments" / "fashion_mnist.yaml", "data", "evaluate", value={})
-    edit_yaml(folder / "experiments" / "fashion_mnist.yaml", "members", value={"num": 1000, "block": 1000})
+    edit_yaml(
+        folder / "experiments" / "fashion_mnist.yaml", "scales", "paper", "members", value={"num": 1000, "block": 1000}
+    )
     config = {"scale": "paper", "experiments": ["fashion_mnist"], "memory_gb": 32}
-    Plan(config, folder)
+    Plan(config, folder).require_memory()
     with pytest.raises(
-        ResourceError, match=r"a block of 1000 members .* set members\.block to 500 or a smaller divisor"
+        ResourceError, match=r"a block of 1000 members .* set members\.block to \d+ or a smaller divisor"
     ):
-        Plan(config | {"accelerator": True}, folder)
+        Plan(config | {"accelerator": True}, folder).require_memory()
+
+
+def test_what_the_memory_depends_on_is_in_its_digest() -> None:
+    def digest(code: str = "code", **change: Any) -> str:
+        return Plan(BASE | change, CONFIG).training_digest(code)
+
+    assert digest() == digest(figures=["ising_invariance"])
+    changes = [{"memory_gb": 3}, {"accelerator": True}, {"experiments": ["ising"]}, {"scale": "laptop"}, {"block": 1}]
+    assert len({digest(), digest("other"), *(digest(**change) for change in changes)}) == 2 + len(changes)
+
+
+def test_a_metric_that_does_not_exist() -> None:
+    plan = Plan(BASE, CONFIG)
+    plan.require_metrics(["orbit_std", "orbit_same_predictions", "correct"])
+    with pytest.raises(
+        ConfigError, match=r"ising\.yaml: evaluate\.member_metrics: no metric 'orbit_std'; did you mean"
+    ):
+        plan.require_metrics(["orbit_sdt"])
 
 
 def test_figures_follow_the_experiments_that_are_on() -> None:

@@ -10,13 +10,13 @@ from summary_cases import settings_of, summarise, write_blocks
 from emergent.config.evaluation import Bootstrap
 from emergent.config.figure_kinds import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
-from emergent.config.kinds import load_experiment
 from emergent.config.questions import RotationSummary
 from emergent.errors import DataError
 from emergent.figures.drawing import Drawing, Tabulation
 from emergent.figures.facts import Inputs, facts_of
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
+from emergent.kinds import load_experiment
 from emergent.statistics.estimate import Estimate
 from emergent.summaries.quantities import Quantities
 

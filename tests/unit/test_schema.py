@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from emergent.config.schema import schemas
+from emergent.schema import schemas
 
 CONFIG = Path(__file__).parents[2] / "config"
 FILES = sorted([*CONFIG.glob("*.yaml"), *(CONFIG / "experiments").glob("*.yaml")])

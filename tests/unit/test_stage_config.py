@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from emergent.config.base import canonical_json, merge, validate
-from emergent.config.kinds import KINDS, kind_of, load_experiment
 from emergent.errors import ConfigError
+from emergent.kinds import KINDS, kind_of, load_experiment
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 NAMES = ("cnn_gcnn", "fashion_mnist", "ising")

@@ -20,7 +20,7 @@ shell.prefix(
     " set -euo pipefail; "
 )
 
-from emergent.config.plan import Plan
+from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 from emergent.metrics.registry import MEMBER_METRICS
@@ -36,9 +36,7 @@ def require_memory():
         code_fingerprint("emergent.training.memory", SOURCE)
     )
     if not known.exists():
-        from emergent.training.memory import require_run_memory
-
-        require_run_memory(PLAN)
+        PLAN.require_memory()
         known.parent.mkdir(parents=True, exist_ok=True)
         known.touch()
 

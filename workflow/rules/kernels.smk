@@ -20,7 +20,9 @@ rule predict:
         "results/{scale}/{experiment}/benchmarks/predict_{arm}.tsv"
     threads: 2
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards: PLAN.prediction_mb(
+            wildcards.scale, wildcards.experiment, wildcards.arm
+        ),
     params:
         verb=lambda wildcards: verb(wildcards, "predict"),
         datasets=dataset_flags("predict"),

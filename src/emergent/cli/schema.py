@@ -7,8 +7,8 @@ from pathlib import Path
 
 from emergent import storage
 from emergent.cli._run import main_guard
-from emergent.config.schema import schemas
 from emergent.errors import ConfigError
+from emergent.schema import schemas
 
 
 def main() -> None:

@@ -9,11 +9,10 @@ import numpy as np
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, read_stage
-from emergent.config.kinds import KINDS
 from emergent.config.stages import SummaryStage
 from emergent.errors import ConfigError
+from emergent.kinds import KINDS
 from emergent.storage import Array
-from emergent.summaries.registry import SUMMARIES
 
 NUM_SHOWN = 9
 """Samples that are kept for a figure of the inputs themselves."""
@@ -27,7 +26,7 @@ def read_summary_stage(path: Path) -> SummaryStage:
         raise ConfigError(f"{path}: not a readable stage configuration: {error}") from None
     if kind not in KINDS:
         raise ConfigError(f"{path}: kind: expected one of {', '.join(KINDS)}, found {kind!r}.")
-    return read_stage(path, KINDS[kind].summary)
+    return read_stage(path, KINDS[kind].settings)
 
 
 def main() -> None:
@@ -52,7 +51,7 @@ def main() -> None:
         if arm not in blocks:
             raise ConfigError(f"--block {item}: expected one of the arms {', '.join(blocks)}, found {arm!r}.")
         blocks[arm].append(path)
-    tables = SUMMARIES[stage.kind](stage, blocks, parse_pairs(arguments.prediction, "--prediction"))
+    tables = KINDS[stage.kind].summary()(stage, blocks, parse_pairs(arguments.prediction, "--prediction"))
     arrays = {}
     if arguments.samples:
         tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:NUM_SHOWN]

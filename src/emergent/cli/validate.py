@@ -6,10 +6,10 @@ from pathlib import Path
 from emergent.cli._run import main_guard
 from emergent.config.base import read_yaml
 from emergent.config.claims import read_claims
-from emergent.config.plan import Plan
 from emergent.config.references import read_reference
 from emergent.config.study import SCALES
 from emergent.metrics.registry import MEMBER_METRICS
+from emergent.plan import Plan
 
 
 def main() -> None:

@@ -54,6 +54,16 @@ class EquivarianceSummary(EnsembleSummary):
     orbits: Many[Augmentation]
 
 
+class Question(EnsembleExperiment):
+    """A question with no settings of its own."""
+
+    kind: Name
+
+    def summary_stage(self) -> EnsembleSummary:
+        """Returns what the summary depends on."""
+        return EnsembleSummary(**self.ensemble_facts())
+
+
 class OrbitSamePrediction(EnsembleExperiment):
     """How many transformations leave the predicted class as it is?"""
 

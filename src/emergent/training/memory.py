@@ -5,18 +5,18 @@ step, stored checkpoints, and the resident data. It is meant to refuse what cann
 are stated at their place.
 """
 
+from collections.abc import Sequence
+
 import jax
 
-from emergent.config.ensembles import EnsembleExperiment
+from emergent.config.blocks import Members
 from emergent.config.evaluation import BASE_BYTES
-from emergent.config.plan import Plan
 from emergent.config.stages import TrainStage
 from emergent.config.training import STATE_COPIES, Training
 from emergent.domains.protocols import TrainingData
 from emergent.domains.registry import example
 from emergent.errors import ConfigError, ResourceError
 from emergent.models.size import FLOAT_BYTES, NetworkSize, bytes_in_flight, network_size
-from emergent.provenance import physical_memory_bytes
 
 
 def _state_copies(training: Training) -> int:
@@ -71,41 +71,27 @@ def block_bytes(stage: TrainStage, block: int, num_samples: int, members_in_flig
     return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + num_samples * stage.data.sample_floats)
 
 
-def require_run_memory(plan: Plan) -> None:
-    """Checks that one block of every arm of a run fits into the memory that the run may use.
-
-    Raises:
-        ResourceError: naming arm, need, limit and the largest block that would fit.
-    """
-    run = plan.run
-    limit = int(run.memory_gb * 2**30) if run.memory_gb else physical_memory_bytes()
-    for name in run.experiments:
-        study = plan.experiment(run.scale, name)
-        if isinstance(study, EnsembleExperiment):
-            train = study.data.train
-            num_samples = plan.num_samples(train.dataset, train.split, train.num)
-            require_memory(study, num_samples, limit, vectorised=run.accelerator)
-
-
-def require_memory(study: EnsembleExperiment, num_samples: int, limit_bytes: int, vectorised: bool) -> None:
+def require_memory(
+    stages: Sequence[TrainStage], members: Members, num_samples: int, limit_bytes: int, vectorised: bool
+) -> None:
     """Checks that one block of every arm of an experiment fits.
 
     Args:
-        study: the experiment at one scale.
-        num_samples: of its training set.
+        stages: training of its arms.
+        members: of every arm, and of a block.
+        num_samples: of the training set.
         limit_bytes: memory that one job may use.
         vectorised: all members of a block are in flight at once (accelerators), not one after another (CPU).
 
     Raises:
         ResourceError: naming arm, need, limit and the largest block that would fit.
     """
-    for arm in study.arm_names:
-        stage, block = study.stage("train", arm), study.members.block
-        assert isinstance(stage, TrainStage)
+    block = members.block
+    for stage in stages:
         need = block_bytes(stage, block, num_samples, block if vectorised else 1)
         if need <= limit_bytes:
             continue
-        divisors = [b for b in range(1, block) if study.members.num % b == 0]
+        divisors = [b for b in range(1, block) if members.num % b == 0]
         fitting = [b for b in divisors if block_bytes(stage, b, num_samples, b if vectorised else 1) <= limit_bytes]
         advice = (
             f"set members.block to {fitting[-1]} or a smaller divisor of members.num"
@@ -113,6 +99,6 @@ def require_memory(study: EnsembleExperiment, num_samples: int, limit_bytes: int
             else "not even one member fits: use a smaller batch, a smaller network or a machine with more memory"
         )
         raise ResourceError(
-            f"{study.experiment}, arm {arm}: a block of {block} members needs about {need / 2**30:.1f} GiB, "
+            f"{stage.experiment}, arm {stage.arm}: a block of {block} members needs about {need / 2**30:.1f} GiB, "
             f"but {limit_bytes / 2**30:.1f} GiB may be used; {advice}."
         )

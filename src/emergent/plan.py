@@ -9,53 +9,23 @@ import os
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from emergent.config.base import Many, Name, StrictModel, canonical_json, digest, hint, validate
+from emergent.config.base import canonical_json, digest, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
-from emergent.config.kinds import KINDS, Kind, experiment_names, kind_of, load_experiment
 from emergent.config.overrides import Overrides
+from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.references import read_reference
-from emergent.config.study import SCALES, Scale, StudyBase
+from emergent.config.run import RunConfig
+from emergent.config.stages import PredictStage, TrainStage
+from emergent.config.study import SCALES, StudyBase
 from emergent.errors import ConfigError
+from emergent.kinds import KINDS, Kind, experiment_names, kind_of, load_experiment
+from emergent.provenance import physical_memory_bytes
 
 LEAST_MB = 4000
-
-
-class RunConfig(StrictModel):
-    """``config/config.yaml``: which papers, experiments and scale are on.
-
-    Attributes:
-        scale: scale of the default targets.
-        experiments: experiments that run.
-        members: train so many members of every arm; members are numbered, so a later run with more adds
-            blocks and recomputes none. Null takes all.
-        block: members per job and file, in place of what the experiments say.
-        epochs: train for so many; a later run with more of them goes on from there (plain gradient descent). Null
-            takes what the experiments say.
-        arms: ``all`` adds the arms that a scale leaves out; null takes the scale's.
-        substitute: data sets by the name of the one that is used in place of them, where one cannot be had.
-        figures: figures and tables that are made; null makes all whose experiments run.
-        mirror: folder with data files, tried before any download.
-        memory_gb: memory in GiB that one training job may use; null takes the machine's.
-        accelerator: jobs train all members of a block at once, as they do on a GPU; memory_gb is then the GPU's.
-    """
-
-    scale: Scale
-    experiments: Many[Name]
-    members: int | None = Field(default=None, gt=0, strict=False)
-    block: int | None = Field(default=None, gt=0, strict=False)
-    epochs: int | None = Field(default=None, gt=0, strict=False)
-    arms: Literal["all"] | None = None
-    substitute: dict[Name, Name] = Field(default_factory=dict)
-    figures: Many[Name] | None = None
-    mirror: str | None = None
-    memory_gb: float | None = Field(default=None, gt=0)
-    accelerator: bool = Field(default=False, strict=False)
 
 
 class Plan:
@@ -168,6 +138,30 @@ class Plan:
                         f"{hint(metric, sorted(known))}. There are: {', '.join(sorted(known))}."
                     )
 
+    def require_memory(self) -> None:
+        """Checks that one block of every arm of this run fits into the memory that the run may use.
+
+        Raises:
+            ResourceError: naming arm, need, limit and the largest block that would fit.
+        """
+        # Only here: sizes are derived from the networks, which takes JAX.
+        from emergent.training.memory import require_memory
+
+        for name in self.run.experiments:
+            study = self.experiment(self.run.scale, name)
+            stages = [study.stage("train", arm) for arm in study.arm_names]
+            # The small kinds that train in their own way always fit.
+            networks = [stage for stage in stages if isinstance(stage, TrainStage)]
+            if networks:
+                train = networks[0].data.train
+                num_samples = self.num_samples(train.dataset, train.split, train.num)
+                require_memory(networks, study.members, num_samples, self.memory_limit, self.run.accelerator)
+
+    @property
+    def memory_limit(self) -> int:
+        """Returns the memory in bytes that one training job may use."""
+        return int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
+
     def training_digest(self, code: str) -> str:
         """Returns a digest of all that the memory of this run's training depends on.
 
@@ -175,7 +169,7 @@ class Plan:
             code: fingerprint of the code that estimates it.
         """
         run = self.run
-        parts: list[Any] = [code, run.memory_gb, run.accelerator]
+        parts: list[Any] = [code, self.memory_limit, run.accelerator]
         for name in run.experiments:
             study = self.experiment(run.scale, name)
             parts += [study.members.num, study.members.block]
@@ -216,6 +210,16 @@ class Plan:
         study = self.experiment(scale, name)
         sets = {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
         return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, sets) / 1e6))
+
+    def prediction_mb(self, scale: str, name: str, arm: str) -> int:
+        """Returns the memory, in MB, that the prediction of an infinitely wide ensemble asks for; at least 4 GB."""
+        study = self.experiment(scale, name)
+        stage = study.stage("predict", arm)
+        assert isinstance(stage, PredictStage)
+        train = stage.data.train
+        num_train = self.num_samples(train.dataset, train.split, train.num)
+        num_test = [self.num_samples(s.dataset, s.split, s.num) for s in stage.data.evaluate.values()]
+        return max(LEAST_MB, math.ceil(prediction_bytes(stage, num_train, num_test) / 1e6))
 
     def predictions(self, scale: str, name: str) -> dict[str, str]:
         """Returns arm to the file with the predictions of its infinitely wide ensemble."""

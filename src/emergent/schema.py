@@ -13,9 +13,9 @@ from pydantic.json_schema import models_json_schema
 from emergent.config.claims import Claims
 from emergent.config.datasets import OPTIONS, DatasetRegistry, NoOptions
 from emergent.config.figures import Catalogue
-from emergent.config.kinds import KINDS
-from emergent.config.plan import RunConfig
+from emergent.config.run import RunConfig
 from emergent.config.study import SCALES
+from emergent.kinds import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = "#/$defs/{model}"

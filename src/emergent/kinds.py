@@ -1,0 +1,196 @@
+"""The kinds of experiments, one record each: configuration class, stages with their verbs, summary and its settings.
+
+``load_experiment`` reads ``config/experiments/<name>.yaml``, lays the delta of one scale over it, picks the class by
+``kind``, validates and returns an immutable model. A question on ensembles that needs no settings of its own takes
+``Question`` as its configuration class.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emergent.config.base import hint, merge, read_yaml, validate
+from emergent.config.departure import DepartureExperiment
+from emergent.config.flow import FlowExperiment, FlowSummary
+from emergent.config.overrides import Overrides
+from emergent.config.questions import (
+    DivergenceSummary,
+    EnsembleDistance,
+    EnsembleSummary,
+    Equivariance,
+    EquivarianceSummary,
+    OrbitDivergence,
+    OrbitSamePrediction,
+    OrbitSpread,
+    RotationDivergence,
+    RotationSummary,
+    SpreadSummary,
+)
+from emergent.config.stages import SummaryStage
+from emergent.config.study import SCALES, StudyBase
+from emergent.config.subspace import SubspaceExperiment
+from emergent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from emergent.summaries.files import Blocks, Predictions, Tables
+
+
+Summarise = Callable[[Any, "Blocks", "Predictions"], "Tables"]
+"""Settings of the summary stage, arm to its files, arm to the prediction of its infinitely wide ensemble; to tables."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of experiment.
+
+    Attributes:
+        config: class of its configuration.
+        settings: class of the settings of its summary.
+        verbs: command-line verb of each stage of an arm; without ``evaluate`` the summary reads the training files.
+        summary: loads the function that makes its summary. Only when it is called: Snakemake reads these records, and
+            would import what it never runs.
+    """
+
+    config: type[StudyBase]
+    settings: type[SummaryStage]
+    verbs: Mapping[str, str]
+    summary: Callable[[], Summarise]
+
+    @property
+    def final_stage(self) -> str:
+        """Returns the stage whose files the summary reads."""
+        return "evaluate" if "evaluate" in self.verbs else "train"
+
+
+ENSEMBLES = {"train": "train", "evaluate": "evaluate", "predict": "predict"}
+"""Verbs of every question that is asked of ensembles."""
+
+KINDS: dict[str, Kind] = {}
+"""All kinds by name; filled below, one record each."""
+
+
+def _kind(
+    config: type[StudyBase], settings: type[SummaryStage], verbs: Mapping[str, str]
+) -> Callable[[Callable[[], Summarise]], Callable[[], Summarise]]:
+    """Returns a decorator that makes a record of what loads the summary, under its name."""
+
+    def add(summary: Callable[[], Summarise]) -> Callable[[], Summarise]:
+        KINDS[summary.__name__] = Kind(config, settings, verbs, summary)
+        return summary
+
+    return add
+
+
+@_kind(OrbitSamePrediction, EnsembleSummary, ENSEMBLES)
+def orbit_same_prediction() -> Summarise:
+    """How many transformations leave the predicted class as it is?"""
+    from emergent.summaries.orbit_same_prediction import summarise_osp
+
+    return summarise_osp
+
+
+@_kind(OrbitSpread, SpreadSummary, ENSEMBLES)
+def orbit_spread() -> Summarise:
+    """How far does a scalar prediction spread over an orbit, beside the infinitely wide ensemble?"""
+    from emergent.summaries.orbit_spread import summarise_orbit_spread
+
+    return summarise_orbit_spread
+
+
+@_kind(OrbitDivergence, DivergenceSummary, ENSEMBLES)
+def orbit_divergence() -> Summarise:
+    """How does the symmetry of resampled ensembles depend on their size?"""
+    from emergent.summaries.divergence import summarise_divergence
+
+    return summarise_divergence
+
+
+@_kind(RotationDivergence, RotationSummary, ENSEMBLES)
+def rotation_divergence() -> Summarise:
+    """The same under rotations drawn from a continuous group."""
+    from emergent.summaries.rotation_divergence import summarise_rotation_divergence
+
+    return summarise_rotation_divergence
+
+
+@_kind(EnsembleDistance, EnsembleSummary, ENSEMBLES)
+def ensemble_distance() -> Summarise:
+    """How far are the mean predictions of two ensembles from each other?"""
+    from emergent.summaries.ensemble_distance import summarise_ensemble_distance
+
+    return summarise_ensemble_distance
+
+
+@_kind(Equivariance, EquivarianceSummary, ENSEMBLES)
+def equivariance() -> Summarise:
+    """How far do vector-valued predictions miss to turn with their inputs?"""
+    from emergent.summaries.equivariance import summarise_equivariance
+
+    return summarise_equivariance
+
+
+@_kind(SubspaceExperiment, SummaryStage, {"train": "train_subspace"})
+def subspace() -> Summarise:
+    """Do networks that start equivariant stay so under augmented training?"""
+    from emergent.summaries.subspace import summarise_subspace
+
+    return summarise_subspace
+
+
+@_kind(DepartureExperiment, SummaryStage, {"train": "train_departure"})
+def departure() -> Summarise:
+    """How far do equivariant, augmented and nominal training leave the equivariant networks?"""
+    from emergent.summaries.departure import summarise_departure
+
+    return summarise_departure
+
+
+@_kind(FlowExperiment, FlowSummary, {"train": "train_flow"})
+def flow() -> Summarise:
+    """Does an equivariant flow keep an invariant cloud of particles invariant?"""
+    from emergent.summaries.flow import summarise_flow
+
+    return summarise_flow
+
+
+def experiment_names(folder: Path) -> list[str]:
+    """Returns the names of all experiments in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_experiment(folder: Path, name: str, scale: str, overrides: Overrides | None = None) -> StudyBase:
+    """Returns one experiment at one scale.
+
+    Args:
+        folder: usually ``config/experiments``.
+        name: file name without ending.
+        scale: ``smoke``, ``laptop`` or ``paper``.
+        overrides: changes asked for on the command line.
+
+    Raises:
+        ConfigError: no such experiment, kind or scale, unknown key, wrong type or impossible combination.
+    """
+    if scale not in SCALES:
+        raise ConfigError(f"scale: expected one of {', '.join(SCALES)}, found {scale!r}{hint(scale, list(SCALES))}.")
+    path = folder / f"{name}.yaml"
+    content = read_yaml(path)
+    scales = content.pop("scales", None)
+    if not isinstance(scales, dict) or set(scales) != set(SCALES):
+        raise ConfigError(f"{path}: scales: expected exactly {', '.join(SCALES)}, found {list(scales or {})}.")
+    if content.get("experiment") != name:
+        found = content.get("experiment")
+        raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
+    delta = scales[scale] or {}
+    if not isinstance(delta, dict):
+        raise ConfigError(f"{path}: scales.{scale}: expected a mapping of keys to values, found {delta!r}.")
+    kind = str(content.get("kind"))
+    if kind not in KINDS:
+        raise ConfigError(f"{path}: kind: no kind {kind!r}{hint(kind, list(KINDS))}. There are: {', '.join(KINDS)}.")
+    where = f"{path} (scale {scale})"
+    return validate(KINDS[kind].config, (overrides or Overrides()).apply(merge(content, delta), content, where), where)
+
+
+def kind_of(study: StudyBase) -> Kind:
+    """Returns the record of an experiment's kind."""
+    return KINDS[getattr(study, "kind")]  # noqa: B009 - declared by every class of a kind
