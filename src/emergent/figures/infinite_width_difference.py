@@ -1,6 +1,6 @@
 """Relative difference between ensemble mean and infinite-width prediction against ensemble size.
 
-Input: summary table ``ntk_difference``. arXiv:2403.03103, Ising experiment.
+Input: summary table ``ntk_difference``. arXiv:2403.03103 has a figure of this form.
 """
 
 from itertools import zip_longest

@@ -1,6 +1,6 @@
 """Infinite-width spread under several readings of unpublished settings, beside the published members.
 
-Input: summary table ``readings``. arXiv:2403.03103, Ising experiment.
+Input: summary table ``readings``. The published members are those of arXiv:2403.03103.
 """
 
 import numpy as np
