@@ -65,7 +65,7 @@ def small_evaluate(batch_size: int = 5, **data: Any) -> EvaluateStage:
     return stage
 
 
-def whole(num: int | None = None) -> DataSelection:
+def selection(num: int | None = None) -> DataSelection:
     return DataSelection(dataset="tetrahedra", split="train", num=num)
 
 
@@ -149,7 +149,7 @@ def test_memory() -> None:
 
 
 def test_faces_own_their_words(prepared: Path) -> None:
-    meshes = load_meshes(prepared, whole())
+    meshes = load_meshes(prepared, selection())
     words = np.random.default_rng(0).integers(0, 2**32, 200, np.uint32)
     for mesh in (0, 3, 4):
         first, stop = 4 * mesh, 4 * mesh + 4
@@ -161,23 +161,23 @@ def test_faces_own_their_words(prepared: Path) -> None:
 
 
 def test_selection_of_meshes(prepared: Path) -> None:
-    whole = load_meshes(prepared, whole(), num_classes=3)
-    some = load_meshes(prepared, whole(3))
+    whole = load_meshes(prepared, selection(), num_classes=3)
+    some = load_meshes(prepared, selection(3))
     assert whole.face_offsets.tolist() == [0, 4, 8, 12, 16, 20]
     assert some.labels.shape == (3,)
     # Each mesh keeps its own vertices, whose sums tell the tetrahedra apart.
     sizes = np.asarray(some.vertices)[np.asarray(some.faces)].max((1, 2)).reshape(3, 4)
     assert (sizes == sizes[:, :1]).all() and len(set(sizes[:, 0])) == 3
     with pytest.raises(DataError, match="has 5 meshes, 6 were asked for"):
-        load_meshes(prepared, whole(6))
+        load_meshes(prepared, selection(6))
     with pytest.raises(DataError, match=r"no split 'test'\. It has: train"):
         load_meshes(prepared, DataSelection(dataset="tetrahedra", split="test"))
     with pytest.raises(DataError, match="labels reach 2, but the network has 2 outputs"):
-        load_meshes(prepared, whole(), num_classes=2)
+        load_meshes(prepared, selection(), num_classes=2)
 
 
 def clouds(prepared: Path, action: Any = HAAR, full: bool = False) -> CloudData:
-    return CloudData(load_meshes(prepared, whole()), action, small_train().data.sampling, full)
+    return CloudData(load_meshes(prepared, selection()), action, small_train().data.sampling, full)
 
 
 def test_members_do_not_depend_on_their_block(prepared: Path) -> None:
@@ -245,7 +245,7 @@ def small_parameters() -> dict[str, np.ndarray]:
 
 
 def test_evaluation(prepared: Path) -> None:
-    meshes, stage, parameters = load_meshes(prepared, whole()), small_evaluate(), small_parameters()
+    meshes, stage, parameters = load_meshes(prepared, selection()), small_evaluate(), small_parameters()
     sets = {name: CloudOrbits(stage, name, meshes) for name in ("in", "other")}
     arrays = evaluate_block(stage, (parameters, (4, 5), (2,)), sets)
     logits = arrays["in/outputs"].values[:, 0]
@@ -264,7 +264,7 @@ def test_evaluation(prepared: Path) -> None:
 def test_test_clouds_of_all_members_may_be_the_same(prepared: Path) -> None:
     """The two members have equal parameters here: with shared clouds their outputs are equal too."""
     parameters = {name: np.repeat(values[:, :1], 2, 1) for name, values in small_parameters().items()}
-    meshes = load_meshes(prepared, whole())
+    meshes = load_meshes(prepared, selection())
     for points, equal in (("shared", True), ("per_member", False)):
         stage = small_evaluate(test_points=points)
         arrays = evaluate_block(stage, (parameters, (4, 5), (2,)), {"in": CloudOrbits(stage, "in", meshes)})
@@ -289,7 +289,8 @@ def test_the_last_batch_of_an_epoch_holds_what_is_left_over(prepared: Path) -> N
 
 
 def test_divergence_names_member_and_epoch(prepared: Path) -> None:
-    stage = small_train(learning_rate=1e38, num_epochs=6)
+    huge = small_train().train.model_copy(update={"learning_rate": 1e38, "num_epochs": 6})
+    stage = small_train().model_copy(update={"train": huge})
     with pytest.raises(DataError, match=r"member 7 of arm intended: the training loss is .* in epoch \d; nothing"):
         train_block(stage, (7,), clouds(prepared), "members")
 
