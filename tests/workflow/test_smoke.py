@@ -50,7 +50,11 @@ def test_pages_tell_verdicts_assumptions_and_provenance(complete_run: Project) -
     for words in ("train.learning_rate", "The rate is not published.", "train.optimiser"):
         assert words in assumptions
     provenance = (folder / "provenance.html").read_text()
-    for name in ("train/mlp_8/members_0002-0003.h5", "evaluate/cnn_c4/members_0000-0003.h5", "kernels/mlp_8/predictions.h5"):
+    for name in (
+        "train/mlp_8/members_0002-0003.h5",
+        "evaluate/cnn_c4/members_0000-0003.h5",
+        "kernels/mlp_8/predictions.h5",
+    ):
         assert name in provenance
 
 
