@@ -44,30 +44,42 @@ def images(steps: int) -> tuple[np.ndarray, np.ndarray]:
     return generator.integers(0, 256, shape, dtype=np.uint8), generator.integers(0, 10, shape[0]).astype(np.int32)
 
 
-def _task(steps: int, member: int) -> tuple[Any, Any]:
-    """Returns the engine's task and resident data."""
+def _task(steps: int) -> tuple[Any, Any]:
+    """Returns the settings of the engine's arm and its resident data."""
     import jax.numpy as jnp
 
+    from emergent.config.domains import DataSelection, ImageTraining
+    from emergent.config.groups import Augmentation
     from emergent.config.models import SupportCnnModel
+    from emergent.config.stages import TrainStage
     from emergent.config.training import Training
+    from emergent.domains.arrays import ArrayData
+    from emergent.groups.actions import TrivialAction
     from emergent.groups.images import image_action
     from emergent.point_groups import group_from_name
-    from emergent.training.program import BlockTask
-    from emergent.training.step import TrainingData
 
     pixels, labels = images(steps)
-    training = Training(
-        loss="cross_entropy",
-        optimiser="sgd",
-        learning_rate=RATE,
-        batch_size=BATCH,
-        num_epochs=EPOCHS,
-        checkpoint_every=1,
+    selection = DataSelection(dataset="benchmark", split="train")
+    stage = TrainStage(
+        experiment="benchmark",
+        seed=0,
+        arm="sym",
+        initialisation="sym",
+        data=ImageTraining(domain="images", train=selection, shape=(SIDE, SIDE, 1), scaling="none"),
+        model=SupportCnnModel(family="support_cnn", channels=(16, 16, 16), support=SUPPORT, num_outputs=10),
+        augmentation=Augmentation(group="C4", mode="random"),
+        train=Training(
+            loss="cross_entropy",
+            optimiser="sgd",
+            learning_rate=RATE,
+            batch_size=BATCH,
+            num_epochs=EPOCHS,
+            checkpoint_every=1,
+        ),
     )
-    model = SupportCnnModel(family="support_cnn", channels=(16, 16, 16), support=SUPPORT, num_outputs=10)
-    task = BlockTask(0, "benchmark", "sym", "sym", (member,), model, "random", training)
     inputs = jnp.asarray(pixels[..., None] / np.float32(255) - np.float32(0.5))
-    return task, TrainingData(inputs, jnp.asarray(labels), image_action(group_from_name("C4"), SIDE, SIDE))
+    action = image_action(group_from_name("C4"), SIDE, SIDE)
+    return stage, ArrayData(inputs, jnp.asarray(labels), action, TrivialAction(4), "random")
 
 
 def schedule(steps: int, member: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -78,13 +90,13 @@ def schedule(steps: int, member: int) -> tuple[np.ndarray, np.ndarray, dict[str,
     from emergent.models.registry import build
     from emergent.prng import member_key
 
-    task, data = _task(steps, member)
+    stage, data = _task(steps)
     with jax.threefry_partitionable(True):
         order_key = jax.random.fold_in(member_key(0, "benchmark", "sym", member, "order"), 0)
         order = jax.random.permutation(order_key, BATCH * steps).reshape(steps, BATCH)
         augment = member_key(0, "benchmark", "sym", member, "augment")
         turns = [jax.random.randint(jax.random.fold_in(augment, step), (BATCH,), 0, 4) for step in range(steps)]
-        start = build(task.model).init(member_key(0, "benchmark", "sym", member, "initialise"), data.inputs[:1])
+        start = build(stage.model).init(member_key(0, "benchmark", "sym", member, "initialise"), data.inputs[:1])
     weights = {name: np.array(value) for name, value in start["params"].items()}
     return np.array(order), np.array(jnp.stack(turns)), weights
 
@@ -93,9 +105,9 @@ def engine(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
     """Trains with this package; the first epoch, which compiles, is not timed."""
     from emergent.training.engine import train_block
 
-    task, data = _task(steps, member)
+    stage, data = _task(steps)
     times: list[float] = []
-    result = train_block(task, data, on_progress=lambda _: times.append(time.perf_counter()))
+    result = train_block(stage, (member,), data, on_progress=lambda _: times.append(time.perf_counter()))
     weights = {name.removeprefix("params/"): value[1, 0] for name, value in result.parameters.items()}
     return (times[-1] - times[0]) / ((EPOCHS - 1) * steps), weights
 
@@ -109,8 +121,8 @@ def flax(steps: int, member: int) -> tuple[float, dict[str, np.ndarray]]:
     from emergent.training.step import cross_entropy
 
     order, turns, start = schedule(steps, member)
-    task, data = _task(steps, member)
-    module = SupportCnn(task.model, "reference")
+    stage, data = _task(steps)
+    module = SupportCnn(stage.model, "reference")
 
     @jax.jit
     def step(weights: Any, inputs: jax.Array, labels: jax.Array) -> Any:
