@@ -77,6 +77,7 @@ def planar(name: str, symbol: str, num_rotations: int, with_reflections: bool) -
     # r^a s^e r^b s^f = r^(a + (-1)^e b) s^(e + f), because s r s = r^-1.
     turns_of_product = (turns[:, None] + sign[:, None] * turns[None, :]) % num_rotations
     flips_of_product = (flips[:, None] + flips[None, :]) % 2
+    # A mirror image followed by any turn is its own inverse: r^k s r^k s = r^k r^-k.
     inverse = np.where(flips == 1, turns, -turns % num_rotations) + num_rotations * flips
     angles = 2 * np.pi * turns / num_rotations
     cosine, sine = np.cos(angles), np.sin(angles)
@@ -84,6 +85,7 @@ def planar(name: str, symbol: str, num_rotations: int, with_reflections: bool) -
     exact = 4 * turns % num_rotations == 0
     cosine, sine = np.where(exact, np.rint(cosine), cosine), np.where(exact, np.rint(sine), sine)
     matrices = np.stack([cosine, -sine, sine, cosine], axis=-1).reshape(-1, 2, 2)
+    # The mirror image x -> -x acts first, so it changes the sign of the first column whatever turn follows.
     matrices[flips == 1, :, 0] *= -1
     return FiniteGroup(
         name=name,
@@ -109,6 +111,7 @@ def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float
         raise ConfigError(f"group {name!r}: its generators are not orthogonal matrices.")
     found = [np.eye(size)]
     for element in found:  # grows while it is read: products of all that is found, breadth first
+        # Rounded at once, so that errors do not build up along chains of products.
         for product in _round(factors @ element):
             if _positions(name, np.stack(found), product[None])[0] < 0:
                 found.append(product)
@@ -116,6 +119,7 @@ def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float
             raise ConfigError(f"group {name!r}: its generators generate more than {LARGEST_ORDER} elements.")
     matrices = np.stack(found)
     products = np.einsum("gij,hjk->ghik", matrices, matrices).reshape(-1, size, size)
+    # The trace of a turn by a is 1 + 2 cos a, whatever its axis.
     cosine = (np.einsum("gii->g", matrices) - 1) / 2 if size == 3 else matrices[:, 0, 0]
     return FiniteGroup(
         name=name,
@@ -124,6 +128,7 @@ def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float
         product=_positions(name, matrices, products).reshape(len(matrices), -1),
         inverse=_positions(name, matrices, matrices.swapaxes(1, 2)),
         matrices=matrices,
+        # Rounding may carry a cosine beyond 1, where its angle is not a number.
         angles=np.arccos(np.clip(cosine, -1, 1)),
         reflections=np.linalg.det(matrices) < 0,
     )
@@ -132,6 +137,7 @@ def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float
 def _round(matrices: np.ndarray) -> np.ndarray:
     """Returns the matrices with entries that are multiples of 1/2 up to round-off made exactly so, without -0."""
     halves = np.rint(2 * matrices) / 2
+    # -0.0 + 0.0 is 0.0: a negative zero would print as another number.
     return np.where(np.abs(matrices - halves) < SAME, halves, matrices) + 0.0
 
 
@@ -161,6 +167,7 @@ _GOLDEN = (1 + 5**0.5) / 2
 _THIRD_TURN = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
 _HALF_TURN = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))
 _QUARTER_TURN = ((0, -1, 0), (1, 0, 0), (0, 0, 1))
+# About (1, 0, golden ratio): one of the vertices of an icosahedron that the other two generators permute.
 _FIFTH_TURN = (
     (0.5, -_GOLDEN / 2, (_GOLDEN - 1) / 2),
     (_GOLDEN / 2, (_GOLDEN - 1) / 2, -0.5),
@@ -207,6 +214,7 @@ def fixed_rotations(seed: int, num: int) -> Float[np.ndarray, "G 3 3"]:
     The same seed gives the same rotations on every machine, and more of them begin with those of fewer. Drawn by NumPy,
     so that summaries know the rotations without starting an accelerator.
     """
+    # The second number keeps these draws apart from others of the same seed.
     generator = np.random.default_rng([seed, zlib.crc32(b"fixed rotations")])
     # A Gaussian vector in R^4 has a uniform direction, and unit quaternions cover SO(3) evenly (twice).
     quaternions = generator.standard_normal((num - 1, 4))
