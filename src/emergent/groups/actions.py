@@ -46,6 +46,7 @@ Finite = TypeVar("Finite", bound=Action)
 
 
 def _draw_index(key: PRNGKeyArray, num: int, order: int) -> Int[Array, " N"]:
+    # The draw of ImageAction: which element belongs to a key does not depend on what is moved.
     return jax.random.randint(key, (num,), 0, order)
 
 
@@ -90,6 +91,7 @@ class PixelAction(NamedTuple):
         return self.images.orbit(self._maps(values)).reshape(self.order, *values.shape)
 
 
+# The order is no data: it is a shape of the orbit, which must be known when a function is compiled.
 @partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["order"])
 @dataclass(frozen=True)
 class TrivialAction:
@@ -172,6 +174,7 @@ class GatherAction(NamedTuple):
         self._check(values)
         values = jnp.asarray(values)
         chosen = jnp.asarray(self.index)[elements].reshape(*values.shape[:2], *[1] * (values.ndim - 2))
+        # A gather and no permutation matrices: exact for every type and on every device.
         return jnp.take_along_axis(values, chosen, axis=1)
 
     def orbit(self, values: Shaped[Array, "N P ..."]) -> Shaped[Array, "G N P ..."]:
@@ -247,6 +250,7 @@ def subset(action: Finite, elements: Sequence[int]) -> Finite:
     chosen = np.array([0, *(element for element in found if element != 0)])
     if isinstance(action, TrivialAction):
         return TrivialAction(len(chosen))  # pyright: ignore[reportReturnType]
+    # Every array of an action has the elements on its first axis.
     return jax.tree.map(lambda table: table[chosen], action)
 
 

@@ -41,6 +41,7 @@ def orbit_basis(mask: Bool[np.ndarray, "k k"]) -> Float[np.ndarray, "B T"]:
     Args:
         mask: support of T taps, row by row.
     """
+    # Row p holds where the four turns take tap p; sorted, the rows of all taps of one orbit are the same.
     orbits = np.unique(np.sort(lattice_action(group_from_name("C4"), mask.shape[0]).T, axis=1), axis=0)
     inside = mask.reshape(-1)
     rows = []

@@ -103,6 +103,7 @@ def matrix_action(
     weights = np.zeros((len(matrices), height * width, taps))
     for g, matrix in enumerate(matrices):
         if exact[g]:
+            # Beside interpolated elements all four taps read one pixel, the first with weight 1: exact copies.
             indices[g] = exact_index(matrix, height, width)[:, None]
             weights[g, :, 0] = 1
         else:
@@ -116,6 +117,7 @@ def _interpolate(
     matrix: np.ndarray, height: int, width: int, interpolation: str
 ) -> tuple[Int[np.ndarray, "P T"], Float[np.ndarray, "P T"]]:
     rows, columns = np.divmod(np.arange(height * width), width)
+    # The value at p comes from g^-1 p, and the inverse of an orthogonal matrix is its transpose.
     source = matrix.T @ np.stack([columns - (width - 1) / 2, (height - 1) / 2 - rows])
     # Rounding to 1e-9 pixels decides ties of nearest interpolation alike on every machine.
     row = np.round((height - 1) / 2 - source[1], 9)
@@ -129,6 +131,7 @@ def _interpolate(
         tap_columns = np.stack([left, left + 1, left, left + 1], axis=-1)
         weights = np.stack([(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right], axis=-1)
     inside = (tap_rows >= 0) & (tap_rows < height) & (tap_columns >= 0) & (tap_columns < width)
+    # Taps outside read a pixel of the edge with weight 0, so that all indices are in bounds, as the gathers promise.
     index = np.clip(tap_rows, 0, height - 1) * width + np.clip(tap_columns, 0, width - 1)
     return index.astype(np.int32), np.where(inside, weights, 0.0)
 
@@ -177,4 +180,5 @@ def orbit_size(action: ImageAction, images: Shaped[np.ndarray, "N H W C"]) -> In
     """Returns the number of distinct images in each orbit: G divided by the order of the image's stabiliser."""
     copies = np.asarray(orbit(action, jnp.asarray(images)))
     copies = copies.reshape(*copies.shape[:2], -1)
+    # Compared bit by bit: stabilisers are found where elements are exact, not where they interpolate.
     return np.array([len(np.unique(copies[:, n], axis=0)) for n in range(copies.shape[1])])

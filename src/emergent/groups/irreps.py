@@ -23,6 +23,7 @@ def irreps(group: FiniteGroup) -> list[Complex[np.ndarray, "G d d"]]:
     count = group.num_rotations
     turns = np.arange(group.order) % count
     if not group.reflections.any():
+        # Reduced modulo n before it becomes an angle: large multiples of 2 pi would cost digits.
         return [np.exp(2j * np.pi * (k * turns % count) / count)[:, None, None] for k in range(count)]
     parity = np.where(group.reflections, -1.0, 1.0)
     one_dimensional = [np.ones(group.order), parity]
@@ -30,6 +31,7 @@ def irreps(group: FiniteGroup) -> list[Complex[np.ndarray, "G d d"]]:
         alternating = np.where(turns % 2 == 1, -1.0, 1.0)
         one_dimensional += [alternating, alternating * parity]
     representations = [character.astype(complex)[:, None, None] for character in one_dimensional]
+    # k and n - k are equivalent, and k = n / 2 falls apart into the two alternating characters above.
     for k in range(1, (count + 1) // 2):
         phase = 2 * np.pi * (k * turns % count) / count
         rotation = np.stack([np.cos(phase), -np.sin(phase), np.sin(phase), np.cos(phase)], axis=-1)
@@ -47,14 +49,18 @@ def _irreps_of_regular(group: FiniteGroup) -> list[Complex[np.ndarray, "G d d"]]
     for h in range(order):
         operator[group.product[:, h], np.arange(order)] += coefficients[h]
     values, vectors = np.linalg.eigh(operator + operator.conj().T)
+    # Within a representation eigenvalues agree to 1e-15 of the range; those of different ones lie further apart than
+    # 9e-4 of it for all three groups of space.
     bounds = [0, *(np.flatnonzero(np.diff(values) > 1e-6 * np.ptp(values)) + 1), order]
     found: list[np.ndarray] = [np.ones((order, 1, 1), complex)]
     for start, stop in pairwise(bounds):
         space = vectors[:, start:stop]
+        # The regular representation: (g v)(h) = v(g^-1 h).
         moved = np.stack([space[group.product[group.inverse[g]]] for g in range(order)])
         representation = space.conj().T @ moved
         characters = [np.einsum("gii->g", known) for known in found]
         own = np.einsum("gii->g", representation)
+        # Characters of inequivalent representations are orthogonal, those of equivalent ones have the product |G|.
         if all(abs(np.vdot(known, own)) < 0.5 * order for known in characters):
             found.append(representation)
     return sorted(found, key=lambda representation: representation.shape[1])

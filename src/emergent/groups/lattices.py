@@ -24,7 +24,9 @@ def exact_index(matrix: Float[np.ndarray, "2 2"], height: int, width: int) -> In
     rows, columns = np.divmod(np.arange(height * width), width)
     # Twice the centred coordinates are integers for odd and even sizes alike.
     centred = np.stack([2 * columns - (width - 1), (height - 1) - 2 * rows])
+    # The value at p comes from g^-1 p, and the inverse of an orthogonal matrix is its transpose.
     source = np.rint(matrix).astype(np.int64).T @ centred
+    # Both sums are even for every element that maps the grid onto itself: the divisions are exact.
     return ((height - 1 - source[1]) // 2) * width + (source[0] + width - 1) // 2
 
 

@@ -14,6 +14,7 @@ PIXEL_GENERATORS = {
     "C4": ("turn",),
     "shifts_x": ("shift_x",),
     "shifts_xy": ("shift_x", "shift_y"),
+    # A turn makes vertical shifts out of horizontal ones.
     "C4_shifts_xy": ("turn", "shift_x"),
 }
 """Groups on a square torus of pixels by name, with what generates them."""
@@ -43,6 +44,7 @@ def relabelling(order: Any) -> Any:
 def relabelling_generators(num_nodes: int) -> Int[np.ndarray, "2 nn"]:
     """Returns the permutations of matrix entries by an exchange of two nodes and by a cycle of all."""
     nodes = np.arange(num_nodes)
+    # Together an exchange of two neighbours and a cycle generate all permutations.
     exchange = nodes.copy()
     exchange[:2] = exchange[:2][::-1]
     return np.stack([relabelling(exchange), relabelling(np.roll(nodes, 1))])
@@ -51,10 +53,12 @@ def relabelling_generators(num_nodes: int) -> Int[np.ndarray, "2 nn"]:
 def elements(generators: Int[np.ndarray, "K P"]) -> Int[np.ndarray, "G P"]:
     """Returns all elements of the group that some permutations generate, the identity first."""
     identity = tuple(range(generators.shape[1]))
+    # A dictionary, because it keeps the order in which elements are found: the identity stays first.
     found, pending = {identity: None}, [identity]
     while pending:
         element = np.asarray(pending.pop())
         for generator in generators:
+            # First the element, then the generator: (generator (element x))[p] = x[element[generator[p]]].
             product = tuple(element[generator].tolist())
             if product not in found:
                 found[product] = None
@@ -73,5 +77,6 @@ def orbits(generators: Int[np.ndarray, "K P"], num_points: int) -> Int[np.ndarra
     tuples = np.indices((size,) * num_points).reshape(num_points, -1)
     start = np.tile(np.arange(tuples.shape[1]), len(generators))
     end = np.concatenate([np.ravel_multi_index(tuple(move[tuples]), (size,) * num_points) for move in generators])
+    # Orbits are the connected components of the graph that generators draw: the group itself is never listed.
     graph = sparse.coo_matrix((np.ones(len(start), bool), (start, end)), shape=(tuples.shape[1],) * 2)
     return connected_components(graph, directed=False)[1].astype(np.int32)
