@@ -7,6 +7,7 @@ References:
 import numpy as np
 from jaxtyping import Float
 
+# arXiv 2403.03103 does not say which: readings of the experiment list all three.
 ENERGY_SCALES = ("mean_absolute", "absolute_mean", "per_sample")
 # Gaussian draws for the expected orbit std of an infinitely wide member; their error is about 0.5 %.
 NUM_DRAWS = 4000
@@ -29,6 +30,8 @@ def energy_scale(energies: Float[np.ndarray, " N"], rule: str) -> Float[np.ndarr
 
 def gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndarray, "D N"]:
     """Returns draws of the orbit std of Gaussian energies with a given covariance over each orbit."""
+    # No Cholesky factor: the points of an orbit may coincide, and the covariance is then singular.
     values, vectors = np.linalg.eigh(covariance)
+    # The same draws at every call, so that readings differ by their covariance and not by luck.
     draws = np.random.default_rng(0).standard_normal((NUM_DRAWS, *values.shape))
     return np.einsum("ngk,nk,dnk->dng", vectors, np.sqrt(np.maximum(values, 0)), draws).std(-1)

@@ -59,6 +59,7 @@ def orbit_std(outputs: Outputs, scalar: Callable[[np.ndarray], np.ndarray] = sit
         outputs: predictions on the orbits.
         scalar: outputs [..., K] to a number [...]; by default their mean, which permutations of outputs do not change.
     """
+    # An orbit is the whole population and no sample of it: no n - 1. arXiv 2403.03103 does not say.
     return scalar(outputs).std(-1)
 
 
@@ -71,7 +72,10 @@ def symmetric_kl(outputs: Outputs, action: OutputAction | None = None) -> Float[
         arXiv 2410.01452.
     """
     log_p = log_softmax(outputs.astype(np.float64))
+    # Log-probabilities may be moved in place of logits: the softmax commutes with permutations of classes.
     log_q = _expected(log_p, action)
+    # Both divergences in one sum, of which no term is negative: nothing is lost to cancellation. The identity adds 0
+    # and is counted, as in the released code of arXiv 2410.01452.
     return ((np.exp(log_p) - np.exp(log_q)) * (log_p - log_q)).sum(-1).mean(-1)
 
 
