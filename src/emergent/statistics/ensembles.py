@@ -70,4 +70,5 @@ def bootstrap_counts(
         raise DataError(f"bootstraps: expected at least 2, found {num_bootstraps}.")
     if ensemble_size > num_members:
         raise DataError(f"ensemble size {ensemble_size} exceeds the pool of {num_members} members.")
+    # The counts of N uniform draws are multinomial: nobody needs to know in which order members were drawn.
     return generator.multinomial(ensemble_size, np.full(num_members, 1 / num_members), size=num_bootstraps)

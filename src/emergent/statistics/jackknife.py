@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+# With nine degrees of freedom an error is itself known to about a quarter.
 JACKKNIFE_GROUPS = 10
 
 
@@ -14,6 +15,7 @@ def jackknife_error(replicates: Float[np.ndarray, "J ..."]) -> np.ndarray:
     num = len(replicates)
     if num < 2:
         return np.full(np.shape(replicates)[1:], math.nan)[()]
+    # (J - 1) / J and not 1 / (J (J - 1)): replicates share most groups, and scatter J - 1 times less than these.
     return np.sqrt((num - 1) / num * np.square(replicates - replicates.mean(0)).sum(0))
 
 
@@ -43,6 +45,7 @@ class LeaveOut:
         """Returns the ensembles with all that is left of them; equal weights become equal weights."""
         kept, rows = list(weights), [np.arange(len(weights))]
         for group in jackknife_groups(weights.shape[1]):
+            # An ensemble without a member in the group keeps its row: its value is known already.
             row = rows[0].copy()
             for index in np.flatnonzero(weights[:, group].any(1)):
                 left = weights[index].copy()

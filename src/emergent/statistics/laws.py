@@ -72,14 +72,18 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     total, diagonal, rows = products.sum(), np.diag(products), products.sum(1)
 
     def coefficients(count: int, everything: np.ndarray, trace: np.ndarray) -> np.ndarray:
+        # Without the diagonal: products of a member with itself hold its noise, which would raise the floor.
         floor = (everything - trace) / (count * (count - 1))
         return np.stack([floor, trace / count - floor], -1)
 
     estimate = coefficients(num, total, diagonal.sum())
+    # Without a member the sum lacks its row and its column, which share the diagonal entry.
     replicates = coefficients(num - 1, total - 2 * rows + diagonal, diagonal.sum() - diagonal)
     law = law_of(estimate, replicates, num, "unbiased")
     if num < 4:
         return law
+    # Hoeffding's decomposition: what belongs to single members, and what is left for pairs alone. That has M (M - 3) /
+    # 2 degrees of freedom, since M row sums are taken off M (M - 1) / 2 products.
     own = (rows - diagonal - (num - 1) * estimate[0]) / (num - 2)
     pairs = products - estimate[0] - own[:, None] - own[None, :]
     square = (np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3))
@@ -89,6 +93,7 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
         # What belongs to pairs alone is also the least that the variance can be.
         return replace(found, stderr=float(np.sqrt(max(found.stderr**2 - part, part))))
 
+    # The slope in the ratio counts as known: its relative error is small beside that of a floor near 0.
     floor, ratio = corrected(law.floor, twice), corrected(law.ratio, twice / estimate[1] ** 2)
     return replace(law, floor=floor, ratio=ratio)
 
@@ -140,6 +145,7 @@ def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[
     means, fits = [], []
     for row in design.ensembles.rows:
         chosen = [row[(design.size_index == index) & (row >= 0)] for index in range(len(design.sizes))]
+        # The mean of 1 / N and not 1 over the mean of N: in a replicate ensembles of one design size differ in theirs.
         powers = [np.array([np.mean(inverse[rows] ** power) for rows in chosen]) for power in range(degree + 1)]
         means.append(np.array([values[rows].mean() for rows in chosen]))
         fits.append(_fit(np.stack(powers, 1), means[-1]))
@@ -149,5 +155,6 @@ def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[
 
 
 def _fit(powers: Float[np.ndarray, "S D"], values: Float[np.ndarray, " S"]) -> np.ndarray:
+    # An exactly invariant arm has the value 0 at every size.
     scale = np.maximum(values, np.finfo(float).tiny)
     return np.linalg.lstsq(powers / scale[:, None], values / scale, rcond=None)[0]

@@ -48,6 +48,7 @@ def ensemble_metrics(
     """
     totals: dict[str, np.ndarray] = {}
     per_sample = read_outputs(0, 1)[0].size
+    # As outputs are stored: with weights in float64 the product would first copy all outputs to float64.
     weights = weights.astype(np.float32)
     step = max(1, CHUNK_FLOATS // (per_sample * len(weights)))
     for first, read in _pieces(read_outputs, num_samples):
@@ -80,6 +81,7 @@ def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M
     step = max(1, CHUNK_FLOATS // read_outputs(0, 1).size)
     for _, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
+            # Unlike above: gaps are small differences, and their products are summed over all samples.
             outputs = read[:, start : start + step].astype(np.float64)
             moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
             count += moved.shape[1]
@@ -153,12 +155,14 @@ def resample(
     """
     sizes, num = bootstrap.sizes, bootstrap.num
     drawn = [bootstrap_counts(num, size, num_members, generator) / size for size in sizes]
+    # Ensemble k holds members k N to (k + 1) N - 1, as everywhere (emergent.statistics.ensembles).
     disjoint = [np.kron(np.eye(num_members // size), np.full((1, size), 1 / size)) for size in sizes]
     disjoint = [LeaveOut.of(np.pad(rows, ((0, 0), (0, num_members - rows.shape[1])))) for rows in disjoint]
     few = [len(part.rows[0]) < FEWEST_REPETITIONS for part in disjoint]
     design = law_design(num_members, generator)
     rows = [part.weights if some else part.weights[part.rows[0]] for part, some in zip(disjoint, few, strict=True)]
     parts = [*drawn, *rows, design.ensembles.weights]
+    # All ensembles at once: the outputs of the pool are gigabytes, and are read a single time.
     values = ensemble_metrics(np.concatenate(parts), read_outputs, num_samples, labels)
     bounds = np.cumsum([len(part) for part in parts])[:-1]
     split = {metric: np.split(column, bounds) for metric, column in values.items()}
@@ -175,6 +179,7 @@ def resample(
         for size, part, some, found in zip(sizes, disjoint, few, column[len(sizes) : -1], strict=True):
             result.disjoint[metric, size] = found[: len(part.rows[0])]
             if some:
+                # An ensemble of which nothing is left is NaN and drops out of the mean.
                 replicates = np.nanmean(part.replicates(found), axis=1)
                 result.jackknife[metric, size] = float(jackknife_error(replicates))
     return result

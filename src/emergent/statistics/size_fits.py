@@ -83,6 +83,7 @@ def _ranges(values: Mapping[int, np.ndarray], num_members: int) -> list[np.ndarr
     enough = [size for size, found in values.items() if len(found) >= FEWEST_RANGES]
     if not enough:
         return jackknife_groups(num_members)
+    # Rounded up to whole ensembles of that size: at most JACKKNIFE_GROUPS ranges.
     step = max(enough) * -(-num_members // (max(enough) * JACKKNIFE_GROUPS))
     return [np.arange(start, min(start + step, num_members)) for start in range(0, num_members, step)]
 
@@ -97,5 +98,7 @@ def _coefficients(values: Mapping[int, np.ndarray]) -> np.ndarray:
     """Returns floor and slope by least squares, with errors proportional to the value and to 1 / sqrt(repeats)."""
     sizes = np.array(sorted(values), float)
     means = np.array([values[int(size)].mean() for size in sizes])
+    # Not the spread itself: the spread of a few positive values is small where their mean is small by chance, and
+    # weights made of it would pull the fit down.
     scale = np.maximum(means, np.finfo(float).tiny) / np.sqrt([len(values[int(size)]) for size in sizes])
     return fit_noise_floor(sizes, means, scale)[0]
