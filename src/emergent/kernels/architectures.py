@@ -46,12 +46,14 @@ def _relu_angle(
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     """Returns the angle between two Gaussian pre-activations, its sine, and the product of their deviations."""
     product = variance_first * variance_second
+    # A blank patch has variance 0 and no angle; dividing by 1 instead keeps it finite.
     sine_squared = 1 - covariance**2 / jnp.where(product > 0, product, 1.0)
     # The angle of a vector with itself must be exactly 0: rounding of the covariance by 1e-16 would turn it by 1e-8,
     # and the NTK with it, by different amounts for an image and its rotated copy.
     identical = sine_squared < 256 * jnp.finfo(sine_squared.dtype).eps
     sine = jnp.sqrt(jnp.where(identical, 0.0, sine_squared))
     scale = jnp.sqrt(product)
+    # No arccos, which is not a number where rounding has made a cosine larger than 1.
     return jnp.arctan2(sine * jnp.where(product > 0, scale, 1.0), covariance), sine, scale
 
 
@@ -70,6 +72,7 @@ def _relu_nngp_derivative(
 
 def _activation(name: str) -> Any:
     if name == "relu":
+        # Our own closed forms, for the exact angle above. Without a factor sqrt(2): gains belong to weight_std.
         return stax.Elementwise(jax.nn.relu, _relu_nngp, _relu_nngp_derivative)
     if name == "erf":
         return stax.Erf()
@@ -141,6 +144,7 @@ def cnn_kernel(
     layers: list[Any] = []
     for i, (pool, stride) in enumerate(zip(pools, strides, strict=True)):
         layers.append(
+            # One channel stands for all: the kernel is that of infinitely many, whatever number is passed.
             stax.Conv(
                 1,
                 (filter_size, filter_size),
@@ -182,6 +186,7 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
     References:
         arXiv:2406.06504, theorem on CNNs and C_n x R^2 group convolutional networks.
     """
+    # Called for its error: whether a group maps pixels to pixels does not depend on their number.
     lattice_action(group, 1)
 
     def kernel_function(
@@ -190,6 +195,7 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
         action = image_action(group, second.shape[1], second.shape[2])
         # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
         terms = [cnn(first, copy) for copy in orbit(action, second)]
+        # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.
         return Kernels(*(jnp.mean(jnp.stack(arrays), axis=0) for arrays in zip(*terms, strict=True)))
 
     return kernel_function

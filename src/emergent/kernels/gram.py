@@ -75,6 +75,7 @@ def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], ti
     for rows, columns in _upper_tiles(num, tile_size):
         tile = _tile(kernel_function, inputs[rows], inputs[columns], (side, side))
         if rows == columns:
+            # Symmetric up to rounding already, but eigensolvers read one triangle where products read both.
             tile = (tile + np.swapaxes(tile, 1, 2)) / 2
         result[:, rows, columns] = tile
         result[:, columns, rows] = np.swapaxes(tile, 1, 2)

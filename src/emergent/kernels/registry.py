@@ -57,6 +57,7 @@ def kernel_function(model: NetworkModel, shape: tuple[int, ...]) -> KernelFuncti
     missing = missing_kernel(model, shape)
     if missing is not None:
         raise ConfigError(f"no infinite-width kernel: {missing}.")
+    # With the widths taken out, arms that differ in nothing else share one compiled kernel.
     return _made(type(model), cast(Hashable, infinitely_wide(model)))
 
 
