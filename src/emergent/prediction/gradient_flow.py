@@ -65,6 +65,7 @@ class Schedule:
         Raises:
             ConfigError: gradient descent diverges at this learning rate.
         """
+        # Theta is positive semi-definite: what lies below 0 is rounding, and would grow without bound in time.
         eigenvalues = np.maximum(eigenvalues, 0.0)
         if self.discrete and self.learning_rate * eigenvalues.max() >= 2 * num_points:
             raise ConfigError(
@@ -74,6 +75,7 @@ class Schedule:
         if math.isinf(self.time):
             kept = eigenvalues > cutoff
             return np.where(kept, 1 / np.where(kept, eigenvalues, 1.0), 0.0)
+        # The formulas of arXiv 2403.03103 have no 1 / n: there eta absorbs it.
         rate = self.learning_rate * eigenvalues / num_points
         positive = rate > 0
         learned = self._learned(np.where(positive, rate, 1.0))
@@ -123,6 +125,7 @@ def diagonalise(ntk_train: Float[np.ndarray, "n n"], relative_cutoff: float = RE
     """
     if ntk_train.dtype not in (np.float64, np.complex128):
         raise ValueError(f"expected a float64 kernel matrix, found {ntk_train.dtype}: compute kernels with x64 on.")
+    # Divide and conquer: fast when all eigenvectors are wanted, for work space that prediction_memory counts.
     eigenvalues, eigenvectors = scipy.linalg.eigh(ntk_train, driver="evd")
     return Spectrum(eigenvalues, eigenvectors, len(ntk_train), relative_cutoff * float(eigenvalues[-1]))
 
@@ -153,5 +156,6 @@ def covariance(
     Different output channels are uncorrelated.
     """
     weights = spectrum.propagate(ntk_cross, schedule)
+    # A member ends at f_0(x) + B (Y - f_0(X)): minus the covariance of f_0(x) and B f_0(X) enters twice.
     mixed = weights @ nngp_cross.T
     return nngp_test + weights @ nngp_train @ weights.T - mixed - mixed.T

@@ -49,6 +49,7 @@ def _regression_targets(targets: np.ndarray, num_outputs: int) -> Float[np.ndarr
     """
     if not np.issubdtype(targets.dtype, np.integer):
         return targets
+    # Mean 0 over classes, like an ensemble at the start; as in the code of arXiv 2406.06504.
     return np.eye(num_outputs)[targets] - 1 / num_outputs
 
 

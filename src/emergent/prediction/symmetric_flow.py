@@ -41,11 +41,13 @@ class Block(NamedTuple):
     def project(self, array: Float[np.ndarray, "G N K"]) -> np.ndarray:
         """Returns the components [d, d N, K] of a function on the training points; the first d is the multiplicity."""
         order, dimension = self.representation.shape[:2]
+        # With the root the basis is orthonormal, as the blocks assume.
         parts = np.einsum("gab,gnk->abnk", self.representation.conj(), array) * np.sqrt(dimension / order)
         return parts.reshape(dimension, -1, array.shape[2])
 
     def project_rows(self, array: Float[np.ndarray, "T G N"]) -> np.ndarray:
         """Returns the components [d, T, d N] of rows that multiply functions on the training points from the left."""
+        # Rows multiply from the left: theirs are the conjugate coefficients.
         return np.swapaxes(self.project(np.moveaxis(array, 0, 2)).conj(), 1, 2)
 
 
@@ -86,6 +88,7 @@ def _block_matrix(kappa: Float[np.ndarray, "G N N"], representation: Representat
         # In two real products: a complex one would copy all of kappa as complex numbers.
         blocks = blocks + 1j * np.tensordot(np.imag(representation), kappa, axes=(0, 0))
     matrix = blocks.transpose(0, 2, 1, 3).reshape(size, size)
+    # Hermitian but for rounding, because kappa[g^-1] is the transpose of kappa[g].
     return (matrix + matrix.conj().T) / 2
 
 
@@ -108,6 +111,7 @@ def diagonalise_symmetric(
     representations = _distinct_representations(group)[: 1 if trivial_only else None]
     num_points = group.order * ntk_orbit.shape[1]
     spectra = [diagonalise(_block_matrix(ntk_orbit, representation)) for representation, _ in representations]
+    # One cut-off for all blocks, from the largest eigenvalue of the whole matrix, as if it had never been taken apart.
     cutoff = relative_cutoff * max(float(spectrum.eigenvalues[-1]) for spectrum in spectra)
     return SymmetricSpectrum(
         [
@@ -135,6 +139,7 @@ def mean_symmetric(
     for block in spectrum.blocks:
         parts = zip(block.project_rows(ntk_cross), block.project(targets), strict=True)
         for rows, columns in parts:
+            # A block and its complex conjugate together give twice the real part.
             result += block.weight * (rows @ block.spectrum.solve(columns, schedule)).real
     return result
 
@@ -172,6 +177,7 @@ def covariance_symmetric(
     result = nngp_test.copy()
     for block in spectrum.blocks:
         nngp_block = _block_matrix(nngp_orbit, block.representation)
+        # The d copies of a representation have rows of their own but share one spectrum.
         for ntk_rows, nngp_rows in zip(
             block.project_rows(all_ntk_rows), block.project_rows(all_nngp_rows), strict=True
         ):
