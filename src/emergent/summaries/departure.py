@@ -37,6 +37,7 @@ def summarise_departure(settings: SummaryStage, blocks: Blocks, predictions: Pre
         shares = {}
         for index, mode in enumerate(MODES):
             moved, distance, loss = (block[name][index].astype(float) for name in NAMES)
+            # The start itself, which is not recorded: unmoved, and in E.
             moved, distance = (np.vstack([np.zeros_like(found[:1]), found]) for found in (moved, distance))
             rows.append(_curves({"arm": arm.name, "group": arm.group, "mode": mode}, moved, distance))
             shares[mode] = distance[-1] / moved[-1]

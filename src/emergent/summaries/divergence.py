@@ -53,6 +53,7 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
             rows["pool"] += _pool_rows(key, pool, labels)
             rows["disjoint"] += _disjoint_rows(key, pool, labels, settings)
             for epoch in settings.bootstrap.epochs:
+                # The same draws on every data set of an arm; in the released code they are new ones at every call.
                 generator = np.random.default_rng([settings.seed, position, epoch])
                 reader, num_samples = pool.reader(data.name, epoch)
                 result = resample(reader, num_samples, pool.num_members, labels, settings.bootstrap, generator)
@@ -68,6 +69,7 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
 def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) -> dict[str, Rows]:
     """Returns rows of ``ensembles``, ``law_points`` and ``law`` for one arm, data set and epoch."""
     ensembles = [
+        # Published error bars are the population std over draws, without n - 1.
         key | {"ensemble_size": size, "metric": metric, "mean": values.mean(), "std": values.std(), "num": len(values)}
         for (metric, size), values in result.drawn.items()
     ]
@@ -97,6 +99,7 @@ def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None)
             continue
         members = pool.metric(key["data"], stored).mean(2, dtype=np.float64)
         for index, epoch in enumerate(pool.epochs):
+            # As in the published bands, but for the one on CIFAR-10 that starts at 25 % by a slip of its script.
             low, high = np.quantile(members[:, index], [0.025, 0.975])
             head = key | {"epoch": int(epoch), "metric": metric, "num": pool.num_members}
             own = members[:, index]

@@ -44,6 +44,8 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
         distances: dict[int, np.ndarray] = {}
         for size in settings.ensemble_sizes:
             pairs = zip(*(pool.ensembles(data.name, size, settings.max_ensembles) for pool in pair), strict=True)
+            # Element 0: at the samples themselves. The published norm is not stated; here it is the mean of 2-norms
+            # over samples, and their squares for the law, which is exact for these.
             norms = np.stack([np.linalg.norm((a - b)[:, :, 0], axis=-1) for a, b in pairs])
             distances[size], squared[size] = norms.mean(2), np.square(norms).mean(2)
             for index, epoch in enumerate(epochs):
@@ -57,6 +59,7 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
                 for key, number in ((name, found.value), (f"{name}_stderr", found.stderr))
             }
             fits.append({"data": data.name, "epoch": int(epoch)} | fit)
+        # The published curves begin after the first epoch.
         _add_quantities(quantities, data, epochs > 0, distances, squared)
     reference = settings.arm(str(compared.compare_to))
     errors = [_invariance_error(pair[1], data.name, min(settings.ensemble_sizes)) for data in settings.data]
@@ -74,6 +77,7 @@ def _fit(squared: dict[int, np.ndarray]) -> dict[str, Estimate]:
     """Returns floor and noise; the floor is 0 where the fitted square is negative."""
     (floor2, noise), covariance = fit_disjoint(squared)
     floor = float(np.sqrt(max(floor2, 0.0)))
+    # A root has no slope at 0: there the error of the floor is the root of that of its square.
     floor_error = float(np.sqrt(covariance[0, 0]) / (2 * floor)) if floor > 0 else float(covariance[0, 0] ** 0.25)
     return {
         "floor": Estimate(floor, floor_error, 1, "fit"),

@@ -58,6 +58,7 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
                 place = head | {"predictor": predictor, "ensemble_size": max(size, 1), "metric": metric}
                 rows.append(place | {"mean": float(found.mean()), "std": sample_std(found), "num": len(found)})
                 _add(quantities, arm.name, data, metric, size, found)
+            # Of squares only: a root of floor + slope / M, as the equivariance error is one, has no such law.
             by_size = {size: values["orbit_mse", size] for size in settings.ensemble_sizes}
             if len(by_size) < 2:
                 continue

@@ -28,6 +28,7 @@ def _statistics(values: np.ndarray) -> dict[str, float | int]:
     return {
         "mean": float(values.mean()),
         "std": sample_std(values),
+        # arXiv 2403.03103 does not say what its bands are; quartiles and extremes are both possible, and both are kept.
         "low": float(np.quantile(values, 0.25)),
         "high": float(np.quantile(values, 0.75)),
         "minimum": float(values.min()),
@@ -113,6 +114,7 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> p
     for data in settings.data:
         for arm in settings.arms:
             by_epoch = gains[arm.name, data.name]
+            # To pick the worst epoch biases the gain downwards, against the claim that it is positive.
             worst = Estimate.mean(by_epoch[:, by_epoch.mean(0).argmin()], "disjoint ensembles")
             text = "smallest ensemble minus members' mean OSP over epochs >= 1"
             quantities.add_on(data, (f"min_gain/{arm.name}/{{data}}", worst, text))

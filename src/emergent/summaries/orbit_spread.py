@@ -58,6 +58,7 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
         invariance.append(float((np.abs(energy - energy[:, :1]).max(1) / np.abs(energy).mean()).max()))
         orbit_rows.append(_members_row(INFINITE_ARM, 0, data, members))
         for size in settings.ensemble_sizes:
+            # One level for every size: the prediction is that of infinitely many members.
             head = {"arm": INFINITE_ARM, "width": 0, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
             orbit_rows.append(head | {"predictor": "ensemble", "mean": float((energy.std(-1) / scale).mean())})
             difference_rows.append(head | {"mean": 0.0})
@@ -128,6 +129,7 @@ def _members_row(arm: str, width: int, data: str, members: Float[np.ndarray, "M 
 def _add_members(quantities: Quantities, arm: str, data: str, members: Float[np.ndarray, "M N"]) -> None:
     text = "relative orbit standard deviation, mean over members and samples"
     quantities.add(f"members_orbit_std/{arm}/{data}", Estimate.mean(members.mean(1)), text)
+    # Published bands have 0.42 in every panel, like the root of a sum of three squared Gaussians: C4 has order 4.
     ratio = float(members.std(0, ddof=1).mean() / members.mean())
     # One member left out at a time: the ratio is not linear in the members.
     num = len(members)
@@ -150,6 +152,7 @@ def _decay(curve: list[tuple[int, np.ndarray]]) -> Estimate:
     the error is approximate.
     """
     relative = [values.std(ddof=1) / values.mean() for _, values in curve if len(values) > 1]
+    # Where every size has a single ensemble nothing tells their noise; 0.2 keeps the error from being 0.
     single = float(np.mean(relative)) if relative else 0.2
     x = np.log([size for size, _ in curve])
     y = np.log([values.mean() for _, values in curve])

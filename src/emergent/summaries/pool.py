@@ -66,6 +66,7 @@ class MemberPool:
             for path in self._paths:
                 file = stack.enter_context(storage.open_file(path, STAGE))
                 for row, run in enumerate(storage.read_array(file, f"{data}/runs")):
+                    # Not read yet: sums of all runs of a pool together may not fit into memory.
                     locations[int(run[0]), int(run[1])] = (file[f"{data}/sums"], row)
             for ensemble in disjoint_ensembles(size, self.num_members, max_ensembles):
                 inside = {

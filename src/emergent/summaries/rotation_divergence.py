@@ -48,6 +48,7 @@ def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, pre
     pool_rows: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
     quantities = Quantities()
+    # Only the last one: the configuration allows no other.
     (epoch,) = settings.bootstrap.epochs
     for arm in settings.arms:
         for data in settings.data:
@@ -81,6 +82,7 @@ def _predictors(settings: RotationSummary, arm: str, data: str) -> tuple[np.ndar
     num, repeats = settings.num_members, settings.bootstrap.num
     rows, draws = [], {}
     for index, size in enumerate(settings.bootstrap.sizes):
+        # By names and not by positions: an arm or a set more changes no draws of the others.
         generator = np.random.default_rng([settings.seed, crc32(arm.encode()), crc32(data.encode()), size])
         rows.append(bootstrap_counts(repeats, size, num, generator) / size)
         draws[size] = slice(index * repeats, (index + 1) * repeats)
@@ -132,6 +134,7 @@ def _sums(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarra
         rows = outputs[start : start + _ROWS]
         part = {
             "osp": 100 * (orbit_same_predictions(rows) - 1).sum(-1) / num,
+            # From the mean over all elements to that over rotations: the identity adds 0.
             "divergence": (num + 1) / num * symmetric_kl(rows).sum(-1),
         }
         if labels is not None:

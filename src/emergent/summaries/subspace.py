@@ -47,8 +47,10 @@ def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Pred
         total = np.linalg.norm(block["distances"].astype(float), axis=-1)
         start = np.linalg.norm(block["initial"].astype(float), axis=-1)
         epochs = np.concatenate([start[None], total.mean(1)])
+        # The last batch of every stretch of k.
         keep = np.arange(-(-total.shape[1] // MAX_BATCHES) - 1, total.shape[1], -(-total.shape[1] // MAX_BATCHES))
         rows += [_table(arm, "epoch", np.arange(len(epochs)), epochs), _table(arm, "batch", keep + 1, total[0, keep])]
+        # Medians over runs, as in the published figure.
         per_layer = np.median(block["distances"].astype(float).mean(1), axis=1)
         for layer in range(per_layer.shape[1]):
             layers.append(pd.DataFrame({"arm": arm, "layer": layer, "epoch": np.arange(1, len(epochs)),
@@ -58,6 +60,7 @@ def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Pred
         if facts.compare_to is None:
             continue
         own, base = final[facts.name], final[facts.compare_to]
+        # Arms draw starts of their own, so that their errors are independent.
         stderr = own.value / base.value * float(np.hypot(own.stderr / own.value, base.stderr / base.value))
         ratio = Estimate(own.value / base.value, stderr, settings.num_members, "ratio")
         quantities.add(f"ratio/{facts.name}", ratio, f"final distance over that of {facts.compare_to}")
@@ -77,6 +80,7 @@ def _add_quantities(
     quantities.add(f"final/{arm}", final, "median of the mean distance in the last epoch")
     largest = Estimate.exact(max(float(total.max()), float(start.max())), "largest", len(start))
     quantities.add(f"largest/{arm}", largest, "largest distance of any run after any step")
+    # An arm that stays in E is at round-off from it, which may be exactly 0.
     drift = total[-1].mean(0) / np.maximum(total[0].mean(0), np.finfo(np.float32).tiny)
     text = "distance in the last epoch over that in the first, median"
     quantities.add(f"drift/{arm}", Estimate.median(drift), text)
