@@ -73,6 +73,7 @@ def compare(claim: Claim, value: float, stderr: float) -> Outcome:
 def _compare_equal(claim: EqualsClaim, value: float, error: float) -> Outcome:
     difference = value - claim.value
     combined = math.hypot(error, claim.uncertainty)
+    # Without any error a miss is a miss by infinitely many standard errors.
     score = difference / combined if combined > 0 else math.copysign(math.inf, difference) if difference else 0.0
     allowed = claim.tolerance + STANDARD_ERRORS * combined
     words = (
@@ -81,6 +82,7 @@ def _compare_equal(claim: EqualsClaim, value: float, error: float) -> Outcome:
     )
     if abs(difference) > allowed:
         return Outcome("differs", score, difference, words)
+    # Agreement needs power: an error bar wider than all of these would agree with anything.
     coarse = max(claim.tolerance, STANDARD_ERRORS * claim.uncertainty, COARSE * abs(claim.value))
     if STANDARD_ERRORS * error > coarse:
         return Outcome("inconclusive", score, difference, f"{words} Our error bar is too wide to call that agreement.")
@@ -124,6 +126,7 @@ def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale
 def matches(claim: Claim, names: Sequence[str]) -> list[str]:
     """Returns the names that a claim's pattern selects, in the order given."""
     return [
+        # In fnmatch a * runs across slashes; here it stands for one part of a name.
         name for name in names
         if fnmatchcase(name, claim.quantity) and name.count("/") == claim.quantity.count("/")
         and not any(fnmatchcase(name, pattern) for pattern in claim.without)
@@ -135,6 +138,7 @@ def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: st
         why = f"Experiment {claim.experiment} is not part of this run."
         return [_row(claim, scale, claim.quantity, Outcome("not run", math.nan, math.nan, why))]
     table = quantities[claim.experiment].set_index("name")
+    # Asked first, because what a run cannot test is neither missing nor different.
     untested = _untested(claim, table, scale)
     names = [str(name) for name in table.index]
     selected = matches(claim, names)
