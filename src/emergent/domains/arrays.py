@@ -59,6 +59,7 @@ class ArrayData:
         inputs = self.inputs if indices is None else self.inputs[indices]
         targets = self.targets if indices is None else self.targets[indices]
         if self.mode == "random":
+            # One draw for both: a target moves by the element of its sample.
             elements = self.on_inputs.draw(key, inputs.shape[0])
             return self.on_inputs.transform(inputs, elements), self.on_targets.transform(targets, elements)
         moved, answers = self.on_inputs.orbit(inputs), self.on_targets.orbit(targets)
@@ -76,6 +77,7 @@ def array_data(
     """
     require_pair(on_inputs, on_targets)
     data = ArrayData(jnp.asarray(inputs), jnp.asarray(targets), on_inputs, on_targets, mode)
+    # Shapes are enough to find out whether actions fit; nothing is computed.
     jax.eval_shape(lambda part, key: part.batch(None, key), data, jax.random.key(0))
     return data
 

@@ -37,6 +37,8 @@ def augmentation_action(
         own: evaluation set whose interpolation and fill, where it has some, are used instead.
     """
     interpolation = (own and own.interpolation) or augmentation.interpolation
+    # Zero is grey after standardisation. The released code of arXiv 2410.01452 fills with it, which leaves grey corners
+    # on a black background.
     fill = scaling.background() if ((own and own.fill) or augmentation.fill) == "background" else 0.0
     action = image_action(group_from_name(augmentation.group), shape[0], shape[1], interpolation, fill)
     return action if augmentation.elements is None else subset(action, augmentation.elements)

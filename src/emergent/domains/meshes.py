@@ -85,6 +85,7 @@ def choose_faces(meshes: Meshes, mesh: Int[Array, ""], words: UInt32[Array, " P"
 
     def halve(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bounds
+        # The sum of both bounds could exceed 31 bits.
         middle = low + (high - low) // 2
         left = meshes.area_starts[middle] > words
         return jnp.where(left, low, middle), jnp.where(left, middle, high)

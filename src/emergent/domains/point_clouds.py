@@ -106,6 +106,7 @@ def training_data(stage: TrainStage, paths: Mapping[str, Path]) -> CloudData:
 def evaluation_rotations(seed: int, experiment: str, num: int) -> Float[np.ndarray, "R 3 3"]:
     """Returns the rotations, other than the identity, that all members and clouds of an experiment share."""
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), name_id(experiment))
+    # Pinned here too: sets are made before evaluation pins it for its networks.
     with jax.threefry_partitionable(True):
         return np.asarray(random_rotations(jax.random.fold_in(key, name_id("evaluation rotations")), num))
 
@@ -132,6 +133,7 @@ def _turned_outputs(apply: Apply, parameters: Any, rotations: jax.Array, clouds:
         turns = jnp.broadcast_to(rotation, (clouds.points.shape[0], 3, 3))
         return apply(parameters, Clouds(rotate(turns, clouds.points), clouds.neighbours))
 
+    # Rotation after rotation: the messages of all at once would need |G| times the memory.
     return jnp.swapaxes(jax.lax.map(turned, rotations), 0, 1)
 
 
@@ -165,6 +167,7 @@ class CloudOrbits:
 
     def _clouds(self, member: int) -> list[Clouds]:
         """Returns the clouds of a member in batches; those of the last member are kept for its other checkpoints."""
+        # Shared clouds belong to no arm. Per member they follow the released code, which draws them at every access.
         owner, arm = (0, "") if self._is_shared else (member, self._stage.arm)
         if self._drawn[0] != owner:
             key = member_key(self._stage.seed, self._stage.experiment, arm, owner, "augment")
