@@ -24,6 +24,7 @@ def rotated_filters(group: FiniteGroup, filters: Float[Array, "k k ..."]) -> Flo
     """Returns ``(g . psi)(s) = psi(g^-1 s)`` for every group element g."""
     size = filters.shape[0]
     flat = filters.reshape(size * size, *filters.shape[2:])
+    # A gather: rotated filters are exact copies of the weights.
     return flat[lattice_action(group, size)].reshape(group.order, *filters.shape)
 
 
@@ -43,6 +44,7 @@ class Lifting(ScaledModule):
         bank = rotated_filters(group, self.weights((size, size, channels, self.features), fan_in))
         bank = jnp.moveaxis(bank, 0, 3).reshape(size, size, channels, group.order * self.features)
         outputs = convolve(inputs, bank)
+        # One bias per channel for all elements: one for each element would break equivariance.
         return self.add_bias(outputs.reshape(*outputs.shape[:3], group.order, self.features), fan_in)
 
 
@@ -58,9 +60,11 @@ class GroupConv(ScaledModule):
         """Returns the convolved feature maps."""
         group = group_from_name(self.group_name)
         size, channels = self.filter_size, inputs.shape[-1]
+        # The sum of an output runs over the group too.
         fan_in = size**2 * group.order * channels
         kernel = self.weights((size, size, group.order, channels, self.features), fan_in)
         rotated = rotated_filters(group, kernel)
+        # relative[g, h] = g^-1 h
         relative = group.product[group.inverse]
         # bank[s, h, c, g, d] = (g . kappa)[s, g^-1 h, c, d]
         bank = jnp.stack([rotated[g][:, :, relative[g]] for g in range(group.order)], axis=4)
@@ -87,6 +91,7 @@ class Gcnn(nn.Module):
                 *gains, config.group, layer.channels, config.filter_size
             )
             hidden = activation(convolution(hidden))
+            # Windows divide the image (average_pool insists), so that the group maps windows onto windows.
             flat = hidden.reshape(*hidden.shape[:3], -1)
             hidden = average_pool(flat, layer.average_pool)
             hidden = hidden.reshape(*hidden.shape[:3], -1, layer.channels)

@@ -73,6 +73,7 @@ class Dense(ScaledModule):
 
 def convolve(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1) -> Array:
     """Returns the zero-padded convolution of images with an odd square filter; ``ceil(H / stride)`` rows remain."""
+    # Both sides alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry of turns.
     pad = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         inputs,

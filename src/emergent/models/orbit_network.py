@@ -61,6 +61,7 @@ def project(weights: OrbitWeights, symmetry: Orbits) -> OrbitWeights:
     pool = weights.pool
     if pool is not None:
         pool = _average(pool.reshape(len(pool), -1), symmetry.points).reshape(pool.shape)
+    # Dense layers see no points: the group leaves them as they are, and all of them lie in E.
     return OrbitWeights(tuple(maps), pool, weights.dense)
 
 

@@ -150,6 +150,8 @@ class PointNet(nn.Module):
         gather = jax.vmap(lambda values, index: values[index])
         offsets = gather(points, neighbours) - points[:, :, None]
         to_others = gather(sent, neighbours) + offsets @ kernel[num_features:]
+        # PyTorch Geometric appends messages of points to themselves after all others, so that the released blocks of
+        # rows straddle points and clouds.
         if config.normalisation == "consecutive_rows":
             width = config.local_net[0]
             rows = jnp.concatenate([to_others.reshape(-1, width), sent.reshape(-1, width)])

@@ -119,6 +119,7 @@ def coordinates_of(basis: Basis, layers: Coordinates) -> Coordinates:
     solved = []
     for vectors, layer in zip([*basis.filters, basis.readout], layers, strict=True):
         matrix = jnp.asarray(vectors.T, layer.dtype)
+        # The released code solves by least squares; a basis of the whole space makes that a plain linear system.
         solved.append(jnp.linalg.solve(matrix, layer.reshape(len(layer), -1)).reshape(layer.shape))
     return tuple(solved)
 
@@ -131,5 +132,6 @@ def distance(basis: Basis, layers: Coordinates) -> Float[Array, " L"]:
         layers: weights on taps and positions.
     """
     vectors = [jnp.asarray(v, w.dtype) for v, w in zip([*basis.filters, basis.readout], layers, strict=True)]
+    # Not from the difference of two squared norms, in which a small distance drowns in rounding.
     rest = [w - jnp.tensordot(v.T, jnp.tensordot(v, w, 1), 1) for v, w in zip(vectors, layers, strict=True)]
     return jnp.stack([jnp.sqrt(jnp.square(part).sum()) for part in rest])

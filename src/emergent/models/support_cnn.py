@@ -68,6 +68,8 @@ class SupportCnn(nn.Module):
         config = self.config
         mask = support_mask(config.support)
         initial = mask if config.initial_support is None else support_mask(config.initial_support)
+        # As arXiv 2410.01452 intends; its released code sets no tap of the 3 x 3 support to zero, and wrong ones at 5 x
+        # 5. Drawn for the whole support first: with a shared key, arms start alike on the taps that both of them draw.
         starts = initial[mask].astype(np.float32)[:, None, None]
 
         def initialise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -79,6 +81,7 @@ class SupportCnn(nn.Module):
             for i in range(len(config.channels))
         ]
         side = inputs.shape[1] // 2**config.num_pooled
+        # Unscaled as published: logits start with a standard deviation of tens, and divergences are large.
         readout = self.param("readout", normal, (side, side, channels[-1], config.num_outputs))
         if inputs.shape[1] != inputs.shape[2] or inputs.shape[1] != side * 2**config.num_pooled:
             raise ValueError(
