@@ -23,6 +23,7 @@ def block_graphs(
     upper = np.triu(generator.random((num, nodes, nodes)) < probability, 1)
     graphs = upper | upper.transpose(0, 2, 1)
     for graph in graphs:
+        # The numbers of the nodes must not tell their blocks.
         order = generator.permutation(nodes)
         graph[:] = graph[order][:, order]
     labels = [int(connected_components(graph, directed=False, return_labels=False) == 1) for graph in graphs]

@@ -29,6 +29,7 @@ def convert(images: UInt8[np.ndarray, "N H W 3"], options: ColourOptions) -> UIn
         planes = [to_grey(image)] if options.grey else list(np.moveaxis(image.astype(np.float32), -1, 0))
         for channel, plane in enumerate(planes):
             resized = plane if unchanged else _resize(plane, options.resolution)
+            # To 8 bits again; the released code of arXiv 2410.01452 keeps the fractions, at most half a grey level.
             result[index, :, :, channel] = np.rint(resized).clip(0, 255)
     return result
 

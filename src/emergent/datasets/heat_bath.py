@@ -12,6 +12,7 @@ from emergent.config.generators import IsingOptions
 def neighbour_sum(spins: Shaped[np.ndarray, "N L L"], boundary: str) -> Shaped[np.ndarray, "N L L"]:
     """Returns the sum over the four nearest neighbours (fewer on the edge of an open lattice), in the input's dtype."""
     if boundary == "periodic":
+        # Sums of four spins fit into their 8 bits.
         return sum(np.roll(spins, shift, axis) for axis in (1, 2) for shift in (1, -1))  # type: ignore[return-value]
     padded = np.pad(spins, ((0, 0), (1, 1), (1, 1)))
     return padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]

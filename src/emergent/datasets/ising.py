@@ -28,6 +28,7 @@ def prepare(raw: Path, options: IsingOptions) -> dict[str, Array]:
         DataError: fewer different configurations exist, or turn up, than ``distinct`` asks for.
     """
     size = options.lattice_size
+    # Shared by training and test set: no orbit is in both.
     seen: set[bytes] = set()
     spins = {
         split: _draw(options, num, np.random.default_rng([options.seed, stream]), seen)
@@ -61,6 +62,7 @@ def _draw(options: IsingOptions, num: int, generator: np.random.Generator, seen:
     kept: list[np.ndarray] = []
     for configuration in _stream(options, num, generator):
         orbit = {np.rot90(configuration, turns).tobytes() for turns in range(4)}
+        # The same name for all four rotations, whichever of them was drawn.
         name = min(orbit)
         if (options.full_orbits and len(orbit) < 4) or (options.distinct and name in seen):
             continue

@@ -26,6 +26,7 @@ def shapes(
     fine = (np.arange(side * OVERSAMPLING) + 0.5) / (side * OVERSAMPLING) * 2 - 1
     points = np.stack(np.meshgrid(fine, fine), -1).reshape(-1, 2)
     images = np.zeros((num, side, side), np.float32)
+    # In the images that come with the released code the mask of the absent shape is all ones.
     masks = np.full((num, side, side, len(CORNERS)), absent, np.float32)
     for index in range(num):
         kind = int(generator.integers(len(CORNERS)))
