@@ -167,6 +167,7 @@ def canonical_json(content: BaseModel | dict[str, Any]) -> str:
     """Returns the one JSON text of a configuration: sorted keys, no blanks, independent of YAML order or comments."""
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
+    # NaN is no JSON, and other readers of these files would refuse it.
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

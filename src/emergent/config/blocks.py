@@ -16,6 +16,7 @@ class Members(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Members":
+        # A shorter last block would get another name, and be trained again, as soon as the ensemble grows.
         if self.num % self.block:
             below = self.num - self.num % self.block
             choices = f"{below} or {below + self.block}" if below else str(self.block)

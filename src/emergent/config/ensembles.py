@@ -59,6 +59,7 @@ class Arm(ArmLabels):
     def orbit(self) -> Augmentation:
         """Returns the elements on whose orbits the arm is evaluated."""
         group = self.orbit_group or self.augmentation.group
+        # On the whole group, also where training used a part of it: there equivariance may fail.
         own = {"group": group, "elements": None, "num_elements": self.orbit_elements, "mode": "full"}
         return Augmentation.model_validate(self.augmentation.model_dump() | own)
 
@@ -194,6 +195,7 @@ class EnsembleExperiment(StudyBase):
                 model=infinitely_wide(own.model),
                 augmentation=own.augmentation,
                 orbit=own.orbit,
+                # What is stored on the way does not enter the prediction, and must not make it run again.
                 train=self.training_of(arm).model_copy(update={"checkpoint_every": None, "checkpoints": None}),
                 tile_size=own.infinite_width.tile_size,
                 readings=own.infinite_width.readings,

@@ -99,6 +99,7 @@ def require_infinite_width(
         raise ValueError(f"{where} networks with a kernel: {missing}")
     if train.batch_size is not None:
         raise ValueError(f"{where} full-batch training; set train.batch_size to null, found {train.batch_size}")
+    # The flow of the outputs is linear for the squared error only, and has a solution in closed form.
     if train.loss != "mse":
         raise ValueError(f"{where} the loss 'mse', found {train.loss!r}")
     if not train.is_gradient_descent:

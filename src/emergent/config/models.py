@@ -68,6 +68,7 @@ class CnnModel(StrictModel):
     num_outputs: PositiveInt
     activation: Activation = "relu"
     parametrisation: Parametrisation = "ntk"
+    # sqrt(2): a ReLU halves the second moment, and this gain keeps it from layer to layer.
     weight_std: Annotated[float, Field(gt=0)] = 1.4142135623730951
     bias_std: Annotated[float, Field(ge=0)] = 0.0
 
