@@ -59,9 +59,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        # On disk before it gets its name: after a crash there is the old file or the whole new one.
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
+        # Temporary files are made for their owner's eyes only.
         temporary.chmod(0o644)
+        # In one folder, and so on one file system, a rename is atomic.
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -97,6 +100,7 @@ def write(
     with h5py.File(path.name, "w", driver="core", backing_store=False, track_order=False) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["stage"] = stage
+        # Sorted, so that equal content makes equal bytes in whatever order it was put together.
         for key in sorted(attributes):
             file.attrs[key] = attributes[key]
         for name in sorted(arrays or {}):
