@@ -29,6 +29,7 @@ def code_fingerprint(module: str, source_root: Path) -> str:
     """
     digest = hashlib.sha256()
     for name in import_closure(module, source_root):
+        # With its name: code that moves from one module to another counts.
         digest.update(f"{name}:{_read(_source(name, source_root)).digest}\n".encode())
     return digest.hexdigest()[:12]
 
@@ -42,6 +43,7 @@ def import_closure(module: str, source_root: Path) -> list[str]:
         if name in closure:
             continue
         closure.add(name)
+        # To import a module runs the __init__ of every package around it.
         pending.append(name.rpartition(".")[0] or name)
         for imported, importer_line in _read(_source(name, source_root)).imports:
             if imported.partition(".")[0] == module.partition(".")[0]:
@@ -116,4 +118,5 @@ def _imports(tree: ast.AST, path: Path) -> Iterator[tuple[str, int]]:
             if node.level:
                 raise ImportError(f"{path}, line {node.lineno}: relative import; write the full name of the module.")
             for alias in node.names:
+                # What is imported may be a module or a name in one; which of the two is looked up in the folder.
                 yield f"{node.module}.{alias.name}", node.lineno
