@@ -91,6 +91,7 @@ def collect() -> dict[str, Any]:
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(time.perf_counter() - _STARTED, 3),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        # In bytes on macOS, in units of 1024 bytes on Linux.
         "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     }
 
