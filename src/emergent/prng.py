@@ -10,11 +10,13 @@ from typing import Literal
 import jax
 
 Purpose = Literal["initialise", "order", "augment"]
+# Never renumbered: with other numbers the same seed makes other networks.
 PURPOSES: dict[Purpose, int] = {"initialise": 0, "order": 1, "augment": 2}
 
 
 def name_id(name: str) -> int:
     """Returns a fixed 32-bit number for a name."""
+    # No hash(), which Python salts anew in every process.
     return zlib.crc32(name.encode())
 
 
@@ -28,6 +30,7 @@ def member_key(seed: int, experiment: str, arm: str, member: int | jax.Array, pu
         member: index of the member, counted over the whole ensemble.
         purpose: what the key is for.
     """
+    # By name, because the default generator is a setting of JAX.
     key = jax.random.key(seed, impl="threefry2x32")
     key = jax.random.fold_in(key, name_id(experiment))
     key = jax.random.fold_in(key, name_id(arm))
