@@ -74,6 +74,7 @@ class Plan:
         """Returns one experiment at one scale, with its data sets checked against the registry."""
         run = self.run
         overrides = None
+        # Overrides belong to the scale that runs; files of other scales can be asked for by name, as configured.
         if scale == run.scale:
             overrides = Overrides(run.members, run.block, run.epochs, run.arms == "all", run.substitute)
         study = load_experiment(self.folder / "experiments", name, scale, overrides)
