@@ -178,6 +178,7 @@ def load_experiment(folder: Path, name: str, scale: str, overrides: Overrides | 
     scales = content.pop("scales", None)
     if not isinstance(scales, dict) or set(scales) != set(SCALES):
         raise ConfigError(f"{path}: scales: expected exactly {', '.join(SCALES)}, found {list(scales or {})}.")
+    # The name is part of all paths and random keys: a copied file that keeps it would train the same networks again.
     if content.get("experiment") != name:
         found = content.get("experiment")
         raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
