@@ -9,6 +9,7 @@ rule claims:
     input:
         unpack(summaries),
         claims="config/claims.yaml",
+        # Claims on published curves take their numbers from there.
         references=sorted(
             str(path) for path in Path("config/references").glob("*.json")
         ),

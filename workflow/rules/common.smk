@@ -179,6 +179,7 @@ def sidecars(wildcards):
         final = PLAN.kind(wildcards.scale, name).final_stage
         files += [
             f"{folder}/{stage}/{block}"
+            # Without an evaluation the last stage is the training: no file twice.
             for stage in dict.fromkeys(["train", final])
             for block in PLAN.blocks(wildcards.scale, name)
         ]

@@ -14,6 +14,7 @@ rule download:
         "results/datasets/{dataset}/logs/download_{file}.log",
     wildcard_constraints:
         file=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    # No fingerprint of code: a file is known by its digest, whatever fetched it.
     resources:
         mem_mb=1000,
     shell:

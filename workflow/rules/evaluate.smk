@@ -57,6 +57,7 @@ rule summarise:
     resources:
         mem_mb=8000,
     params:
+        # Files of blocks lie in a folder named after their arm.
         blocks=lambda wildcards, input: [
             f"--block {Path(path).parent.name}={path}" for path in input.blocks
         ],

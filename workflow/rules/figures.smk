@@ -36,6 +36,7 @@ rule figure:
         caption="figures/{scale}/{paper}/{name}.txt",
     log:
         "results/{scale}/logs/figure_{paper}_{name}.log",
+    # Figures and tables have captions and data files of the same form: the name tells which rule makes them.
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "figure"),
     resources:

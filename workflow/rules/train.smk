@@ -19,6 +19,7 @@ rule train:
         "results/{scale}/{experiment}/logs/train_{arm}_{block}.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/train_{arm}_{block}.tsv"
+    # Small networks train faster in jobs of one thread side by side than in one job on all cores.
     threads: 1
     resources:
         mem_mb=4000,
@@ -26,6 +27,7 @@ rule train:
         verb=lambda wildcards: verb(wildcards, "train"),
         datasets=dataset_flags("train"),
         code=lambda wildcards: CODE[verb(wildcards, "train")],
+    # A hard link takes no space; where a file system has none it is a copy.
     shell:
         "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
