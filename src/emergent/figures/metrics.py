@@ -48,6 +48,7 @@ _METRICS = {
     "equivariance_error": MetricLook("equivariance error", "Equivariance error", log=True),
 }
 
+# The released code of arXiv 2410.01452 sums both directions; its later figures show half of that.
 FACTORS: dict[DivergenceScale, float] = {"full": 1.0, "half": 0.5}
 """From the scale of the tables to the one shown."""
 

@@ -45,7 +45,9 @@ RC: dict[Any, Any] = {
     "figure.dpi": 100.0,
     "savefig.dpi": 200.0,
     "pdf.fonttype": 42,
+    # Without a salt of its own matplotlib draws random ids, and files differ from run to run.
     "svg.hashsalt": "emergent",
+    # Letters as outlines: the picture is the same where the font is missing.
     "svg.fonttype": "path",
     "axes.formatter.use_mathtext": True,
 }
