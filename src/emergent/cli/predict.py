@@ -29,6 +29,7 @@ def main() -> None:
     from emergent.prediction.readings import readings_table
 
     limit_threads(arguments.threads)
+    # In this verb alone: training and evaluation stay in float32.
     jax.config.update("jax_enable_x64", True)
     stage = read_stage(arguments.config, PredictStage)
     datasets = parse_pairs(arguments.dataset, "--dataset")

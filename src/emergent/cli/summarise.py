@@ -57,6 +57,7 @@ def main() -> None:
         tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:NUM_SHOWN]
         arrays["ood_samples"] = Array(tiles.astype(np.float32), ("sample", "row", "column", "channel"))
     attributes = file_attributes(stage, arguments.fingerprint)
+    # NaN stands for errors that could not be estimated.
     storage.write(
         arguments.output, stage="summary", attributes=attributes, arrays=arrays, tables=tables, allow_nan=True
     )

@@ -21,6 +21,7 @@ def main() -> None:
     stage = read_stage(arguments.config, TrainStage)
     members = parse_block(arguments.members)
     data = training_data(stage, parse_pairs(arguments.dataset, "--dataset"))
+    # Prepared data are not in the configuration: only their digest tells whether a block to resume saw the same ones.
     attributes = file_attributes(stage, arguments.fingerprint) | {"data_digest": data_digest(data)}
     start = earlier_epochs(arguments.resume, attributes, stage, members) if arguments.resume else None
     done = start.epochs[-1] if start else 0
