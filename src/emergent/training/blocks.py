@@ -54,6 +54,7 @@ def data_digest(data: TrainingData) -> str:
 def _determining(attributes: Mapping[str, str]) -> dict[str, Any]:
     """Returns what determines a trained block, apart from how long it was trained."""
     stage = TrainStage.model_validate_json(attributes["config_json"])
+    # Versions among it: another release of JAX may round differently.
     others = {key: attributes.get(key) for key in ("code_fingerprint", "versions_json", "data_digest")}
     return others | {"stage": stage.model_copy(update={"train": stage.train.without_epochs()})}
 
@@ -77,6 +78,7 @@ def earlier_epochs(
             return None
         parameters, found, epochs = read_block(path)
         losses = storage.read_arrays(path, ["loss"], "train")["loss"]
+    # What cannot be read, or has an older form of settings, is no reason to fail: training starts anew.
     except (DataError, ValidationError):
         return None
     return BlockResult(parameters, epochs, losses) if found == members and extends(stage.train, epochs) else None

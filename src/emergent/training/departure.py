@@ -84,6 +84,7 @@ def problem(task: DepartureTask, side: int) -> Problem:
     table = jnp.asarray(elements(generators))
 
     def draw(key: JaxArray) -> JaxArray:
+        # Uniform. The released code draws one number too many, so that the identity comes twice as often as the others.
         return table[jax.random.randint(key, (), 0, len(table))]
 
     if isinstance(task.inputs, Images):
@@ -97,6 +98,7 @@ def draw_data(task: DepartureTask, seed: np.ndarray) -> tuple[np.ndarray, np.nda
     if isinstance(task.inputs, BlockGraphs):
         drawn = task.inputs
         graphs, labels = block_graphs(drawn.num, drawn.block_size, drawn.inside, drawn.across, generator)
+        # Centred, as published.
         return graphs.reshape(drawn.num, -1) - np.float32(0.5), labels
     assert isinstance(task.inputs, Shapes)
     images, masks = shapes(task.inputs.num, task.inputs.side, float(task.inputs.absent), generator)
@@ -150,6 +152,7 @@ def mean_gradient(
         return jax.tree.map(jnp.add, total, found)
 
     zero = (jnp.zeros((), inputs.dtype), jax.tree.map(jnp.zeros_like, weights))
+    # A step looks at all data but holds one batch at a time.
     total = jax.lax.fori_loop(0, num_passes * num_batches, add, zero)
     return jax.tree.map(lambda value: value / (num_passes * num_batches), total)
 
@@ -179,6 +182,7 @@ def projection(symmetry: Orbits) -> optax.GradientTransformationExtraArgs:
 
     def update(updates: Any, state: Any, params: Any = None, *, data: Moves, **further: Any) -> tuple[Any, Any]:
         del params, further
+        # Of all layers; the released code leaves the gradient of the last one as it is.
         projected = jax.lax.cond(data.projected, lambda part: project(part, symmetry), lambda part: part, updates)
         return projected, state
 
@@ -211,6 +215,7 @@ def learner(task: DepartureTask, parts: Problem) -> Learner:
 
     def observe(weights: OrbitWeights, start: OrbitWeights, loss: JaxArray) -> Curves:
         rest = difference(weights, project(weights, parts.symmetry))
+        # Of the model itself; the released code shows how far the augmented model moved in place of the nominal one.
         return norm(difference(weights, start)), norm(rest), loss
 
     optimiser = optax.chain(projection(parts.symmetry), make_optimiser("sgd", steps.learning_rate))
@@ -246,6 +251,7 @@ def departure_arrays(
         num_epochs=task.train.num_steps,
         matmul_precision=task.train.matmul_precision,
     )
+    # One sample as far as the engine knows: each step reads all data by itself.
     program = Program(settings, learner(task, problem(task, side)), 1, vectorised=False)
     runs = []
     for member in members:

@@ -274,6 +274,7 @@ def _train(
         # Steps first, then members, as a run of them is stored.
         rows = jax.tree.map(lambda value: np.moveaxis(np.asarray(value), 0, 1) if program.vectorised else
                             np.asarray(value)[:, None], seen)  # fmt: skip
+        # At once and not at the end: a block with a member that is not finite is never written.
         for found in _diverged(members, losses[-1], rows, segment.first_step):
             raise DataError(words(found._replace(epoch=segment.end_epoch)))
         observed.append(rows)

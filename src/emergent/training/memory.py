@@ -20,6 +20,7 @@ from emergent.models.size import FLOAT_BYTES, NetworkSize, bytes_in_flight, netw
 
 
 def _state_copies(training: Training) -> int:
+    # Momentum is one more array of the size of the parameters.
     return STATE_COPIES[training.optimiser] + (training.momentum > 0)
 
 
@@ -67,6 +68,7 @@ def block_bytes(stage: TrainStage, block: int, num_samples: int, members_in_flig
     if stage.augmentation.mode == "full":
         samples *= stage.augmentation.order or 1
     step = members_in_flight * bytes_in_flight(size, samples, _state_copies(training))
+    # They count twice below: as they come from the device, and stacked.
     checkpoints = len(training.checkpoint_epochs()) * block * size.num_parameters
     return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + num_samples * stage.data.sample_floats)
 

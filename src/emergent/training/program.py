@@ -57,6 +57,7 @@ def member_keys(names: Names, members: jax.Array) -> Keys:
         return member_key(names.seed, names.experiment, name, member, purpose)
 
     def of_one(member: jax.Array) -> Keys:
+        # Arms may share their start; the order of samples and the augmentation are each arm's own.
         first = key(names.initialisation, member, "initialise")
         return Keys(first, key(names.arm, member, "order"), key(names.arm, member, "augment"))
 
@@ -111,11 +112,13 @@ class Program:
         self.segments = segments(training, num_samples)
         self._num_samples = num_samples
         self._first_epoch = first_epoch
+        # Inside loops on a CPU XLA runs convolutions some twenty times slower: there each step is a call.
         self._scans = vectorised or jax.default_backend() != "cpu" or not learner.has_convolutions
         self._step = make_step(learner.gradient, learner.optimiser, learner.observe)
         batch_axis = None if training.batch_size is None else 0
         self.initialise = self._compile(self._initialise, (0, None, 0))
         self._compiled_order = self._compile(self._order, (0, None))
+        # The old state is donated: its memory becomes that of the new one.
         self._compiled_step = self._compile(self._one_step, (0, 0, 0, None, batch_axis, None), donate=(0,))
         self._compiled_steps = self._compile(self._many_steps, (0, 0, 0, None, batch_axis, None), donate=(0,))
 
@@ -131,6 +134,7 @@ class Program:
     def _order(self, key: jax.Array, epoch: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Returns sample indices [S, B] of one epoch, and those of the last, smaller batch where it is trained on."""
         size = self.training.batch_size or self._num_samples
+        # A key for every epoch, so that training can go on from any checkpoint.
         order = jax.random.permutation(jax.random.fold_in(key, epoch), self._num_samples)
         whole = self._num_samples // size * size
         rest = order[whole:] if self.training.last_batch == "keep" and whole < self._num_samples else None
@@ -179,6 +183,7 @@ class Program:
         if len(parts) == 1:
             return state, *parts[0]
         losses = jnp.stack([loss for loss, _ in parts], -1)
+        # By steps: a scan stands for all of its steps, the last, smaller batch for one.
         mean = losses.mean(-1) if max(weights) == 1 else losses @ (jnp.asarray(weights) / sum(weights))
         axis = int(self.vectorised)
         observed = jax.tree.map(lambda *rows: jnp.concatenate(rows, axis), *(seen for _, seen in parts))

@@ -101,6 +101,7 @@ def learning_rate(training: Training, num_steps: int) -> float | optax.Schedule:
 
 def make_optimiser(name: str, rate: float | optax.Schedule, momentum: float = 0.0) -> optax.GradientTransformation:
     """Returns gradient descent (``sgd``), plain or with momentum, or Adam with Optax's defaults."""
+    # None and not 0, with which Optax would keep a trace of gradients beside the parameters.
     return optax.adam(rate) if name == "adam" else optax.sgd(rate, momentum or None)
 
 
@@ -121,6 +122,7 @@ def make_step(
         value, gradients = gradient(state.parameters, held, data, indices, key)
         updates, optimiser_state = extended.update(gradients, state.optimiser, state.parameters, data=data)
         parameters = optax.apply_updates(state.parameters, updates)
+        # The loss is that before the step; what is observed besides belongs to the parameters after it.
         observed = None if observe is None else observe(parameters, held, value)
         return MemberState(parameters, optimiser_state), value, observed
 

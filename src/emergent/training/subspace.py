@@ -180,6 +180,7 @@ def switch(
     free = Basis(*(jnp.asarray(part, state[0].dtype) for part in drawn))
     layers = weights(Basis(*(jnp.asarray(part, state[0].dtype) for part in target)), state)
     state = coordinates_of(free, layers)
+    # Of the weights that the second phase begins with, rounding by the change of basis included.
     return state, free, distance(target, weights(free, state))
 
 
