@@ -146,12 +146,14 @@ def evaluate_block(
         )
     first, stop = members[0], members[-1] + 1
     runs = set(runs_in_block(settings.ensemble_sizes, settings.max_ensembles, first, stop))
+    # From these come the ensemble of all members, and what is left of it without one block.
     runs |= {(first, stop)} if settings.whole_blocks else set()
     kept = tuple(epochs.index(epoch) for epoch in settings.output_epochs)
     arrays = {
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
     }
+    # Compiled once for all members and checkpoints: parameters are an argument.
     apply = jax.jit(build(stage.model).apply)
     # Float32 products, where the default of recent accelerators is less: metrics look at small differences, and blocks
     # evaluated on different machines belong to one pool. The layout of random numbers is pinned as in training.
