@@ -28,8 +28,10 @@ MIRROR = np.array([1.0, -1.0])
 def initial_positions(seed: int, experiment: str, start: FlowStart, members: Sequence[int]) -> Float[np.ndarray, "M 2"]:
     """Returns where particles start; a particle's place depends on its index alone."""
     index = np.asarray(members)
+    # Both particles of a pair take the draw of the first.
     source = index - index % 2 if start.paired else index
     keys = jax.vmap(lambda member: member_key(seed, experiment, START, member, "initialise"))(jnp.asarray(source))
+    # In float32, so that it does not matter whether x64 is on.
     draws = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (2,), jnp.float32))(keys), np.float64)
     positions = np.asarray(start.center) + start.spread * draws
     return np.where((index % 2 == 1)[:, None], positions * MIRROR, positions) if start.paired else positions
@@ -79,6 +81,7 @@ def integrate(
         del time
         return (force(potential, state.reshape(-1, 2)) + push).reshape(-1)
 
+    # Of high order, because tolerances may be as small as 1e-13.
     found = solve_ivp(velocity, (times[0], times[-1]), start.reshape(-1), method="DOP853", t_eval=list(times),
                       rtol=tolerance, atol=tolerance)  # fmt: skip
     if not found.success:
