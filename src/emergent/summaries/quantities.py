@@ -34,6 +34,7 @@ class Quantities:
             rows: name with ``{data}`` in it, estimate, one sentence.
         """
         names = [data.name, *([data.role] if data.primary else [])]
+        # A set may be called like its role.
         for name in dict.fromkeys(names):
             for pattern, estimate, description in rows:
                 self.add(pattern.format(data=name), estimate, description)
