@@ -77,6 +77,7 @@ def test_samples(stage: EvaluateStage | PredictStage, paths: Mapping[str, Path])
     data = stage.data
     assert isinstance(data, VectorEvaluation)
     rotations = matrices(stage.orbit, stage.seed)
+    # Inputs turn in float32, as networks read them; outputs, below, in float64, as metrics compare them.
     action = MatrixAction(jnp.asarray(rotations, jnp.float32))
     outputs: OutputAction = Invariant(len(rotations))
     if data.outputs == "vectors":
