@@ -34,6 +34,8 @@ def sample_fields(options: GaussianFieldOptions) -> Float[np.ndarray, "N H W C"]
     parts = generator.standard_normal((options.num, options.channels, block, block, 2)) / np.sqrt(2)
     spectrum = np.zeros((options.num, options.channels, height, width // 2 + 1), np.complex128)
     spectrum[:, :, :block, :block] = parts[..., 0] + 1j * parts[..., 1]
+    # All columns but the first count twice, for their mirror images too: as in the published images, in which the first
+    # has half the amplitude.
     fields = np.fft.irfft2(spectrum, s=(height, width), axes=(2, 3)).transpose(0, 2, 3, 1)
     if options.scale is None:
         return fields

@@ -38,6 +38,7 @@ def prepare(raw: Path, options: Qm9Options) -> dict[str, Array]:
     excluded = _read_excluded(raw / EXCLUDED) if options.exclude_uncharacterized else frozenset()
     path = raw / ARCHIVE
     molecules: dict[int, tuple[list[str], np.ndarray, float]] = {}
+    # As a stream: to go back in a bzip2 file means to unpack it again from its beginning.
     with reading(path), tarfile.open(path, "r|bz2") as archive:
         for member in tqdm(archive, desc=path.name, unit="molecule", mininterval=5.0):
             stream = archive.extractfile(member) if member.name.endswith(".xyz") else None

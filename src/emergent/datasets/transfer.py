@@ -91,6 +91,7 @@ def _append(url: str, part: Path, patience: Patience) -> None:
         start = stream.tell()
 
         def begin_anew_if_range_is_ignored(response: requests.Response, *_: Any, **__: Any) -> None:
+            # Not 206: the server sends the whole file and not the rest that was asked for.
             if start and response.status_code == 200:
                 stream.truncate(0)
 
