@@ -229,6 +229,7 @@ def for_evaluation(
 
 
 def _cut(data: StrictModel, target: type) -> "ImageTraining":  # the union's members share this shape
+    # Read again into the narrower class: the JSON of a stage then holds nothing else that could make it run again.
     content = data.model_dump(include=set(target.model_fields))
     if "evaluate" in content:
         kept = set(TestSet.model_fields)

@@ -62,6 +62,7 @@ class StudyBase(StrictModel):
 
     @model_validator(mode="after")
     def _check_keys(self) -> "StudyBase":
+        # Looked up for its error alone: an assumption about no setting would be listed without a value.
         for item in self.assumed:
             _look_up(self, item.key)
         arms = self._arms()
