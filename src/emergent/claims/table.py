@@ -30,6 +30,7 @@ def ours_text(value: float, stderr: float) -> str:
     if not math.isfinite(stderr) or stderr <= 0:
         return f"{value:.3g}"
     decimals = 1 - math.floor(math.log10(stderr))
+    # A fixed number of decimals would be zeros here, or digits that mean nothing.
     if decimals > 5 or decimals < 0:
         return f"{value:.3g} ± {stderr:.1g}"
     return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
