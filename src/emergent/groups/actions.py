@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from emergent.errors import ConfigError
 from emergent.groups.images import ImageAction
 from emergent.groups.rotations import random_rotations
+from emergent.prng import random_index
 
 
 @runtime_checkable
@@ -43,11 +44,6 @@ class Action(Protocol):
 
 
 Finite = TypeVar("Finite", bound=Action)
-
-
-def _draw_index(key: PRNGKeyArray, num: int, order: int) -> Int[Array, " N"]:
-    # The draw of ImageAction: which element belongs to a key does not depend on what is moved.
-    return jax.random.randint(key, (num,), 0, order)
 
 
 def _require(fits: bool, what: str, values: Any) -> None:
@@ -105,7 +101,7 @@ class TrivialAction:
 
     def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
         """Returns one element per sample."""
-        return _draw_index(key, num, _finite(self.order))
+        return random_index(key, num, _finite(self.order))
 
     def transform(self, values: Any, elements: Any) -> jax.Array:
         """Returns the values as they are."""
@@ -132,7 +128,7 @@ class MatrixAction(NamedTuple):
 
     def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
         """Returns one element per sample."""
-        return _draw_index(key, num, self.order)
+        return random_index(key, num, self.order)
 
     def transform(self, values: Shaped[Array, "N ... d"], elements: Array) -> Shaped[Array, "N ... d"]:
         """Returns every sample moved by its own element, an index [N] or a matrix of its own [N, d, d]."""
@@ -167,7 +163,7 @@ class GatherAction(NamedTuple):
 
     def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
         """Returns one element per sample."""
-        return _draw_index(key, num, self.order)
+        return random_index(key, num, self.order)
 
     def transform(self, values: Shaped[Array, "N P ..."], elements: Int[Array, " N"]) -> Shaped[Array, "N P ..."]:
         """Returns every sample moved by its own element."""

@@ -19,6 +19,7 @@ from emergent.errors import ConfigError
 from emergent.groups.lattices import exact_index
 from emergent.groups.points import point_matrices, require_plane
 from emergent.point_groups import FiniteGroup
+from emergent.prng import random_index
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["indices", "weights", "offset"], meta_fields=["frame"])
@@ -50,7 +51,7 @@ class ImageAction:
 
     def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
         """Returns one uniformly drawn element for each of ``num`` images."""
-        return jax.random.randint(key, (num,), 0, self.order)
+        return random_index(key, num, self.order)
 
     def transform(
         self, values: Shaped[Array | np.ndarray, "N H W C"], elements: Int[Array, " N"]
