@@ -219,7 +219,7 @@ class Plan:
         assert isinstance(stage, PredictStage)
         train = stage.data.train
         num_train = self.num_samples(train.dataset, train.split, train.num)
-        num_test = [self.num_samples(s.dataset, s.split, s.num) for s in stage.data.evaluate.values()]
+        num_test = max(self.num_samples(s.dataset, s.split, s.num) for s in stage.data.evaluate.values())
         return max(LEAST_MB, math.ceil(prediction_bytes(stage, num_train, num_test) / 1e6))
 
     def predictions(self, scale: str, name: str) -> dict[str, str]:

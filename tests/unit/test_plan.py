@@ -152,6 +152,20 @@ def test_a_metric_that_does_not_exist() -> None:
         plan.require_metrics(["orbit_sdt"])
 
 
+def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
+    plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
+    assert list(plan.predictions("smoke", "ising")) == ["mlp_512"]
+    assert plan.prediction_mb("smoke", "ising", "mlp_512") == 4000
+    arm = plan.experiment("paper", "ising").arms["mlp_512"]
+    assert arm.infinite_width is not None
+    large = plan.experiment("paper", "ising").model_copy(deep=True)
+    train = large.data.train.model_copy(update={"num": 20_000})
+    object.__setattr__(large, "data", large.data.model_copy(update={"train": train}))
+    plan.experiment = lambda scale, name: large  # type: ignore[method-assign]
+    # Two kernels of four blocks of 20 000 x 20 000 numbers, and what the decomposition needs.
+    assert plan.prediction_mb("paper", "ising", "mlp_512") > 8 * 8 * 20_000**2 / 1e6
+
+
 def test_figures_follow_the_experiments_that_are_on() -> None:
     everything = Plan(BASE, CONFIG)
     ising = Plan(BASE | {"experiments": ["ising"]}, CONFIG)

@@ -118,7 +118,7 @@ class CrossProductOptions(StrictModel):
         seed: of everything.
 
     References:
-        arXiv 2406.06504 and the talks on it, cross-product experiment.
+        arXiv 2403.03103 and the talks on it, cross-product experiment.
     """
 
     num_train: PositiveInt

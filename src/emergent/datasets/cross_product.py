@@ -4,7 +4,7 @@ Output: splits ``train``, ``test`` (components N(0, 1)) and ``ood`` (components 
 [N, 2, 3] = (a, b) and targets [N, 3] = a x b. Under a rotation of both vectors the product turns along.
 
 References:
-    arXiv 2406.06504 and the talks on it, cross-product experiment; distributions and sizes are not published.
+    arXiv 2403.03103 and the talks on it, cross-product experiment; distributions and sizes are not published.
 """
 
 from pathlib import Path
