@@ -28,7 +28,9 @@ from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 from emergent.models.orbit_network import OrbitWeights, difference, initial_weights, norm, outputs, project
 from emergent.summaries.departure import summarise_departure
+from emergent.training import departure
 from emergent.training.departure import Problem, departure_arrays, draw_data, mean_gradient, pooled_images, problem
+from emergent.training.program import Program
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("flinth_permutations", "flinth_images", "flinth_shapes")
@@ -245,6 +247,21 @@ def test_three_ways_of_training_to_the_figure(name: str, figure: str, tmp_path: 
     assert "{" not in fill_caption(entry, drawing.facts, "smoke", ())
     with pytest.raises(DataError, match="expected runs 0 to 2 once each, found 2"):
         summarise_departure(settings.model_copy(update={"num_members": 3}), paths, {})
+
+
+def test_three_ways_are_one_compiled_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all runs and ways: compiling is most of the time of a short job."""
+    made: list[Program] = []
+
+    class Recorded(Program):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    monkeypatch.setattr(departure, "Program", Recorded)
+    departure_arrays(train_stage(experiment("flinth_shapes"), "quarter_turns"), [0, 1])
+    assert len(made) == 1
+    assert made[0]._compiled_steps._cache_size() == 1  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def test_divergence_names_the_run() -> None:
