@@ -175,6 +175,7 @@ class Plan:
             study = self.experiment(run.scale, name)
             parts += [study.members.num, study.members.block]
             parts += [self.stage_json(run.scale, name, "train", arm) for arm in study.arm_names]
+            parts += [self.num_samples(dataset, split, None) for dataset, split in study.splits_used()]
         return digest({"parts": parts})
 
     def dataset_json(self, dataset: str, stage: str) -> str:

@@ -99,8 +99,11 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(
     ("make", "options"),
-    [(vectors, OPTIONS[0]), (vectors, OPTIONS[2]), (clouds, OPTIONS[1])],
-    ids=["vectors_plain", "vectors_adam_linear", "clouds_momentum_cosine"],
+    [
+        pytest.param(vectors, OPTIONS[0], id="vectors_plain", marks=pytest.mark.slow),
+        pytest.param(vectors, OPTIONS[2], id="vectors_adam_linear"),
+        pytest.param(clouds, OPTIONS[1], id="clouds_momentum_cosine", marks=pytest.mark.slow),
+    ],
 )
 def test_every_domain_equals_a_plain_loop(make: Any, options: dict[str, Any]) -> None:
     stage, data = make(**options)

@@ -77,10 +77,7 @@ def test_half_scale_halves_ours_and_published_divergence_only():
         draw(entry, inputs("nordenfors_c4_sizes"), references("nordenfors_c4_sizes")).data.set_index(
             ["source", "metric", "arm", "data", "figure", "ensemble_size"]
         )
-        for entry in (
-            with_options("nordenfors_c4_sizes", divergence=scale)
-            for scale in ("full", "half")
-        )
+        for entry in (with_options("nordenfors_c4_sizes", divergence=scale) for scale in ("full", "half"))
     )
     ratio = (half["mean"] / full["mean"]).groupby(level=["source", "metric"]).agg(["min", "max"])
     for source in ("ours", "published"):
@@ -172,7 +169,9 @@ def test_significance_marks_the_published_rule_and_pool_noise(tmp_path: Path):
     entry = CATALOGUE["nordenfors_c4_significance"]
     given = inputs("nordenfors_c4_significance")
     made = draw(entry, given, {})
-    rows = given.tables["significance"].query("data == 'mnist' and metric == 'osp' and arm == 'sym' and other == 'asym'")
+    rows = given.tables["significance"].query(
+        "data == 'mnist' and metric == 'osp' and arm == 'sym' and other == 'asym'"
+    )
     first, last = rows.iloc[0], rows.iloc[-1]
     cells = made.cells.loc["MNIST, OSP, sym minus as"]
     assert cells["N = 5"] == f"{first['difference']:+.2g} ({first['pool_z']:+.1f})"

@@ -92,9 +92,7 @@ def test_memory_check():
     kept = 2 * 8 * 100**2
     needed = require_memory(kept, tile_size=10, floats_per_pair=50, available_bytes=10**6)
     assert needed == kept + 100 * 50 * 8
-    with pytest.raises(
-        ResourceError, match=r"need 0\.00387 GiB, but 0\.000931 GiB .* tiles of at most 45"
-    ):
+    with pytest.raises(ResourceError, match=r"need 0\.00387 GiB, but 0\.000931 GiB .* tiles of at most 45"):
         require_memory(kept, tile_size=100, floats_per_pair=50, available_bytes=10**6)
     require_memory(kept, tile_size=45, floats_per_pair=50, available_bytes=10**6)
     with pytest.raises(ResourceError, match=r"at most 17\.7% of the samples"):

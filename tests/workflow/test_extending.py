@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tiny_project import ROOT, Project
 
@@ -28,7 +29,7 @@ COSTS = {
         "src/emergent/kinds.py",
         "config/experiments/bars_margin.yaml",
     },
-    "A claim": set(),
+    "A claim": {"config/claims.yaml"},
 }
 """Files that each extension touches: its own, and the one place where it becomes known."""
 
@@ -121,6 +122,15 @@ def test_the_question_is_answered_with_the_metric_on_the_data_by_the_network(ext
     assert list(quantities.index) == ["margin/linear/bars"]
     assert quantities.at["margin/linear/bars", "value"] > 0
     assert quantities.at["margin/linear/bars", "num"] == 4
+
+
+def test_the_claim_is_judged(extended: Project) -> None:
+    if not (extended.folder / "figures/smoke/claims.csv").exists():
+        extended.build("figures/smoke/claims.md", "--config", "experiments=['digits_c8']")
+    verdicts = pd.read_csv(extended.folder / "figures/smoke/claims.csv").set_index("id")
+    row = verdicts.loc["digits_c8_ensemble_above_members"]
+    assert row["verdict"] in ("agrees", "differs", "inconclusive")
+    assert row["quantity"] == "min_gain/cnn/in"
 
 
 def test_the_group_is_there(extended: Project) -> None:

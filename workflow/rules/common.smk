@@ -9,11 +9,9 @@ import shlex
 import sys
 from pathlib import Path
 
-# Where this file is, whichever Snakefile includes it and from wherever it was started.
-ROOT = Path(str(workflow.current_basedir)).resolve().parents[1]
-
-# Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow.
-SOURCE = ROOT / "src"
+# Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow: where
+# this file is, whichever Snakefile includes it. The configuration is that of the working folder, like all other paths.
+SOURCE = Path(str(workflow.current_basedir)).resolve().parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 shell.prefix(
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={shlex.quote(str(SOURCE))};"
@@ -42,7 +40,7 @@ def require_memory():
 
 
 try:
-    PLAN = Plan(config, ROOT / "config")
+    PLAN = Plan(config, Path("config"))
     PLAN.require_metrics(MEMBER_METRICS)
     require_memory()
 except EmergentError as error:

@@ -9,10 +9,12 @@ import numpy as np
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, read_stage
+from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import SummaryStage
 from emergent.errors import ConfigError
 from emergent.kinds import KINDS
 from emergent.storage import Array
+from emergent.summaries.infinite_width import infinite_width_table
 
 NUM_SHOWN = 9
 """Samples that are kept for a figure of the inputs themselves."""
@@ -51,7 +53,10 @@ def main() -> None:
         if arm not in blocks:
             raise ConfigError(f"--block {item}: expected one of the arms {', '.join(blocks)}, found {arm!r}.")
         blocks[arm].append(path)
-    tables = KINDS[stage.kind].summary()(stage, blocks, parse_pairs(arguments.prediction, "--prediction"))
+    predictions = parse_pairs(arguments.prediction, "--prediction")
+    tables = KINDS[stage.kind].summary()(stage, blocks, predictions)
+    if predictions and isinstance(stage, EnsembleSummary):
+        tables = {**tables, "infinite_width": infinite_width_table(stage, blocks, predictions)}
     arrays = {}
     if arguments.samples:
         tiles = storage.read_arrays(arguments.samples, ["test/inputs"], "prepare")["test/inputs"][:NUM_SHOWN]

@@ -222,9 +222,8 @@ class EnsembleExperiment(StudyBase):
             **arm.labels(name),
             group=orbit.group,
             order=orbit_order(orbit.group, orbit.num_elements),
-            width=getattr(arm.model, "width", 0),
+            width=arm.model.hidden_width,
             interpolation=arm.augmentation.interpolation if self.data.domain == "images" else None,
-            has_infinite_width=arm.infinite_width is not None,
         )
 
     def data_facts(self) -> tuple[DataFacts, ...]:

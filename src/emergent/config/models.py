@@ -34,6 +34,11 @@ class MlpModel(StrictModel):
     weight_std: Annotated[float, Field(gt=0)] = 1.0
     bias_std: Annotated[float, Field(ge=0)] = 0.0
 
+    @property
+    def hidden_width(self) -> int:
+        """Returns the units of a hidden layer."""
+        return self.width
+
 
 class ConvLayer(StrictModel):
     """One convolution, its nonlinearity, and average pooling after it.
@@ -80,6 +85,11 @@ class CnnModel(StrictModel):
             raise ValueError(f"filter_size: expected an odd number, found {self.filter_size}")
         return self
 
+    @property
+    def hidden_width(self) -> int:
+        """Returns the channels of the widest layer."""
+        return max(*(layer.channels for layer in self.layers), *self.dense, 1)
+
 
 class GcnnModel(CnnModel):
     """Group convolutional network: lifting layer, group convolutions, mean over group and positions, linear head.
@@ -123,6 +133,11 @@ class SupportCnnModel(StrictModel):
     support: Many[str]
     initial_support: Many[str] | None = None
     num_outputs: PositiveInt
+
+    @property
+    def hidden_width(self) -> int:
+        """Returns the channels of the widest layer."""
+        return max(self.channels)
 
     @model_validator(mode="after")
     def _check(self) -> "SupportCnnModel":

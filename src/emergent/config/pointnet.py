@@ -44,6 +44,11 @@ class PointNetModel(StrictModel):
     initialisation: Initialisation
     normalisation: Normalisation
 
+    @property
+    def hidden_width(self) -> int:
+        """Returns the features of the widest layer."""
+        return max(*self.encoder, *self.local_net, *self.global_net, *self.decoder)
+
 
 class Sampling(StrictModel):
     """How a cloud is drawn from a mesh, at every access anew.

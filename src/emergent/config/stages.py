@@ -93,9 +93,8 @@ class ArmFacts(StrictModel):
         group: of the orbits, e.g. ``C4``; empty where there is none.
         order: elements of an orbit; 0 where there is none.
         compare_to: the arm that this one is compared with, whose value is subtracted.
-        width: of the hidden layers, where they have one; else 0.
+        width: of the widest hidden layer; 0 where the experiment trains no networks of its own.
         interpolation: of the rotations in training, where there are some.
-        has_infinite_width: whether the infinitely wide ensemble of this arm is predicted.
     """
 
     name: Name
@@ -107,7 +106,6 @@ class ArmFacts(StrictModel):
     compare_to: Name | None = None
     width: NonNegativeInt = 0
     interpolation: Interpolation | None = None
-    has_infinite_width: bool = False
 
 
 class DataFacts(StrictModel):
