@@ -209,6 +209,6 @@ def test_arms_keep_the_order_of_the_experiment_and_take_looks_by_position():
         ("#1f77b4", "-", "o"), ("#ff7f0e", "--", "s"), ("#2ca02c", "-.", "^"), ("red", ":", "D")
     ]  # fmt: skip
     assert looks["asym"].word == "as" and looks["asym"].label == r"$\mathcal{L}^{\mathrm{asym}}$"
-    with pytest.raises(DataError, match="has arm.s. released_init that the summary's configuration does not name"):
+    with pytest.raises(DataError, match=r"has arm.s. released_init that the summary's configuration does not name"):
         given.arms_in(pool.assign(arm="released_init"))
     assert primary_sets(tables("nordenfors_c16_nearest")["pool"]) == {"in": "mnist", "ood": "cifar10"}

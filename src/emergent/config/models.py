@@ -87,8 +87,8 @@ class CnnModel(StrictModel):
 
     @property
     def hidden_width(self) -> int:
-        """Returns the channels of the widest layer."""
-        return max(*(layer.channels for layer in self.layers), *self.dense, 1)
+        """Returns the channels of the last convolution."""
+        return self.layers[-1].channels
 
 
 class GcnnModel(CnnModel):
@@ -136,8 +136,8 @@ class SupportCnnModel(StrictModel):
 
     @property
     def hidden_width(self) -> int:
-        """Returns the channels of the widest layer."""
-        return max(self.channels)
+        """Returns the channels of the last convolution."""
+        return self.channels[-1]
 
     @model_validator(mode="after")
     def _check(self) -> "SupportCnnModel":

@@ -93,7 +93,7 @@ class ArmFacts(StrictModel):
         group: of the orbits, e.g. ``C4``; empty where there is none.
         order: elements of an orbit; 0 where there is none.
         compare_to: the arm that this one is compared with, whose value is subtracted.
-        width: of the widest hidden layer; 0 where the experiment trains no networks of its own.
+        width: of the hidden layers, or of the last convolution; 0 where the experiment trains no networks of its own.
         interpolation: of the rotations in training, where there are some.
     """
 
