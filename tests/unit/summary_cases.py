@@ -45,7 +45,7 @@ def settings_of(
     sizes = {}
     if kind != "rotation_divergence":
         sizes = {"max_ensembles": 50, "reference_ensemble_size": max(options["ensemble_sizes"])}
-    return KINDS[kind].summary(
+    return KINDS[kind].settings(
         experiment="case",
         seed=3,
         kind=kind,

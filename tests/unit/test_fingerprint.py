@@ -15,7 +15,7 @@ SOURCES = {
     "training/__init__.py": "",
     "training/engine.py": (
         '"""Trains."""\n\nimport json\n\n\ndef run(n):\n    """Runs."""\n'
-        "    from emergent.point_groups import order\n\n    return f'{order(n):>{n}}', [*range(n)], lambda x=None: x\n"
+        "    from emergent.groups.finite import order\n\n    return f'{order(n):>{n}}', [*range(n)], lambda x=None: x\n"
     ),
     "groups/__init__.py": "",
     "groups/finite.py": "def order(n):\n    return n + 1\n",
@@ -50,7 +50,7 @@ def test_closure_has_submodules_late_imports_and_packages(source_root: Path) -> 
         "emergent.cli",
         "emergent.cli.train",
         "emergent.groups",
-        "emergent.point_groups",
+        "emergent.groups.finite",
         "emergent.training",
         "emergent.training.engine",
     ]

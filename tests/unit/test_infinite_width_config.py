@@ -171,6 +171,7 @@ def test_rate_of_the_arm_is_that_of_its_prediction() -> None:
 def test_readings_are_of_energies() -> None:
     content = experiment()
     content["kind"] = "orbit_same_prediction"
+    content["evaluate"]["member_metrics"] = ["orbit_same_predictions"]
     content["data"]["outputs"] = "invariant"
     del content["evaluate"]["energy_scale"]
     assert "arms.wide.infinite_width.readings" in error_of(content)
@@ -179,6 +180,7 @@ def test_readings_are_of_energies() -> None:
 def test_points_that_are_drawn_anew_are_no_training_set() -> None:
     content = experiment()
     content["kind"] = "orbit_same_prediction"
+    content["evaluate"]["member_metrics"] = ["orbit_same_predictions"]
     del content["evaluate"]["energy_scale"]
     content["data"] = {
         "domain": "point_clouds",

@@ -68,7 +68,7 @@ def one_error(output: str) -> str:
             id="width 0",
         ),
         pytest.param(
-            (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_sdt]"), [],
+            (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_std, orbit_sdt]"), [],
             ["experiments/ising.yaml: evaluate.member_metrics: no metric 'orbit_sdt'", "did you mean 'orbit_std'?"],
             id="unknown metric",
         ),

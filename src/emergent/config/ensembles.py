@@ -222,7 +222,8 @@ class EnsembleExperiment(StudyBase):
             **arm.labels(name),
             group=orbit.group,
             order=orbit_order(orbit.group, orbit.num_elements),
-            width=arm.model.hidden_width,
+            # 0 is the infinitely wide one's in tables; a family without hidden layers has none to tell.
+            width=getattr(arm.model, "hidden_width", 1),
             interpolation=arm.augmentation.interpolation if self.data.domain == "images" else None,
         )
 
