@@ -83,7 +83,7 @@ def test_every_configured_arm_has_a_network_that_fits_its_inputs(name: str, scal
 
 
 def test_number_of_activations_is_what_the_backward_pass_keeps() -> None:
-    """By hand: of a linear layer its input; of a ReLU where it was positive (a byte each), and what replaces the rest."""
+    """By hand: of a linear layer its input; of a ReLU where it was positive (a byte each), and what replaces it."""
     assert size(mlp(depth=2), (2, 3, 1)).num_activations == 6 + 7 + 7 + 14 + -(-14 // 4)
     assert size(mlp(depth=2, activation="tanh"), (2, 3, 1)).num_activations == 6 + 7 + 7 + 2 * 7
     # A network that is wider, or has the same layers for every group element, keeps more in proportion.
