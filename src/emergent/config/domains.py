@@ -5,7 +5,7 @@ class for training, which knows nothing of evaluation sets, and one for the expe
 """
 
 import math
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -228,7 +228,7 @@ def for_evaluation(
     return _cut(data, _STAGES[data.domain][1])
 
 
-def _cut(data: StrictModel, target: type) -> "ImageTraining":  # the union's members share this shape
+def _cut(data: StrictModel, target: type) -> Any:
     # Read again into the narrower class: the JSON of a stage then holds nothing else that could make it run again.
     content = data.model_dump(include=set(target.model_fields))
     if "evaluate" in content:
