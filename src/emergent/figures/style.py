@@ -55,7 +55,6 @@ RC: dict[Any, Any] = {
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E08A00", "#009E73", "#C8321E", "#7B5AA6"
 NTK_COLOR = RED
 PUBLISHED_COLOR = "#6f6f6f"
-GUIDE_COLOR = "#333333"
 BAND_ALPHA = 0.2
 CLOSEST_LABELS = 0.09
 """Smallest distance of two labels on a logarithmic axis, as a fraction of its length."""
