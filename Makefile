@@ -19,6 +19,9 @@ SNAKEMAKE := $(ACTIVATE) snakemake --profile workflow/profiles/local --cores $(C
 ifneq ($(MIRROR),)
 export EMERGENT_MIRROR := $(abspath $(MIRROR))
 endif
+# Packages are installed without bytecode and compiled as they are imported. Where the caller's environment forbids
+# keeping it, every job compiles JAX anew, which takes longer than most jobs of the smoke scale.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
