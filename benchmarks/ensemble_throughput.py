@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from emergent.cli._run import limit_threads
+from emergent.cli._run import prepare_xla
 
 BATCH, SIDE, RATE, FULL_EPOCH, CHECKED_STEPS = 32, 28, 0.01, 1875, 8
 SUPPORT = ("010", "111", "010")
@@ -234,7 +234,7 @@ CONTENDERS: dict[str, Contender] = {
 def _work(name: str, steps: int, member: int, threads: int, results: Any) -> None:
     """Times one contender; its weights come from a run of a few steps."""
     # Before JAX or PyTorch start; the first as every job of the pipeline does it.
-    limit_threads(threads)
+    prepare_xla(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     seconds, _ = CONTENDERS[name](steps, member)
     results.put((member, seconds, CONTENDERS[name](CHECKED_STEPS, member)[1]))

@@ -8,8 +8,8 @@ import pytest
 # The pool of XLA, by the name of its threads; limits must be set before it starts, hence a process of its own.
 COUNT = """
 import pathlib, sys
-from emergent.cli._run import limit_threads
-limit_threads(int(sys.argv[1]))
+from emergent.cli._run import prepare_xla
+prepare_xla(int(sys.argv[1]))
 import jax, jax.numpy as jnp
 jax.block_until_ready(jax.jit(lambda a: jnp.tanh(a @ a).sum())(jnp.ones((300, 300))))
 names = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from emergent import provenance, storage
-from emergent.cli._run import file_attributes, limit_threads
+from emergent.cli._run import file_attributes, prepare_xla
 from emergent.config.stages import Stage
 from emergent.storage import Array
 
@@ -57,7 +57,7 @@ def _parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--fingerprint", required=True, help="fingerprint of the code, stored in the output")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     arguments = parser.parse_args()
-    limit_threads(arguments.threads)
+    prepare_xla(arguments.threads)
     return arguments
 
 

@@ -7,7 +7,7 @@ import jax
 
 from emergent import provenance, storage
 from emergent.cli._pairs import parse_pairs
-from emergent.cli._run import file_attributes, limit_threads, main_guard, read_stage
+from emergent.cli._run import file_attributes, main_guard, prepare_xla, read_stage
 from emergent.config.stages import PredictStage
 from emergent.domains.registry import test_samples, training_data
 
@@ -28,7 +28,7 @@ def main() -> None:
     from emergent.prediction.infinite import infinite_predictions, prediction_arrays
     from emergent.prediction.readings import readings_table
 
-    limit_threads(arguments.threads)
+    prepare_xla(arguments.threads)
     # In this verb alone: training and evaluation stay in float32.
     jax.config.update("jax_enable_x64", True)
     stage = read_stage(arguments.config, PredictStage)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_sample_image
 
 from emergent.config.generators import PhotoPatchOptions
 from emergent.datasets.colour import to_grey
@@ -20,6 +19,9 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 
 def prepare(raw: Path, options: PhotoPatchOptions) -> dict[str, Array]:
     """Returns test images [N, size, size, 1] uint8, alternating between the photographs, and their index [N]."""
+    # Here and not above: it takes two seconds, which every data set would pay.
+    from sklearn.datasets import load_sample_image
+
     generator = np.random.default_rng(options.seed)
     edge = options.size * options.shrink
     photographs = [to_grey(load_sample_image(name)) for name in PHOTOGRAPHS]
