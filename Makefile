@@ -87,4 +87,4 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) --extra cuda --constraints envs/requirements-cpu.lock --output-file envs/requirements-cuda.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
-	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper .snakemake
+	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake

@@ -15,6 +15,8 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Verbs that are called in a test's own process would otherwise switch it on for all tests that follow.
+jax.config.update("jax_enable_compilation_cache", False)
 
 
 @pytest.fixture

@@ -39,8 +39,9 @@ def trained(settings: Training, strategy: Strategy = "members") -> BlockResult:
     return task(settings).train(strategy)
 
 
-@pytest.mark.parametrize("strategy", ["members", "block"])
-@pytest.mark.parametrize("stopped", [SHORT, training(4, (0, 1, 2, 3, 4))])
+@pytest.mark.parametrize(
+    ("strategy", "stopped"), [("block", SHORT), ("members", training(4, (0, 1, 2, 3, 4)))], ids=["block", "members"]
+)
 def test_going_on_gives_the_same_bits(strategy: Strategy, stopped: Training) -> None:
     """Parameters at every checkpoint and losses of every epoch; only the epochs that are left are trained."""
     whole = trained(LONG, strategy)

@@ -193,12 +193,11 @@ def test_gradient_of_the_augmented_risk_is_equivariant_where_the_support_is_inva
 @pytest.mark.parametrize(
     ("support", "side", "channels", "num_pooled", "inputs"),
     [
-        (CROSS, 28, (16, 16, 16), 2, 1),
         (ASYMMETRIC, 28, (16, 16, 16), 2, 1),
         (FULL, 16, (4, 5, 6, 3), 3, 3),
-        (DIAMOND, 28, (8, 8, 8), 2, 1),
+        pytest.param(DIAMOND, 28, (8, 8, 8), 2, 1, marks=pytest.mark.slow),
         (("11100", "11100", "11111", "00100", "00100"), 8, (4, 5), 1, 2),
-        (FULL, 8, (4, 5), 0, 2),
+        pytest.param(FULL, 8, (4, 5), 0, 2, marks=pytest.mark.slow),
         (("1",), 8, (4, 5), 2, 1),
     ],
 )

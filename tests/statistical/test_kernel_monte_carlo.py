@@ -80,7 +80,14 @@ def cases():
         )
 
 
-@pytest.mark.parametrize(("name", "shapes", "apply", "kernel_function"), list(cases()), ids=[c[0] for c in cases()])
+# The two activations differ in one function, which MLPs and plain CNNs check; convolutions take longest.
+REPEATED = ("gcnn_erf", "cnn_mean_erf")
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "apply", "kernel_function"),
+    [pytest.param(*case, id=case[0], marks=pytest.mark.slow if case[0] in REPEATED else ()) for case in cases()],
+)
 def test_average_over_networks(name, shapes, apply, kernel_function):
     first, second = np.random.default_rng(0).normal(size=(2, 2, 4, 4, 2)).astype(np.float32)
 

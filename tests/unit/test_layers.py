@@ -150,8 +150,9 @@ def relative_or_dynamic_imports(root: Path) -> list[str]:
 
 def cycles(root: Path) -> list[str]:
     graph: dict[str, set[str]] = {}
+    known = modules(root)
     for item in imports(root):
-        if item.inside in modules(root):
+        if item.inside in known:
             graph.setdefault(item.importer, set()).add(item.inside)
     try:
         graphlib.TopologicalSorter(graph).prepare()

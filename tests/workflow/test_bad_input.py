@@ -2,12 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from tiny_project import Project
 
 from emergent import storage
-from emergent.errors import DataError
+from emergent.errors import DataError, EmergentError
+from emergent.metrics.registry import MEMBER_METRICS
+from emergent.plan import Plan
 
 ISING = "config/experiments/ising.yaml"
 BLOCK = "results/smoke/ising/train/mlp_8/members_0002-0003.h5"
@@ -23,93 +27,128 @@ def one_error(output: str) -> str:
     return found[0]
 
 
+WRONG = [
+    pytest.param(
+        (ISING, "learning_rate: 0.5", "lerning_rate: 0.5"), [],
+        ["experiments/ising.yaml", "train.lerning_rate: unknown key; did you mean 'learning_rate'?"],
+        id="misspelt key of an experiment",
+    ),
+    pytest.param(
+        ("config/config.yaml", "experiments:", "experimens:"), [],
+        ["config/config.yaml", "experimens: unknown key; did you mean 'experiments'?"],
+        id="misspelt key of the run",
+    ),
+    pytest.param(
+        ("config/claims.yaml", "\nclaims:\n", "\nclaimz:\n"), [],
+        ["config/claims.yaml", "claimz: unknown key; did you mean 'claims'?"],
+        id="misspelt key of the claims",
+    ),
+    pytest.param(
+        None, ["experiments=[isng]"],
+        ["no experiment 'isng'; did you mean 'ising'?", "There are: fashion_mnist, ising."],
+        id="unknown experiment",
+    ),
+    pytest.param(None, ["scale=labtop"], ["scale", "'labtop'", "'smoke', 'laptop' or 'paper'"], id="unknown scale"),
+    pytest.param(
+        None, ["figures=[ising_invarianc]"],
+        ["figures: 'ising_invarianc'", "did you mean 'ising_invariance'?", "Possible: "],
+        id="unknown figure",
+    ),
+    pytest.param(
+        None, ["figures=[ising_invariance]", "experiments=[fashion_mnist]"],
+        ["figures: 'ising_invariance': its experiments are off"],
+        id="figure of an experiment that is off",
+    ),
+    pytest.param(
+        (ISING, "dataset: spins, split: test", "dataset: spinz, split: test"), [],
+        ["no data set 'spinz'; did you mean 'spins'?"],
+        id="unknown data set",
+    ),
+    pytest.param(
+        (ISING, "width: 8,", "width: 0,"), [],
+        ["experiments/ising.yaml", "arms.mlp_8.model.width", "greater than 0", "(found 0)"],
+        id="width 0",
+    ),
+    pytest.param(
+        (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_std, orbit_sdt]"), [],
+        ["experiments/ising.yaml: evaluate.member_metrics: no metric 'orbit_sdt'", "did you mean 'orbit_std'?"],
+        id="unknown metric",
+    ),
+    pytest.param(
+        (ISING, "mode: full", "mode: random"), [],
+        ["arms.mlp_8.infinite_width", "full orbits"],
+        id="infinite width of random augmentation",
+    ),
+    pytest.param(
+        (ISING, "batch_size: null", "batch_size: 4"), [],
+        ["arms.mlp_8.infinite_width", "train.batch_size"],
+        id="infinite width of batches",
+    ),
+    pytest.param(
+        (ISING, "loss: mse", "loss: cross_entropy"), [],
+        ["arms.mlp_8.infinite_width", "mse"],
+        id="infinite width of another loss",
+    ),
+    pytest.param(
+        (ISING, "shape: [4, 4, 1]", "shape: [4, 6, 1]"), [],
+        ["arms.mlp_8.augmentation.group: C4", "needs a square image", "4 x 6"],
+        id="group that does not act",
+    ),
+    pytest.param(
+        (ISING, "members: {num: 4, block: 2}", "members: {num: 100000, block: 100000}"), ["memory_gb=0.7"],
+        ["ising, arm mlp_8: a block of 100000 members needs about", "but 0.7 GiB may be used", "members.block to "],
+        id="block too large for memory",
+    ),
+]  # fmt: skip
+"""A change of one file, overrides of the run, and words of the error."""
+
+
+def assert_clear(message: str, expected: list[str]) -> None:
+    for words in expected:
+        assert words in message
+    assert len(message.strip().splitlines()) <= 4, "other output buries the message"
+
+
+def check(config: dict[str, Any]) -> None:
+    plan = Plan(config, Path("config"))
+    plan.require_metrics(MEMBER_METRICS)
+    plan.require_memory()
+
+
+@pytest.mark.parametrize(("edit", "overrides", "expected"), WRONG)
+def test_wrong_configuration_is_refused(
+    project: Project,
+    edit: tuple[str, str, str] | None,
+    overrides: list[str],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the plan, which the Snakefile asks first."""
+    if edit:
+        project.edit(*edit)
+    monkeypatch.chdir(project.folder)
+    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    for override in overrides:
+        key, _, value = override.partition("=")
+        config[key] = yaml.safe_load(value)
+    with pytest.raises(EmergentError) as found:
+        check(config)
+    assert_clear(str(found.value), expected)
+
+
 @pytest.mark.parametrize(
     ("edit", "overrides", "expected"),
-    [
-        pytest.param(
-            (ISING, "learning_rate: 0.5", "lerning_rate: 0.5"), [],
-            ["experiments/ising.yaml", "train.lerning_rate: unknown key; did you mean 'learning_rate'?"],
-            id="misspelt key of an experiment",
-        ),
-        pytest.param(
-            ("config/config.yaml", "experiments:", "experimens:"), [],
-            ["config/config.yaml", "experimens: unknown key; did you mean 'experiments'?"],
-            id="misspelt key of the run",
-        ),
-        pytest.param(
-            ("config/claims.yaml", "\nclaims:\n", "\nclaimz:\n"), [],
-            ["config/claims.yaml", "claimz: unknown key; did you mean 'claims'?"],
-            id="misspelt key of the claims",
-        ),
-        pytest.param(
-            None, ["experiments=[isng]"],
-            ["no experiment 'isng'; did you mean 'ising'?", "There are: fashion_mnist, ising."],
-            id="unknown experiment",
-        ),
-        pytest.param(None, ["scale=labtop"], ["scale", "'labtop'", "'smoke', 'laptop' or 'paper'"], id="unknown scale"),
-        pytest.param(
-            None, ["figures=[ising_invarianc]"],
-            ["figures: 'ising_invarianc'", "did you mean 'ising_invariance'?", "Possible: "],
-            id="unknown figure",
-        ),
-        pytest.param(
-            None, ["figures=[ising_invariance]", "experiments=[fashion_mnist]"],
-            ["figures: 'ising_invariance': its experiments are off"],
-            id="figure of an experiment that is off",
-        ),
-        pytest.param(
-            (ISING, "dataset: spins, split: test", "dataset: spinz, split: test"), [],
-            ["no data set 'spinz'; did you mean 'spins'?"],
-            id="unknown data set",
-        ),
-        pytest.param(
-            (ISING, "width: 8,", "width: 0,"), [],
-            ["experiments/ising.yaml", "arms.mlp_8.model.width", "greater than 0", "(found 0)"],
-            id="width 0",
-        ),
-        pytest.param(
-            (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_std, orbit_sdt]"), [],
-            ["experiments/ising.yaml: evaluate.member_metrics: no metric 'orbit_sdt'", "did you mean 'orbit_std'?"],
-            id="unknown metric",
-        ),
-        pytest.param(
-            (ISING, "mode: full", "mode: random"), [],
-            ["arms.mlp_8.infinite_width", "full orbits"],
-            id="infinite width of random augmentation",
-        ),
-        pytest.param(
-            (ISING, "batch_size: null", "batch_size: 4"), [],
-            ["arms.mlp_8.infinite_width", "train.batch_size"],
-            id="infinite width of batches",
-        ),
-        pytest.param(
-            (ISING, "loss: mse", "loss: cross_entropy"), [],
-            ["arms.mlp_8.infinite_width", "mse"],
-            id="infinite width of another loss",
-        ),
-        pytest.param(
-            (ISING, "shape: [4, 4, 1]", "shape: [4, 6, 1]"), [],
-            ["arms.mlp_8.augmentation.group: C4", "needs a square image", "4 x 6"],
-            id="group that does not act",
-        ),
-        pytest.param(
-            (ISING, "members: {num: 4, block: 2}", "members: {num: 100000, block: 100000}"), ["memory_gb=0.7"],
-            ["ising, arm mlp_8: a block of 100000 members needs about", "but 0.7 GiB may be used", "members.block to "],
-            id="block too large for memory",
-        ),
-    ],
-)  # fmt: skip
+    [case for case in WRONG if case.id in ("unknown scale", "unknown metric", "block too large for memory")],
+)
 def test_wrong_configuration_stops_before_any_job(
     project: Project, edit: tuple[str, str, str] | None, overrides: list[str], expected: list[str]
 ) -> None:
+    """One of each step of the check; that Snakemake shows the error is the same for all."""
     if edit:
         project.edit(*edit)
     done = project.snakemake("--dry-run", *(["--config", *overrides] if overrides else []))
     assert done.returncode != 0
-    message = one_error(done.stdout)
-    for words in expected:
-        assert words in message
-    assert len(message.strip().splitlines()) <= 4, "other output buries the message"
+    assert_clear(one_error(done.stdout), expected)
 
 
 def test_the_block_size_that_is_advised_fits(project: Project) -> None:

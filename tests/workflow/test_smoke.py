@@ -91,7 +91,7 @@ def test_another_folder_and_number_of_cores_change_no_byte(project: Project, com
         assert project.content(str(file)) == complete_run.content(str(file)), file
 
 
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", pytest.param("laptop", marks=pytest.mark.slow), "paper"])
 def test_the_real_configuration_can_be_planned(tmp_path: Path, scale: str) -> None:
     for name in ("workflow", "config", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
