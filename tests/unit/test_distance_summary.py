@@ -37,7 +37,9 @@ def test_distance_tables(distance_case: dict[str, pd.DataFrame]) -> None:
     tables = distance_case
     assert set(tables) == {"distance", "fit", "accuracy", "quantities"}
     assert list(tables["distance"].columns) == ["data", "epoch", "ensemble_size", "mean", "std", "num"]
-    assert list(tables["fit"].columns) == ["data", "epoch", "floor", "floor_stderr", "noise", "noise_stderr"]
+    assert list(tables["fit"].columns) == [
+        "data", "epoch", "floor_squared", "floor_squared_stderr", "floor", "floor_stderr", "noise", "noise_stderr"
+    ]  # fmt: skip
     assert list(tables["accuracy"].columns) == ["arm", "epoch", "predictor", "ensemble_size", "mean", "std", "num"]
     assert len(tables["distance"]) == 2 * 3 * 4 and len(tables["fit"]) == 2 * 3
     assert tables["distance"].groupby("ensemble_size").num.first().to_dict() == {1: 50, 3: 20, 10: 6, 30: 2}
@@ -58,7 +60,7 @@ def test_distance_tables(distance_case: dict[str, pd.DataFrame]) -> None:
 def test_distance_quantities(distance_case: dict[str, pd.DataFrame]) -> None:
     quantities = values_of(distance_case)
     names = {"digits", "in", "fields", "ood"}
-    expected = {f"{kind}/{data}" for kind in ("floor", "noise", "distance_ratio") for data in names}
+    expected = {f"{kind}/{data}" for kind in ("floor_squared", "floor", "noise", "distance_ratio") for data in names}
     expected |= {f"distance/{data}/{size}" for data in names for size in (1, 3, 10, 30)}
     assert set(quantities.index) == expected | {"invariance_error/gcnn"}
     assert quantities.value["invariance_error/gcnn"] == 0
@@ -70,8 +72,9 @@ def test_distance_quantities(distance_case: dict[str, pd.DataFrame]) -> None:
     words = {name.split("/")[0]: estimator for name, estimator in quantities.estimator.items()}
     assert words == {
         "distance": "disjoint ensembles",
-        "floor": "fit",
-        "noise": "fit",
+        "floor_squared": "unbiased",
+        "floor": "unbiased",
+        "noise": "unbiased",
         "distance_ratio": "ratio",
         "invariance_error": "largest",
     }

@@ -16,9 +16,9 @@ def test_table_keeps_order_and_columns() -> None:
     quantities.add("b", Estimate(1, 0.5, 3, "pool"), "second letter")
     quantities.add("a", Estimate(2.0, math.nan, 1, "mean"), "first letter")
     table = quantities.table()
-    assert list(table.columns) == COLUMNS == ["name", "value", "stderr", "num", "estimator", "description"]
+    assert list(table.columns) == COLUMNS == ["name", "value", "stderr", "dof", "num", "estimator", "description"]
     assert table.name.tolist() == ["b", "a"]
-    assert table.iloc[0].tolist() == ["b", 1.0, 0.5, 3, "pool", "second letter"]
+    assert table.drop(columns="dof").iloc[0].tolist() == ["b", 1.0, 0.5, 3, "pool", "second letter"]
     assert math.isnan(table.stderr[1]) and table.num[1] == 1
     assert [table[column].dtype.kind for column in ("value", "stderr", "num")] == ["f", "f", "i"]
 
@@ -50,4 +50,5 @@ def test_estimate_appears_under_its_data_set_and_the_role_of_a_primary_one() -> 
         "gain/fields/3",
         "noise/train",
     ]
+    table = table.drop(columns="dof")
     assert table.loc["gain/ood/3"].tolist() == table.loc["gain/mnist/3"].tolist() == [1.5, 0.1, 7, "fit", "d"]

@@ -27,7 +27,7 @@ from emergent.figures.drawing import (
 from emergent.figures.facts import Inputs
 
 COLUMNS = ("data", "epoch", "ensemble_size", "mean", "std", "num")
-FIT_COLUMNS = ("data", "epoch", "floor", "floor_stderr", "noise", "noise_stderr")
+FIT_COLUMNS = ("data", "epoch", "floor_squared", "floor_squared_stderr", "noise", "noise_stderr")
 HEADROOM = 1.75
 """The vertical axis ends at this multiple of the largest value."""
 INSET = (0.55, 0.66, 0.43, 0.26)
@@ -125,18 +125,19 @@ def _draw_law(axes: Axes, rows: pd.DataFrame, fit: pd.Series, colors: dict[int, 
         axes.errorbar([1.0 / size], [mean**2], yerr=[error], color=colors[int(size)], marker=marks[int(size)],
                       linestyle="none")  # fmt: skip
     inverse = np.geomspace(1.0 / rows["ensemble_size"].max(), 1.0 / rows["ensemble_size"].min(), 60)
-    axes.plot(inverse, fit["floor"] ** 2 + fit["noise"] * inverse, color="black", linewidth=1.0, zorder=1.5)
+    axes.plot(inverse, fit["floor_squared"] + fit["noise"] * inverse, color="black", linewidth=1.0, zorder=1.5)
     axes.set_xscale("log")
     axes.set_yscale("log")
     bottom, top = axes.get_ylim()
-    has_floor = bool(fit["floor"] ** 2 > bottom / 10)
+    has_floor = bool(fit["floor_squared"] > bottom / 10)
     if has_floor:
-        axes.axhline(fit["floor"] ** 2, color="black", linestyle=":", linewidth=1.0, zorder=1.4)
+        axes.axhline(fit["floor_squared"], color="black", linestyle=":", linewidth=1.0, zorder=1.4)
     # Room above the points for the words.
     axes.set_ylim(top=top * 4)
     axes.set_xlabel("1 / Ensemble Size")
     axes.set_ylabel(r"squared distance $d^2$")
-    words = f"$b$ = {measured(fit['floor'], fit['floor_stderr'])}\n$v$ = {measured(fit['noise'], fit['noise_stderr'])}"
+    floor, noise = (measured(fit[name], fit[f"{name}_stderr"]) for name in ("floor_squared", "noise"))
+    words = f"$b^2$ = {floor}\n$v$ = {noise}"
     axes.text(0.04, 0.97, words, transform=axes.transAxes, va="top", fontsize=7)
     return has_floor
 
@@ -146,7 +147,7 @@ def _legend(colors: dict[int, str], marks: dict[object, str], has_floor: bool, p
         Line2D([], [], color=color, marker=marks[size], markersize=3.5, label=f"{size} member{'s' * (size > 1)}")
         for size, color in colors.items()
     ]
-    handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"fit $d^2 = b^2 + v/M$"))
+    handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"law $d^2 = b^2 + v/M$"))
     if has_floor:
         handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=r"floor $b^2$"))
     return handles + [style.published_handle(marks[size], f", {size} member{'s' * (size > 1)}") for size in published]

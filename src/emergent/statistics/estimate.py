@@ -1,4 +1,4 @@
-"""One number with its standard error, how many repeats it rests on, and how it was estimated."""
+"""One number with its standard error, how well that is known, how many repeats it rests on, how it was estimated."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from scipy import special
 
 Estimator = Literal[
     "mean", "median", "ratio", "largest", "fit", "unbiased", "exact", "disjoint ensembles", "drawn ensembles", "pool"
@@ -27,25 +28,32 @@ class Estimate:
         stderr: its standard error; NaN where it could not be estimated (one repeat only), 0 where the value is exact.
         num: repeats behind it.
         estimator: how it was estimated.
+        dof: degrees of freedom of the standard error: it is that of a few repeats for a mean of these, and then an
+            interval takes Student's quantiles; infinite where the error is known.
     """
 
     value: float
     stderr: float
     num: int
     estimator: Estimator
+    dof: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.dof <= 0:
+            raise ValueError(f"degrees of freedom: expected a positive number, found {self.dof}.")
 
     @classmethod
     def mean(cls, values: Float[np.ndarray, " R"], estimator: Estimator = "mean") -> "Estimate":
         """Returns the mean of independent repeats."""
         values = np.asarray(values, np.float64)
-        return cls(float(values.mean()), standard_error(values), len(values), estimator)
+        return cls(float(values.mean()), standard_error(values), len(values), estimator, _spread_dof(len(values)))
 
     @classmethod
     def median(cls, values: Float[np.ndarray, " R"]) -> "Estimate":
         """Returns the median of independent repeats, with the error of that of normal ones."""
         values = np.asarray(values, np.float64)
         error = float(MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
-        return cls(float(np.median(values)), error, len(values), "median")
+        return cls(float(np.median(values)), error, len(values), "median", _spread_dof(len(values)))
 
     @classmethod
     def exact(cls, value: float, estimator: Estimator = "exact", num: int = 1) -> "Estimate":
@@ -55,7 +63,49 @@ class Estimate:
     def minus(self, other: "Estimate") -> "Estimate":
         """Returns the difference of two independent estimates, by the estimator of this one."""
         error = float(np.hypot(self.stderr, other.stderr))
-        return replace(self, value=self.value - other.value, stderr=error)
+        dof = combined_dof((self.stderr, self.dof), (other.stderr, other.dof))
+        return replace(self, value=self.value - other.value, stderr=error, dof=dof)
+
+    def times(self, factor: float) -> "Estimate":
+        """Returns a multiple."""
+        return replace(self, value=self.value * factor, stderr=self.stderr * abs(factor))
+
+    def root(self) -> "Estimate":
+        """Returns the square root, 0 of a negative value.
+
+        Its error is the distance to the root of the upper end of the interval, so that it stays finite where the value
+        is 0 or below and the root has no slope.
+        """
+        low = math.sqrt(max(self.value, 0.0))
+        return replace(self, value=low, stderr=math.sqrt(max(self.value, 0.0) + self.stderr) - low)
+
+
+def _spread_dof(num: int) -> float:
+    """Returns the degrees of freedom of the spread of some repeats; infinite where there is no spread to know."""
+    return float(num - 1) if num > 1 else math.inf
+
+
+def combined_dof(*errors: tuple[float, float]) -> float:
+    """Returns the degrees of freedom of the root of a sum of squared errors, by Welch and Satterthwaite.
+
+    Args:
+        errors: independent standard errors with their degrees of freedom.
+    """
+    total = sum(error**2 for error, _ in errors)
+    spread = sum(error**4 / dof for error, dof in errors)
+    return total**2 / spread if spread > 0 else math.inf
+
+
+def quantile(standard_errors: float, dof: float) -> float:
+    """Returns how many standard errors hold as much of Student's distribution as so many of the normal one.
+
+    Args:
+        standard_errors: of a normal distribution, e.g. 2 for a two-sided interval of 95.4 %.
+        dof: degrees of freedom.
+    """
+    if not math.isfinite(dof):
+        return standard_errors
+    return float(special.stdtrit(dof, special.ndtr(standard_errors)))
 
 
 def standard_error(values: Float[np.ndarray, " R"]) -> float:

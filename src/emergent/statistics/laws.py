@@ -4,13 +4,14 @@ References:
     arXiv 2410.01452: divergence against ensemble size; the laws are ours.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from emergent.statistics.estimate import Estimate, Estimator
-from emergent.statistics.jackknife import LeaveOut, jackknife_error, jackknife_groups
+from emergent.statistics.jackknife import LeaveOut, jackknife_dof, jackknife_error, jackknife_groups
 
 LAW_SIZES = 6
 SMALLEST_LAW_SIZE = 5
@@ -52,11 +53,11 @@ def law_of(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, ratios = estimate[0] / estimate[1], replicates[:, 0] / replicates[:, 1]
-    errors = jackknife_error(replicates)
+    errors, dof = jackknife_error(replicates), jackknife_dof(replicates)
     return Law(
-        floor=Estimate(float(estimate[0]), float(errors[0]), num, estimator),
-        slope=Estimate(float(estimate[1]), float(errors[1]), num, estimator),
-        ratio=Estimate(float(ratio), float(jackknife_error(ratios)), num, estimator),
+        floor=Estimate(float(estimate[0]), float(errors[0]), num, estimator, dof),
+        slope=Estimate(float(estimate[1]), float(errors[1]), num, estimator, dof),
+        ratio=Estimate(float(ratio), float(jackknife_error(ratios)), num, estimator, dof),
         curvature=float(estimate[2]) if len(estimate) > 2 else 0.0,
     )
 
@@ -67,6 +68,10 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     For independent members E[gap(N)] = floor + slope / N with floor = E[P_ij], i != j, and slope = E[P_ii] - floor.
     Both are estimated without bias from a pool of any size (U-statistics). Errors by deleting one member at a time; the
     jackknife counts the part of the floor's variance that belongs to pairs twice, and so one time is taken off.
+
+    Args:
+        products: of vectors that belong to one member each, e.g. of what its outputs change by under the group, or of
+            the difference of two members of two pools, whose squared mean is then the squared distance of ensembles.
     """
     num = len(products)
     total, diagonal, rows = products.sum(), np.diag(products), products.sum(1)
@@ -82,20 +87,45 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     law = law_of(estimate, replicates, num, "unbiased")
     if num < 4:
         return law
-    # Hoeffding's decomposition: what belongs to single members, and what is left for pairs alone. That has M (M - 3) /
-    # 2 degrees of freedom, since M row sums are taken off M (M - 1) / 2 products.
-    own = (rows - diagonal - (num - 1) * estimate[0]) / (num - 2)
-    pairs = products - estimate[0] - own[:, None] - own[None, :]
-    square = (np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3))
-    twice = 2 * square / (num * (num - 1))
-
-    def corrected(found: Estimate, part: float) -> Estimate:
-        # What belongs to pairs alone is also the least that the variance can be.
-        return replace(found, stderr=float(np.sqrt(max(found.stderr**2 - part, part))))
-
+    twice = 2 * _pair_variance(products) / (num * (num - 1))
     # The slope in the ratio counts as known: its relative error is small beside that of a floor near 0.
-    floor, ratio = corrected(law.floor, twice), corrected(law.ratio, twice / estimate[1] ** 2)
-    return replace(law, floor=floor, ratio=ratio)
+    floor = _without_pairs(law.floor, twice)
+    return replace(law, floor=floor, ratio=_without_pairs(law.ratio, twice / estimate[1] ** 2))
+
+
+def squared_norm_of_mean(products: Float[np.ndarray, "M M"]) -> Estimate:
+    """Returns the squared norm of the mean of all vectors, an ensemble of the whole pool, with its error.
+
+    The error is that of one such ensemble among others of as many new members.
+    """
+    num = len(products)
+    total, diagonal, rows = products.sum(), np.diag(products), products.sum(1)
+    if num < 2:
+        return Estimate(float(total / num**2), math.nan, num, "pool")
+    replicates = (total - 2 * rows + diagonal) / (num - 1) ** 2
+    error, dof = float(jackknife_error(replicates)), jackknife_dof(replicates)
+    found = Estimate(float(total / num**2), error, num, "pool", dof)
+    return found if num < 4 else _without_pairs(found, 2 * _pair_variance(products) * (num - 1) / num**3)
+
+
+def _pair_variance(products: Float[np.ndarray, "M M"]) -> float:
+    """Returns the variance of what belongs to pairs alone in Hoeffding's decomposition of the products.
+
+    It has M (M - 3) / 2 degrees of freedom, since M row sums are taken off M (M - 1) / 2 products.
+    """
+    num = len(products)
+    diagonal, rows = np.diag(products), products.sum(1)
+    mean = (products.sum() - diagonal.sum()) / (num * (num - 1))
+    own = (rows - diagonal - (num - 1) * mean) / (num - 2)
+    pairs = products - mean - own[:, None] - own[None, :]
+    return float((np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3)))
+
+
+def _without_pairs(found: Estimate, part: float) -> Estimate:
+    """Returns an estimate whose jackknife error counts the part of the variance that belongs to pairs once."""
+    # The difference of two noisy numbers: half of what belongs to pairs is the least that is believed. With all of
+    # it the errors of small pools without a floor are a fifth too large, with none of it some are far too small.
+    return replace(found, stderr=float(np.sqrt(max(found.stderr**2 - part, 0.5 * part))))
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,13 @@ from emergent.config.evaluation import Bootstrap
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate
-from emergent.statistics.jackknife import LeaveOut, jackknife_error
+from emergent.statistics.estimate import Estimate, combined_dof, standard_error
+from emergent.statistics.jackknife import LeaveOut, jackknife_dof, jackknife_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
 
 # Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
 # caches, and for memory to be used again instead of asked for anew, which takes longer than the arithmetic.
 READ_FLOATS, CHUNK_FLOATS = 2**25, 2**20
-# Fewer independent repetitions than this do not tell their spread.
-FEWEST_REPETITIONS = 5
 
 
 Reader = Callable[[int, int], Float[np.ndarray, "M n G K"]]
@@ -98,7 +96,7 @@ class Resampled:
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
-        jackknife: (metric, size) to the error of their mean, where they are too few to tell their spread.
+        jackknife: (metric, size) to the error of a single one, which has no spread, and its degrees of freedom.
         law_points: size, mean divergence without replacement, jackknife error.
         divergence: law fitted to these.
         squared_gap: exact law of the squared gap.
@@ -106,20 +104,21 @@ class Resampled:
 
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
-    jackknife: dict[tuple[str, int], float]
+    jackknife: dict[tuple[str, int], tuple[float, float]]
     law_points: list[tuple[int, float, float]]
     divergence: Law
     squared_gap: Law
 
-    def pool_error(self, metric: str, size: int) -> float:
-        """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool.
+    def pool_error(self, metric: str, size: int) -> tuple[float, float]:
+        """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool, and its dof.
 
-        From their spread where they are enough to tell it, and else, down to the one ensemble of the whole pool, by
-        leaving out a tenth of the members at a time, which errs on the safe side.
+        From their spread, however few they are: the degrees of freedom say so, and groups of members that are left out
+        would cut through ensembles. Of the one ensemble of a whole pool by leaving out a tenth of the members at a
+        time, which counts what is quadratic in the members twice and so errs on the safe side.
         """
         values = self.disjoint[metric, size]
-        if len(values) >= FEWEST_REPETITIONS:
-            return float(values.std(ddof=1) / np.sqrt(len(values)))
+        if len(values) > 1:
+            return standard_error(values), float(len(values) - 1)
         return self.jackknife[metric, size]
 
     def estimate(self, metric: str, size: int, with_replacement: bool) -> Estimate:
@@ -128,11 +127,13 @@ class Resampled:
         Its error is the noise of the pool and, of ensembles that are drawn, that of the draws.
         """
         drawn = self.drawn[metric, size]
-        draws = drawn.std(ddof=1) / np.sqrt(len(drawn)) if with_replacement else 0.0
+        parts = [self.pool_error(metric, size)]
+        if with_replacement:
+            parts.append((standard_error(drawn), float(len(drawn) - 1)))
         values = drawn if with_replacement else self.disjoint[metric, size]
-        error = float(np.hypot(self.pool_error(metric, size), draws))
+        error, dof = float(np.hypot.reduce([part[0] for part in parts])), combined_dof(*parts)
         words = "drawn ensembles" if with_replacement else "disjoint ensembles"
-        return Estimate(float(values.mean()), error, len(values), words)
+        return Estimate(float(values.mean()), error, len(values), words, dof)
 
 
 def resample(
@@ -158,7 +159,7 @@ def resample(
     # Ensemble k holds members k N to (k + 1) N - 1, as everywhere (emergent.statistics.ensembles).
     disjoint = [np.kron(np.eye(num_members // size), np.full((1, size), 1 / size)) for size in sizes]
     disjoint = [LeaveOut.of(np.pad(rows, ((0, 0), (0, num_members - rows.shape[1])))) for rows in disjoint]
-    few = [len(part.rows[0]) < FEWEST_REPETITIONS for part in disjoint]
+    few = [len(part.rows[0]) == 1 for part in disjoint]
     design = law_design(num_members, generator)
     rows = [part.weights if some else part.weights[part.rows[0]] for part, some in zip(disjoint, few, strict=True)]
     parts = [*drawn, *rows, design.ensembles.weights]
@@ -181,5 +182,5 @@ def resample(
             if some:
                 # An ensemble of which nothing is left is NaN and drops out of the mean.
                 replicates = np.nanmean(part.replicates(found), axis=1)
-                result.jackknife[metric, size] = float(jackknife_error(replicates))
+                result.jackknife[metric, size] = float(jackknife_error(replicates)), jackknife_dof(replicates)
     return result

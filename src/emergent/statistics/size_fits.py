@@ -12,8 +12,6 @@ from jaxtyping import Float
 from emergent.statistics.jackknife import JACKKNIFE_GROUPS, jackknife_groups
 from emergent.statistics.laws import Law, law_of
 
-# Relative error of a mean where no size has a spread of its own.
-UNKNOWN_ERROR = 0.1
 # Fewer ranges than this do not tell the scatter of what is left without one.
 FEWEST_RANGES = 5
 
@@ -34,23 +32,6 @@ def fit_noise_floor(
     design = np.stack([np.ones_like(sizes), 1 / sizes], 1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
     return covariance @ design.T @ (squared / errors), covariance
-
-
-def fit_disjoint(squared: Mapping[int, Float[np.ndarray, " R"]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns coefficients and covariance of the fit to the values of disjoint ensembles, by their size.
-
-    A single ensemble has no spread of its own: its relative error is taken as that of the least-known size.
-    """
-    sizes = np.array(sorted(squared), float)
-    values = np.array([squared[int(m)].mean() for m in sizes])
-    relative = {
-        int(m): squared[int(m)].std(ddof=1) / np.sqrt(len(squared[int(m)])) / squared[int(m)].mean()
-        for m in sizes
-        if len(squared[int(m)]) > 1
-    }
-    fallback = max(relative.values(), default=UNKNOWN_ERROR)
-    errors = np.array([relative.get(int(m), fallback) for m in sizes]) * values
-    return fit_noise_floor(sizes, values, errors)
 
 
 def disjoint_law(values: Mapping[int, Float[np.ndarray, " R"]]) -> Law:

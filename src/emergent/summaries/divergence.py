@@ -7,6 +7,7 @@ References:
 """
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.estimate import sample_std, standard_error
 from emergent.statistics.jackknife import jackknife_error
-from emergent.statistics.resampling import FEWEST_REPETITIONS, Resampled, resample
+from emergent.statistics.resampling import Resampled, resample
 from emergent.summaries.divergence_quantities import divergence_quantities, significance
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -28,6 +29,8 @@ MEMBER_METRIC = {
     "loss": "cross_entropy",
 }
 LABELLED = ("accuracy", "loss")
+# Left out in turn, fewer blocks than this do not tell what the ensemble of all members scatters by.
+FEWEST_BLOCKS = 5
 Rows = list[dict[str, Any]]
 
 
@@ -43,7 +46,7 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
     pools = open_pools(settings, blocks)
     rows: dict[str, Rows] = {name: [] for name in ("ensembles", "pool", "disjoint", "law_points", "law")}
     results: dict[tuple[str, str, int], Resampled] = {}
-    for position, arm in enumerate(settings.arms):
+    for arm in settings.arms:
         pool = pools[arm.name]
         for data in settings.data:
             key = {"arm": arm.name, "group": arm.group, "order": arm.order, "data": data.name}
@@ -54,7 +57,8 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
             rows["disjoint"] += _disjoint_rows(key, pool, labels, settings)
             for epoch in settings.bootstrap.epochs:
                 # The same draws on every data set of an arm; in the released code they are new ones at every call.
-                generator = np.random.default_rng([settings.seed, position, epoch])
+                # By the arm's name: its place changes with the arms that are chosen beside it.
+                generator = np.random.default_rng([settings.seed, crc32(arm.name.encode()), epoch])
                 reader, num_samples = pool.reader(data.name, epoch)
                 result = resample(reader, num_samples, pool.num_members, labels, settings.bootstrap, generator)
                 results[arm.name, data.name, epoch] = result
@@ -69,8 +73,14 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
 def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) -> dict[str, Rows]:
     """Returns rows of ``ensembles``, ``law_points`` and ``law`` for one arm, data set and epoch."""
     ensembles = [
-        # Published error bars are the population std over draws, without n - 1.
-        key | {"ensemble_size": size, "metric": metric, "mean": values.mean(), "std": values.std(), "num": len(values)}
+        key
+        | {
+            "ensemble_size": size,
+            "metric": metric,
+            "mean": values.mean(),
+            "std": sample_std(values),
+            "num": len(values),
+        }
         for (metric, size), values in result.drawn.items()
     ]
     points = [key | {"ensemble_size": size, "mean": mean, "stderr": error} for size, mean, error in result.law_points]
@@ -113,7 +123,7 @@ def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None)
 
 def _block_errors(data: str, pool: MemberPool, labels: np.ndarray | None) -> dict[str, np.ndarray]:
     """Returns the errors [E] of the metrics of all members together, by leaving out a block; none from few blocks."""
-    if pool.num_blocks < FEWEST_REPETITIONS:
+    if pool.num_blocks < FEWEST_BLOCKS:
         return {}
     replicates = [_mean_metrics(mean, labels) for mean in pool.means_without_a_block(data)]
     return {metric: jackknife_error(np.stack([part[metric] for part in replicates])) for metric in replicates[0]}

@@ -2,25 +2,32 @@
 
 The L2 distance is the mean over samples of the Euclidean norm of the difference of the mean logits. It is compared
 with ``d^2 = floor^2 + noise / M``: Monte-Carlo noise that falls with the ensemble size M on a floor that belongs to
-finite width. The fit uses mean squared norms, for which that law is exact.
+finite width. For mean squared norms that law is exact, and floor^2 and noise are estimated without bias from the
+products of the differences of single members: floor^2 may come out negative where it is small.
 
 References:
     arXiv 2406.06504, convergence of augmented CNNs to GCNNs.
 """
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
-from emergent.statistics.estimate import Estimate, sample_std
-from emergent.statistics.size_fits import fit_disjoint
+from emergent.statistics.estimate import Estimate, combined_dof, sample_std
+from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
+
+# Fewer ensembles than this have no pairs left to tell their share of the error by.
+FEWEST_UNITS = 4
 
 
 def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -34,33 +41,32 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
     del predictions
     pools = open_pools(settings, blocks)
     compared = next(arm for arm in settings.arms if arm.compare_to is not None)
-    pair = [pools[compared.name], pools[str(compared.compare_to)]]
+    pair = (pools[compared.name], pools[str(compared.compare_to)])
     epochs = pair[0].epochs
     rows: list[dict[str, Any]] = []
     fits: list[dict[str, Any]] = []
     quantities = Quantities()
     for data in settings.data:
-        squared: dict[int, np.ndarray] = {}
         distances: dict[int, np.ndarray] = {}
         for size in settings.ensemble_sizes:
-            pairs = zip(*(pool.ensembles(data.name, size, settings.max_ensembles) for pool in pair), strict=True)
-            # Element 0: at the samples themselves. The published norm is not stated; here it is the mean of 2-norms
-            # over samples, and their squares for the law, which is exact for these.
-            norms = np.stack([np.linalg.norm((a - b)[:, :, 0], axis=-1) for a, b in pairs])
-            distances[size], squared[size] = norms.mean(2), np.square(norms).mean(2)
+            # The published norm is not stated; here it is the mean of 2-norms over samples.
+            distances[size] = np.stack(
+                [np.linalg.norm(difference, axis=-1).mean(1) for difference in _differences(settings, pair, data, size)]
+            )
             for index, epoch in enumerate(epochs):
                 values = distances[size][:, index]
                 head = {"data": data.name, "epoch": int(epoch), "ensemble_size": size}
                 rows.append(head | {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)})
+        unit, products = _products(settings, pair, data)
         for index, epoch in enumerate(epochs):
-            fit = {
-                key: number
-                for name, found in _fit({m: v[:, index] for m, v in squared.items()}).items()
-                for key, number in ((name, found.value), (f"{name}_stderr", found.stderr))
-            }
-            fits.append({"data": data.name, "epoch": int(epoch)} | fit)
-        # The published curves begin after the first epoch.
-        _add_quantities(quantities, data, epochs > 0, distances, squared)
+            law = squared_gap_law(products[index])
+            found = {"floor_squared": law.floor, "floor": law.floor.root(), "noise": law.slope.times(unit)}
+            columns = {key: value for name, one in found.items() for key, value in _columns(name, one).items()}
+            fits.append({"data": data.name, "epoch": int(epoch)} | columns)
+        # The published curves begin after the first epoch. The law is linear in the products, so that it holds for
+        # their mean over epochs too.
+        averages = {size: values[:, epochs > 0].mean(1) for size, values in distances.items()}
+        _add_quantities(quantities, data, averages, products[epochs > 0].mean(0), unit)
     reference = settings.arm(str(compared.compare_to))
     errors = [_invariance_error(pair[1], data.name, min(settings.ensemble_sizes)) for data in settings.data]
     text = f"largest change of the logits of the {reference.label} over an orbit, relative to the logits' std"
@@ -73,44 +79,84 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
     }
 
 
-def _fit(squared: dict[int, np.ndarray]) -> dict[str, Estimate]:
-    """Returns floor and noise; the floor is 0 where the fitted square is negative."""
-    (floor2, noise), covariance = fit_disjoint(squared)
-    floor = float(np.sqrt(max(floor2, 0.0)))
-    # A root has no slope at 0: there the error of the floor is the root of that of its square.
-    floor_error = float(np.sqrt(covariance[0, 0]) / (2 * floor)) if floor > 0 else float(covariance[0, 0] ** 0.25)
-    return {
-        "floor": Estimate(floor, floor_error, 1, "fit"),
-        "noise": Estimate(float(noise), float(np.sqrt(covariance[1, 1])), 1, "fit"),
-    }
+def _differences(
+    settings: EnsembleSummary, pair: tuple[MemberPool, MemberPool], data: DataFacts, size: int
+) -> Iterator[Float[np.ndarray, "E N K"]]:
+    """Yields the differences of the mean outputs of two disjoint ensembles of one size, one of each arm."""
+    of_both = (pool.ensembles(data.name, size, settings.max_ensembles) for pool in pair)
+    for ours, theirs in zip(*of_both, strict=True):
+        # Element 0: at the samples themselves.
+        yield (ours - theirs)[:, :, 0]
+
+
+def _products(
+    settings: EnsembleSummary, pair: tuple[MemberPool, MemberPool], data: DataFacts
+) -> tuple[int, Float[np.ndarray, "E U U"]]:
+    """Returns a size, and the products of the differences of ensembles of that size, summed over outputs.
+
+    Members number i of both arms are one draw of their difference. Where not all single members were stored the law is
+    read off the smallest ensembles that hold most of the pool and are enough for an error.
+    """
+
+    def covered(size: int) -> tuple[int, int]:
+        num = min(settings.num_members // size, settings.max_ensembles)
+        return (num * size if num >= FEWEST_UNITS else 0, -size)
+
+    unit = max(settings.ensemble_sizes, key=covered)
+    differences = np.stack(list(_differences(settings, pair, data, unit)), 1)
+    num_epochs, num_units, num_samples, _ = differences.shape
+    flat = differences.reshape(num_epochs, num_units, -1)
+    return unit, flat @ flat.transpose(0, 2, 1) / num_samples
+
+
+def _columns(name: str, found: Estimate) -> dict[str, float]:
+    return {name: found.value, f"{name}_stderr": found.stderr}
 
 
 def _add_quantities(
-    quantities: Quantities,
-    data: DataFacts,
-    trained: np.ndarray,
-    distances: dict[int, np.ndarray],
-    squared: dict[int, np.ndarray],
+    quantities: Quantities, data: DataFacts, distances: dict[int, np.ndarray], products: np.ndarray, unit: int
 ) -> None:
+    """Adds what is averaged over the epochs after the first.
+
+    Args:
+        quantities: gets them.
+        data: the evaluation set.
+        distances: ensemble size to the distances of disjoint pairs of ensembles.
+        products: [U, U] of the differences of ensembles of ``unit`` members.
+        unit: that size.
+    """
     averages = {
-        size: Estimate.mean(values[:, trained].mean(1), "disjoint ensembles") for size, values in distances.items()
+        size: Estimate.mean(values, "disjoint ensembles")
+        if len(values) > 1
+        else _single(float(values[0]), len(products) * unit == size, products)
+        for size, values in distances.items()
     }
     for size, average in averages.items():
         text = "L2 distance of mean logits, averaged over epochs >= 1"
         quantities.add_on(data, (f"distance/{{data}}/{size}", average, text))
-    for name, found in _fit({size: values[:, trained].mean(1) for size, values in squared.items()}).items():
-        text = f"{name} of d^2 = floor^2 + noise / M, squared distances averaged over epochs >= 1"
-        quantities.add_on(data, (f"{name}/{{data}}", found, text))
+    law = squared_gap_law(products)
+    text = "d^2 = floor^2 + noise / M, unbiased, squared distances averaged over epochs >= 1"
+    quantities.add_on(
+        data,
+        ("floor_squared/{data}", law.floor, f"floor^2 (may be negative) of {text}"),
+        ("floor/{data}", law.floor.root(), f"floor of {text}"),
+        ("noise/{data}", law.slope.times(unit), f"noise of {text}"),
+    )
     small, large = averages[min(averages)], averages[max(averages)]
     ratio = large.value / small.value
-    # A single largest ensemble has no spread: its relative error is bounded by that of the smallest ensembles.
-    relative = [
-        found.stderr / found.value if np.isfinite(found.stderr) else small.stderr / small.value
-        for found in (small, large)
-    ]
+    relative = [(found.stderr / found.value, found.dof) for found in (small, large)]
+    error = ratio * math.hypot(*(error for error, _ in relative))
     text = f"distance of ensembles of {max(averages)} over that of ensembles of {min(averages)}"
-    estimate = Estimate(ratio, ratio * float(np.linalg.norm(relative)), 1, "ratio")
+    estimate = Estimate(ratio, error, min(small.num, large.num), "ratio", combined_dof(*relative))
     quantities.add_on(data, ("distance_ratio/{data}", estimate, text))
+
+
+def _single(distance: float, holds_all: bool, products: np.ndarray) -> Estimate:
+    """Returns the distance of one pair of ensembles, which has no spread, with the error of its square's law."""
+    square = squared_norm_of_mean(products)
+    # Averages over samples of a norm and of its square have about the same relative error, but for the factor of two.
+    error = 0.5 * distance * square.stderr / square.value if holds_all else math.nan
+    return Estimate(distance, error, 1, "pool")
 
 
 def _invariance_error(pool: MemberPool, data: str, size: int) -> float:

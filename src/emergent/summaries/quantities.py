@@ -1,11 +1,13 @@
 """Named estimates of an experiment: the only thing that claims read."""
 
+import math
+
 import pandas as pd
 
 from emergent.config.stages import DataFacts
 from emergent.statistics.estimate import Estimate
 
-COLUMNS = ["name", "value", "stderr", "num", "estimator", "description"]
+COLUMNS = ["name", "value", "stderr", "dof", "num", "estimator", "description"]
 
 
 class Quantities:
@@ -13,7 +15,7 @@ class Quantities:
 
     def __init__(self) -> None:
         """Starts with no quantity."""
-        self._rows: dict[str, tuple[str, float, float, int, str, str]] = {}
+        self._rows: dict[str, tuple[str, float, float, float, int, str, str]] = {}
 
     def add(self, name: str, estimate: Estimate, description: str) -> None:
         """Adds one estimate.
@@ -23,7 +25,9 @@ class Quantities:
         """
         if name in self._rows:
             raise ValueError(f"quantity {name!r} was added twice")
-        numbers = float(estimate.value), float(estimate.stderr), int(estimate.num)
+        # Files hold no infinities: NaN stands for an error that is known, or exact.
+        dof = estimate.dof if math.isfinite(estimate.dof) else math.nan
+        numbers = float(estimate.value), float(estimate.stderr), dof, int(estimate.num)
         self._rows[name] = (name, *numbers, estimate.estimator, description)
 
     def add_on(self, data: DataFacts, *rows: tuple[str, Estimate, str]) -> None:

@@ -19,7 +19,7 @@ from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate
+from emergent.statistics.estimate import Estimate, sample_std
 from emergent.statistics.jackknife import jackknife_error, jackknife_groups
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -60,7 +60,7 @@ def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, pre
                 boots = {size: combined[metric][rows] for size, rows in draws.items()}
                 for size, values in boots.items():
                     ensembles.append(head | {"ensemble_size": size, "metric": metric, "mean": values.mean(),
-                                             "std": values.std(), "num": len(values)})  # fmt: skip
+                                             "std": sample_std(values), "num": len(values)})  # fmt: skip
                 pool, left_out = combined[metric][-1], combined[metric][len(boots) * settings.bootstrap.num : -1]
                 pool_rows += _pool_rows(head | {"metric": metric}, members[metric], pool)
                 if metric != "accuracy":
