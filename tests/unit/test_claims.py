@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.claims.table import count_verdicts, ours_text, to_csv, to_markdown
+from emergent.claims.table import count_verdicts, ours_text, series_agreement, to_csv, to_markdown
 from emergent.claims.verdict import compare, judge, matches
 from emergent.config.base import validate
 from emergent.config.claims import Claims, read_claims
@@ -35,7 +35,7 @@ QUANTITIES = {
         r"(min_)?gain/(cnn_c\d+|\*)/(\w+|\*)",
         r"gain_growth/(\w+|\*)",
     ),
-    "cnn_gcnn": (r"distance/\w+/\d+", r"(floor|noise|distance_ratio)/\w+", r"invariance_error/gcnn"),
+    "cnn_gcnn": (r"distance/\w+/\d+", r"(floor|floor_squared|noise|distance_ratio)/\w+", r"invariance_error/gcnn"),
 }
 """Names that the summaries of the three experiments write, with * where a claim may leave a part open."""
 
@@ -66,8 +66,9 @@ def quantities(**values: tuple[float, float]) -> pd.DataFrame:
         ("equals", 10.0, 0.1, "agrees"),
         ("equals", 12.4, 0.0, "agrees"),  # tolerance 0.5 plus twice the published uncertainty
         ("equals", 12.6, 0.0, "differs"),
-        ("equals", 13.0, 1.0, "agrees"),  # 0.5 + 2 sqrt(2)
-        ("equals", 11.0, 4.0, "inconclusive"),  # our bar of 8 is wider than half of the published value
+        ("equals", 12.7, 0.5, "agrees"),  # 0.5 + 2 sqrt(1.25)
+        ("equals", 13.0, 1.0, "inconclusive"),  # 2 sqrt(2) is wider than a quarter of the published value
+        ("equals", 11.0, 4.0, "inconclusive"),
         ("equals", 10.0, math.nan, "inconclusive"),
         ("greater_than", 1.0, 0.4, "agrees"),
         ("greater_than", 1.0, 0.6, "inconclusive"),
@@ -130,9 +131,7 @@ def test_experiments_that_did_not_run_are_one_line_of_the_table():
     assert count_verdicts(verdicts)["not run"] == 3
     text = to_markdown(verdicts)
     assert "with the number of their claims: absent (2), off (1)." in text
-    assert text.count("\n| ") == 3, "head, rule and one row"
-    assert "not part of this run" not in to_markdown(verdicts.iloc[:1])
-    assert "\n\nOther pictures.\n\n| claim" in to_markdown(verdicts.iloc[:1], ["Other pictures."])
+    assert text.count("\n| ") == 6, "head, rule and one row, in short and in full"
 
 
 def test_pattern_gives_one_row_per_match_and_leaves_aliases_out():
@@ -186,7 +185,7 @@ def test_texts():
     verdicts = judge([make_claim("equals")], {"e": quantities(q=(10.0, 0.1))}, "paper")
     assert count_verdicts(verdicts) == {"agrees": 1}
     assert "| 10.00 ± 0.10 | 10 ± 1 | agrees |" in to_markdown(verdicts)
-    assert to_csv(verdicts).splitlines()[0].startswith("id,paper,statement")
+    assert to_csv(verdicts).splitlines()[0].startswith("id,series,paper,statement")
 
 
 def test_verb_writes_three_forms(tmp_path: Path):
@@ -201,3 +200,52 @@ def test_verb_writes_three_forms(tmp_path: Path):
     assert "2 agrees" in done.stdout
     assert "decay_exponent/mlp_32/ood" in (tmp_path / "claims.html").read_text()
     assert (tmp_path / "claims.csv").exists() and (tmp_path / "claims.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("published", "uncertainty", "value", "stderr"), [(3.59, 0.02, 2.0, 0.85), (15.24, 0.69, 8, 3.8)]
+)
+def test_a_wide_error_bar_is_no_agreement(published: float, uncertainty: float, value: float, stderr: float):
+    claim = make_claim("equals", value=published, uncertainty=uncertainty, tolerance=0.0)
+    assert compare(claim, value, stderr).verdict == "inconclusive"
+    # Nor with the right value, as long as the bar would hold the wrong one too.
+    assert compare(claim, published, stderr).verdict == "inconclusive"
+
+
+def test_agreement_is_judged_by_what_the_claim_denies():
+    """-0.5 against no decay at all: an error that does not tell the two apart decides nothing."""
+    claim = make_claim("equals", value=-0.5, uncertainty=0.02, tolerance=0.05, denies=0.0)
+    assert compare(claim, -0.48, 0.05).verdict == "agrees"
+    assert compare(claim, -0.48, 0.12).verdict == "inconclusive"
+    assert compare(claim, -0.1, 0.05).verdict == "differs"
+    with pytest.raises(ConfigError, match="cannot fail"):
+        make_claim("equals", value=-0.5, uncertainty=0.02, tolerance=0.25, denies=0.0)
+
+
+def test_few_repeats_need_more_standard_errors():
+    claim = make_claim("greater_than", value=0.0)
+    assert compare(claim, 1.0, 0.3).verdict == "agrees"
+    # Of two repeats 14 standard errors hold as much as 2 of a normal distribution.
+    assert compare(claim, 1.0, 0.3, dof=1).verdict == "inconclusive"
+    assert compare(claim, 1.0, 0.07, dof=1).verdict == "agrees"
+    table = quantities(q=(1.0, 0.3)).assign(dof=1.0)
+    bound = make_claim("greater_than", value=0.0, quantity="q")
+    assert judge([bound], {"e": table}, "paper")["verdict"].tolist() == ["inconclusive"]
+    assert judge([bound], {"e": table.assign(dof=math.nan)}, "paper")["verdict"].tolist() == ["agrees"]
+
+
+def test_overview_leads_with_one_line_an_experiment():
+    claims = [make_claim("equals", id="a", quantity="q"), make_claim("equals", id="b", quantity="r")]
+    verdicts = judge(claims, {"e": quantities(q=(10.0, 0.1), r=(30.0, 0.1))}, "paper")
+    lines = to_markdown(verdicts).splitlines()
+    first = next(line for line in lines if line.startswith("| e |"))
+    assert "| differs | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
+    assert lines.index(first) < lines.index("| claim | quantity | ours | published | verdict | why |")
+
+
+def test_chi_square_of_published_points():
+    claims = [make_claim("equals", id=f"s_{x}", series_id="s", quantity=x) for x in ("q", "r")]
+    verdicts = judge(claims, {"e": quantities(q=(11.0, 0.0), r=(12.0, 0.0))}, "paper")
+    row = series_agreement(verdicts).iloc[0]
+    assert (row["series"], row["points"], row["largest"]) == ("s", 2, 2.0)
+    np.testing.assert_allclose(row["chi_square"], 1 + 4)

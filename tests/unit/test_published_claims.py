@@ -45,7 +45,10 @@ def test_expansion_takes_values_and_errors_from_the_reference():
     assert len(claims) == 3 * 2
     claim = claims["a_asym_100"]
     assert isinstance(claim, EqualsClaim) and claim.quantity == "osp/asym/in/100"
-    assert (claim.value, claim.uncertainty, claim.tolerance, claim.min_members) == (3.88, 0.00451, 0.1, 1000)
+    assert (claim.value, claim.tolerance, claim.min_members) == (3.88, 0.1, 1000)
+    # 0.00451 is the spread of one ensemble of 100 with a reading accuracy of 0.001.
+    expected = np.hypot(np.sqrt(0.00451**2 - 0.001**2) * np.sqrt(1 / 30 + 100 / 1000), 0.001)
+    np.testing.assert_allclose(claim.uncertainty, expected)
     assert claims["a_asym_5"].min_members == 250 and claims["a_asym_5"].statement == "asym 5 3.592"
     relative = series_claim(tolerance=0.0, relative_tolerance=0.5).expand(REFERENCES["c4"].series)
     np.testing.assert_allclose(relative[0].tolerance, 0.5 * relative[0].value, rtol=1e-12)
@@ -156,3 +159,20 @@ def test_published_law_meets_the_published_points():
                 np.testing.assert_allclose(floor + slope * (1 / float(size) + 1e-3), value, rtol=0.05)
                 checked += 1
     assert checked == 4 * 7
+
+
+def test_error_of_a_published_mean_is_not_the_spread_of_one_ensemble() -> None:
+    """Draws average out, the noise of the pool that all of them share does not."""
+    series = next(s for s in REFERENCES["c4"].series if s.quantity == "osp" and s.keys["role"] == "in" and s.bootstraps)
+    index = series.x.index(5)
+    assert series.uncertainty is not None and series.uncertainty[index] == 0.02 and series.reading_error is not None
+    reading = series.reading_error[index] or 0.0
+    expected = np.hypot(np.sqrt(0.02**2 - reading**2) * np.sqrt(1 / 30 + 5 / 1000), reading)
+    np.testing.assert_allclose(series.error(index), expected)
+    assert expected < 0.3 * 0.02
+    claim = series_claim(points=[5], keys=dict(series.keys)).expand(REFERENCES["c4"].series)[0]
+    assert claim.uncertainty == series.error(index)
+    # By simulation: means of 30 ensembles of 5 drawn from pools of 1000, in units of what one ensemble scatters by.
+    generator = np.random.default_rng(0)
+    means = [generator.choice(generator.normal(size=1000), (30, 5)).mean() for _ in range(2000)]
+    np.testing.assert_allclose(np.std(means) * np.sqrt(5), np.sqrt(1 / 30 + 5 / 1000), rtol=0.07)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 ORDER = ("agrees", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
@@ -36,6 +37,51 @@ def ours_text(value: float, stderr: float) -> str:
     return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
 
 
+def overview(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row per experiment: what came out, and the comparison that shows it best.
+
+    Columns: experiment, outcome (``differs`` where anything does, else ``agrees`` where anything does, else ``open``),
+    counts in words, sharpest (statement, ours and published).
+    """
+    rows = []
+    for experiment, part in verdicts.groupby("experiment", sort=False):
+        outcome = next((word for word in ("differs", "agrees") if (part["verdict"] == word).any()), "open")
+        decided = part[part["verdict"] == outcome]
+        sharpest = ""
+        if len(decided):
+            row = decided.loc[_sharpness(decided).idxmax()]
+            sharpest = (
+                f"{row['statement']} Ours: {ours_text(row['ours'], row['ours_stderr'])}, published: {row['published']}."
+            )
+        counts = ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(part).items())
+        rows.append({"experiment": experiment, "outcome": outcome, "counts": counts, "sharpest": sharpest})
+    return pd.DataFrame(rows, columns=["experiment", "outcome", "counts", "sharpest"])
+
+
+def _sharpness(rows: pd.DataFrame) -> pd.Series:
+    """Returns how well a comparison decides: its score where it differs or bounds, else the value over its error."""
+    combined = np.hypot(rows["ours_stderr"].fillna(0.0), rows["uncertainty"].fillna(0.0)).clip(lower=1e-300)
+    equal = (rows["relation"] == "equals") & (rows["verdict"] == "agrees")
+    return rows["score"].abs().where(~equal, rows["ours"].abs() / combined).fillna(0.0)
+
+
+def series_agreement(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row per series of published points that were judged: chi-square, points, largest difference.
+
+    Chi-square is the sum of squared differences in units of the error of both, without any tolerance. Points of one
+    series share their pools, ours and the published one, so that they move together: chi-square scatters by more than
+    that of independent points, but its mean is their number all the same.
+    """
+    judged = verdicts[(verdicts["series"] != "") & verdicts["verdict"].isin(["agrees", "differs", "inconclusive"])]
+    rows = [
+        {"series": name, "points": len(part), "chi_square": float(np.square(part["score"]).sum()),
+         "largest": float(part["score"].abs().max()), "verdicts": ", ".join(
+             f"{number} {verdict}" for verdict, number in count_verdicts(part).items())}
+        for name, part in judged[np.isfinite(judged["score"])].groupby("series", sort=False)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["series", "points", "chi_square", "largest", "verdicts"])
+
+
 def to_csv(verdicts: pd.DataFrame) -> str:
     """Returns every column as CSV."""
     return verdicts.to_csv(index=False, float_format="%.8g", lineterminator="\n")
@@ -49,6 +95,7 @@ def to_markdown(verdicts: pd.DataFrame, notes: Sequence[str] = ()) -> str:
         f"Scale {verdicts['scale'].iloc[0]}: {counts}.",
         "",
         *(line for sentence in (absent, *notes) if sentence for line in (sentence, "")),
+        *_overview_lines(ran),
         "| claim | quantity | ours | published | verdict | why |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -57,3 +104,18 @@ def to_markdown(verdicts: pd.DataFrame, notes: Sequence[str] = ()) -> str:
                  row["published"], row["verdict"], row["why"])  # fmt: skip
         lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _overview_lines(verdicts: pd.DataFrame) -> list[str]:
+    """Returns the answer in short: a line per experiment, and chi-square of every published series."""
+    lines = ["| experiment | outcome | comparisons | the sharpest |", "| --- | --- | --- | --- |"]
+    for row in overview(verdicts).to_dict("records"):
+        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in row.values()) + " |")
+    found = series_agreement(verdicts)
+    if len(found):
+        lines += ["", "| published points | number | chi-square | largest difference in errors | verdicts |"]
+        lines += ["| --- | --- | --- | --- | --- |"]
+        for row in found.to_dict("records"):
+            name, number, verdicts_text = row["series"], row["points"], row["verdicts"]
+            lines.append(f"| `{name}` | {number} | {row['chi_square']:.1f} | {row['largest']:.1f} | {verdicts_text} |")
+    return [*lines, ""]

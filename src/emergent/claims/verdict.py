@@ -15,11 +15,12 @@ import pandas as pd
 from emergent.config.base import hint
 from emergent.config.claims import BetweenClaim, BoundClaim, Claim, EqualsClaim
 from emergent.errors import DataError
+from emergent.statistics.estimate import combined_dof, quantile
 
 Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale", "missing", "not run"]
 
 STANDARD_ERRORS = 2.0
-"""How many standard errors a difference must exceed to count."""
+"""How many standard errors a difference must exceed to count; of few repeats as many of Student's as hold as much."""
 
 POOL_SIZE = "num_members"
 """Quantity with the number of members of the run, which may be a part of the published pool."""
@@ -27,8 +28,8 @@ POOL_SIZE = "num_members"
 TRAINING_TIME = "num_epochs"
 """Quantity with the epoch to which the quantities of ensembles belong."""
 
-COARSE = 0.5
-"""An error bar wider than this part of the published value can tell nothing about it."""
+COARSE = 0.25
+"""An error wider than this part of the published value tells nothing about it, where a claim does not say more."""
 
 
 @dataclass(frozen=True)
@@ -48,59 +49,75 @@ class Outcome:
     why: str
 
 
-def compare(claim: Claim, value: float, stderr: float) -> Outcome:
+def compare(claim: Claim, value: float, stderr: float, dof: float = math.inf) -> Outcome:
     """Returns how our value, with its standard error, stands to a claim.
 
     Args:
         claim: the published statement.
         value: ours; must be finite.
         stderr: our standard error; NaN if it could not be estimated. Ignored for a deterministic quantity.
+        dof: degrees of freedom of our standard error.
     """
+    asked = quantile(STANDARD_ERRORS, dof)
     error = 0.0 if claim.deterministic else stderr
     if math.isnan(error):
         margin = value - (claim.low if isinstance(claim, BetweenClaim) else claim.value)
         return Outcome("inconclusive", math.nan, margin, "Ours has no standard error: there is only one repetition.")
     if isinstance(claim, EqualsClaim):
-        return _compare_equal(claim, value, error)
+        return _compare_equal(claim, value, error, dof)
     if isinstance(claim, BoundClaim):
         above = claim.relation == "greater_than"
         margin = value - claim.value if above else claim.value - value
-        return _judge_margin(margin, error, f"{'above' if above else 'below'} {claim.value:g}")
+        return _judge_margin(margin, error, asked, f"{'above' if above else 'below'} {claim.value:g}")
     lower, upper = value - claim.low, claim.high - value
-    return _judge_margin(min(lower, upper), error, f"between {claim.low:g} and {claim.high:g}")
+    return _judge_margin(min(lower, upper), error, asked, f"between {claim.low:g} and {claim.high:g}")
 
 
-def _compare_equal(claim: EqualsClaim, value: float, error: float) -> Outcome:
+def _compare_equal(claim: EqualsClaim, value: float, error: float, dof: float) -> Outcome:
     difference = value - claim.value
     combined = math.hypot(error, claim.uncertainty)
+    asked = quantile(STANDARD_ERRORS, combined_dof((error, dof), (claim.uncertainty, math.inf)))
     # Without any error a miss is a miss by infinitely many standard errors.
     score = difference / combined if combined > 0 else math.copysign(math.inf, difference) if difference else 0.0
-    allowed = claim.tolerance + STANDARD_ERRORS * combined
+    allowed = claim.tolerance + asked * combined
     words = (
         f"The difference is {difference:+.3g}; allowed are {allowed:.3g}, the tolerance {claim.tolerance:.3g} plus "
-        f"{STANDARD_ERRORS:g} combined standard errors."
+        f"{asked:.2g} combined standard errors."
     )
     if abs(difference) > allowed:
         return Outcome("differs", score, difference, words)
-    # Agreement needs power: an error bar wider than all of these would agree with anything.
-    coarse = max(claim.tolerance, STANDARD_ERRORS * claim.uncertainty, COARSE * abs(claim.value))
-    if STANDARD_ERRORS * error > coarse:
-        return Outcome("inconclusive", score, difference, f"{words} Our error bar is too wide to call that agreement.")
+    # Agreement needs power: whatever agrees must be nearer to what is claimed than to what the claim denies.
+    room = resolution(claim)
+    if asked * combined > room:
+        denied = "" if claim.denies is None else f" from {claim.denies:g}, which holds if the claim is wrong"
+        reason = f"That error, {asked * combined:.3g}, is too wide for agreement: at most {room:.3g} tell it{denied}."
+        return Outcome("inconclusive", score, difference, f"{words} {reason}")
     return Outcome("agrees", score, difference, words)
 
 
-def _judge_margin(margin: float, error: float, where: str) -> Outcome:
+def resolution(claim: EqualsClaim) -> float:
+    """Returns the widest error, in the units of the value, with which agreement means something.
+
+    Half of the way to what the claim denies, less the tolerance; where that is not said, a quarter of the published
+    value, or what the published number itself and the tolerance leave open.
+    """
+    if claim.denies is not None:
+        return abs(claim.value - claim.denies) / 2 - claim.tolerance
+    return max(claim.tolerance, STANDARD_ERRORS * claim.uncertainty, COARSE * abs(claim.value))
+
+
+def _judge_margin(margin: float, error: float, asked: float, where: str) -> Outcome:
     score = margin / error if error > 0 else math.copysign(math.inf, margin) if margin else 0.0
     if error > 0:
         words = f"{abs(margin):.3g}, {abs(score):.1f} standard errors"
     else:
         words = f"{abs(margin):.3g}, without sampling error"
-    if margin > 0 and margin > STANDARD_ERRORS * error:
+    if margin > 0 and margin > asked * error:
         return Outcome("agrees", score, margin, f"Ours lies {where} by {words}.")
-    if margin < 0 and -margin > STANDARD_ERRORS * error:
+    if margin < 0 and -margin > asked * error:
         return Outcome("differs", score, margin, f"Ours is not {where}: it misses by {words}.")
     side = f"Ours lies {where}, but only" if margin > 0 else f"Ours is not {where}, but misses only"
-    return Outcome("inconclusive", score, margin, f"{side} by {words}; {STANDARD_ERRORS:g} are asked for.")
+    return Outcome("inconclusive", score, margin, f"{side} by {words}; {asked:.2g} are asked for.")
 
 
 def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:
@@ -112,8 +129,9 @@ def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale
         scale: smoke, laptop or paper.
 
     Returns:
-        One row per claim and matching quantity: id, paper, statement, experiment, quantity, ours, ours_stderr, num,
-        relation, published, uncertainty, tolerance, reading, source, scale, verdict, score, margin, why, reason.
+        One row per claim and matching quantity: id, series (that it is a point of; else empty), paper, statement,
+        experiment, quantity, ours, ours_stderr, num, relation, published, uncertainty, tolerance, reading, source,
+        scale, verdict, score, margin, why, reason.
 
     Raises:
         DataError: a table of quantities lacks a column or names a quantity twice.
@@ -157,9 +175,15 @@ def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: st
         elif not math.isfinite(value):
             outcome = Outcome("missing", math.nan, math.nan, "The run could not determine this quantity.")
         else:
-            outcome = compare(claim, value, stderr)
+            outcome = compare(claim, value, stderr, degrees_of_freedom(table, name))
         rows.append(_row(claim, scale, name, outcome, value, stderr, int(table.at[name, "num"])))
     return rows
+
+
+def degrees_of_freedom(table: pd.DataFrame, name: str) -> float:
+    """Returns those of a quantity's error; infinite where it is known, or in tables that do not say."""
+    dof = float(table.at[name, "dof"]) if "dof" in table.columns else math.nan
+    return dof if math.isfinite(dof) else math.inf
 
 
 def _untested(claim: Claim, table: pd.DataFrame, scale: str) -> str:
@@ -183,8 +207,9 @@ def _row(claim: Claim, scale: str, name: str, outcome: Outcome, value: float = m
          num: int = 0) -> dict[str, object]:  # fmt: skip
     equals = isinstance(claim, EqualsClaim)
     return {
-        "id": claim.id, "paper": claim.paper, "statement": claim.statement, "experiment": claim.experiment,
-        "quantity": name, "ours": value, "ours_stderr": 0.0 if claim.deterministic else stderr, "num": num,
+        "id": claim.id, "series": claim.series_id, "paper": claim.paper, "statement": claim.statement,
+        "experiment": claim.experiment, "quantity": name, "ours": value,
+        "ours_stderr": 0.0 if claim.deterministic else stderr, "num": num,
         "relation": claim.relation, "published": published_text(claim),
         "uncertainty": claim.uncertainty if equals else math.nan,
         "tolerance": claim.tolerance if equals else math.nan,

@@ -36,6 +36,7 @@ class _Claim(StrictModel):
     after_epochs: PositiveInt | None = Field(
         default=None, description="training time of the published number; runs that end at another one do not test it"
     )
+    series_id: str = Field(default="", description="claim on a published series that this one is a point of")
 
     @model_validator(mode="after")
     def _check_scales(self) -> "_Claim":
@@ -51,6 +52,18 @@ class EqualsClaim(_Claim):
     value: float
     uncertainty: float = Field(ge=0, description="one standard error of the published number, or its reading accuracy")
     tolerance: float = Field(ge=0, description="systematic difference that is still called agreement, absolute")
+    denies: float | None = Field(
+        default=None, description="value if the claim is wrong, e.g. 0 where it says that something decays"
+    )
+
+    @model_validator(mode="after")
+    def _check_tolerance(self) -> "EqualsClaim":
+        if self.denies is not None and 2 * self.tolerance >= abs(self.value - self.denies):
+            raise ValueError(
+                f"tolerance {self.tolerance:g} reaches half of the way from {self.value:g} to {self.denies:g}, which "
+                "the claim denies: such a claim cannot fail."
+            )
+        return self
 
 
 class BoundClaim(_Claim):
@@ -106,8 +119,7 @@ class SeriesClaim(_Claim):
         return [self._point(s, i, x) for s, i, x in found]
 
     def _point(self, series: Series, index: int, x: float | str) -> EqualsClaim:
-        value, errors = series.y[index] or 0.0, series.uncertainty or series.spread
-        uncertainty = (errors[index] if errors else None) or 0.0
+        value, uncertainty = series.y[index] or 0.0, series.error(index) or 0.0
         words = {**series.keys, "x": x if isinstance(x, str) else f"{x:g}", "value": f"{value:g}"}
         shared = self.model_dump(exclude={"relation", "reference", "series", "keys", "points", "tolerance",
                                           "relative_tolerance", "pool_ratio"})  # fmt: skip
@@ -122,8 +134,8 @@ class SeriesClaim(_Claim):
             ) from None
         ending = [str(series.keys[name]) for name in ("arm",) if name in series.keys]
         content = shared | texts | {
-            "relation": "equals", "id": "_".join([self.id, *ending, str(words["x"])]), "min_members": members,
-            "value": value, "uncertainty": uncertainty,
+            "relation": "equals", "series_id": self.id, "id": "_".join([self.id, *ending, str(words["x"])]),
+            "min_members": members, "value": value, "uncertainty": uncertainty,
             "tolerance": self.tolerance + self.relative_tolerance * abs(value),
         }  # fmt: skip
         return validate(EqualsClaim, content, f"claim {self.id}")

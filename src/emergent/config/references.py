@@ -1,10 +1,11 @@
 """Typed form of the published values in ``config/references/``: one file per experiment, plain JSON."""
 
 import json
+import math
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, validate
 from emergent.errors import ConfigError
@@ -31,6 +32,11 @@ class Series(StrictModel):
     uncertainty: Many[float | None] | None = Field(
         default=None, description="error to compare with at each x: the spread, or that of a like point if unreadable"
     )
+    bootstraps: PositiveInt | None = Field(
+        default=None, description="y is a mean over so many ensembles of x members, of which the error is one's spread"
+    )
+    pool: PositiveInt | None = Field(default=None, description="members that these ensembles were drawn from")
+    reading_error: Many[float | None] | None = Field(default=None, description="accuracy of reading y, as a number")
     reading: Reading
     accuracy: str = Field(description="how far the numbers can be trusted, in words and digits")
     source: str = Field(description="document and page")
@@ -38,11 +44,29 @@ class Series(StrictModel):
 
     @model_validator(mode="after")
     def _check_lengths(self) -> "Series":
-        for name in ("y", "low", "high", "spread", "uncertainty"):
+        for name in ("y", "low", "high", "spread", "uncertainty", "reading_error"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.x):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.x)} of x; lengths must be equal.")
+        if (self.bootstraps is None) != (self.pool is None):
+            raise ValueError("bootstraps and pool belong together: what was drawn, and from how many members.")
         return self
+
+    def error(self, index: int) -> float | None:
+        """Returns the standard error of one published value; None if nothing is known of it.
+
+        Of a mean over ensembles drawn from one pool it is not the spread of one of them: the draws average out, the
+        noise of the pool, which all of them share, does not. The mean over all ensembles of N of M members scatters by
+        sqrt(N / M) of what one ensemble does. The accuracy of reading is added to that.
+        """
+        errors = self.uncertainty or self.spread
+        one = errors[index] if errors else None
+        x = self.x[index]
+        if one is None or self.bootstraps is None or self.pool is None or isinstance(x, str):
+            return one
+        reading = (self.reading_error[index] if self.reading_error else None) or 0.0
+        spread = math.sqrt(max(one**2 - reading**2, 0.0))
+        return math.hypot(spread * math.sqrt(1 / self.bootstraps + x / self.pool), reading)
 
 
 class Reference(StrictModel):

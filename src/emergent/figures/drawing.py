@@ -152,8 +152,8 @@ def published_table(references: References, quantity: str) -> pd.DataFrame:
     """Returns the published series of one quantity as a tidy table.
 
     Returns:
-        Columns: those of the series' keys, its ``x_name``, ``mean``, ``low``, ``high``, ``spread``, ``uncertainty``;
-        NaN where nothing was published. Empty if no reference has the quantity.
+        Columns: those of the series' keys, its ``x_name``, ``mean``, ``low``, ``high``, ``spread``, ``uncertainty``
+        (error of the mean); NaN where nothing was published. Empty if no reference has the quantity.
     """
     rows = []
     for reference in references.values():
@@ -162,9 +162,10 @@ def published_table(references: References, quantity: str) -> pd.DataFrame:
                 continue
             for i, x in enumerate(series.x):
                 row: dict[str, object] = {**series.keys, series.x_name: x, "mean": series.y[i]}
-                for name in ("low", "high", "spread", "uncertainty"):
+                for name in ("low", "high", "spread"):
                     values = getattr(series, name)
                     row[name] = values[i] if values is not None else None
+                row["uncertainty"] = series.error(i) if series.uncertainty is not None else None
                 rows.append(row)
     table = pd.DataFrame(rows)
     for column in ("mean", "low", "high", "spread", "uncertainty"):

@@ -6,6 +6,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from emergent.claims.table import overview, series_agreement
+
 _LAYOUT = """<!doctype html>
 <html lang="en">
 <head>
@@ -37,10 +39,25 @@ _CLAIMS = """{% extends "layout" %}{% block body %}
 <p>Scale <b>{{ scale }}</b>: {% for verdict, number in counts.items() %}<span
 class="{{ classes[verdict] }}">{{ number }} {{ verdict }}</span>{{ "" if loop.last else ", " }}{% endfor %}.
 Errors of ours are standard errors; a difference counts
-from two combined standard errors on. Published numbers belong to the scale of the paper.</p>
+from two combined standard errors on, of few repeats from as many of Student's. What agrees must be nearer to what is
+claimed than to what the claim denies. Published numbers belong to the scale of the paper.</p>
 {% for sentence in notes %}{% if sentence %}<p>{{ sentence }}</p>{% endif %}{% endfor %}
+<h2>In short</h2>
+<table>
+<tr><th>Experiment</th><th>Outcome</th><th>Comparisons</th><th>The sharpest</th></tr>
+{% for row in overview %}<tr><td><a href="#{{ row.experiment }}">{{ row.experiment }}</a></td>
+<td class="verdict {{ classes.get(row.outcome, "untested") }}">{{ row.outcome }}</td><td>{{ row.counts }}</td>
+<td>{{ row.sharpest }}</td></tr>
+{% endfor %}</table>
+{% if series %}<h2>Published curves</h2>
+<p class="small">Chi-square without any tolerance. Points of a curve share their pools and move together.</p>
+<table><tr><th>Curve</th><th>Points</th><th>Chi-square</th><th>Largest difference in errors</th><th>Verdicts</th></tr>
+{% for row in series %}<tr><td><code>{{ row.series }}</code></td><td class="number">{{ row.points }}</td>
+<td class="number">{{ "%.1f" | format(row.chi_square) }}</td><td class="number">{{ "%.1f" | format(row.largest) }}</td>
+<td>{{ row.verdicts }}</td></tr>
+{% endfor %}</table>{% endif %}
 {% for experiment, rows in groups %}
-<h2>{{ experiment }}</h2>
+<h2 id="{{ experiment }}">{{ experiment }}</h2>
 <table>
 <tr><th>Published statement</th><th>Quantity</th><th>Ours</th><th>Published</th><th>Verdict</th><th>Why</th></tr>
 {% for row in rows %}<tr>
@@ -103,7 +120,7 @@ _CLASSES = {"agrees": "agrees", "differs": "differs", "inconclusive": "inconclus
 def claims_page(
     verdicts: pd.DataFrame, ours: Sequence[str], counts: Mapping[str, int], scale: str, notes: Sequence[str] = ()
 ) -> str:
-    """Returns the verdict table as a page, one section per experiment.
+    """Returns the verdict table as a page: one line per experiment, chi-square of published curves, then all of it.
 
     Args:
         verdicts: the table that ``emergent.claims.verdict.judge`` returns.
@@ -113,9 +130,10 @@ def claims_page(
         notes: sentences on experiments that did not run and on the data.
     """
     table = verdicts.assign(ours_text=list(ours))
+    short = {"overview": overview(verdicts).to_dict("records"), "series": series_agreement(verdicts).to_dict("records")}
     groups = [(name, rows.to_dict("records")) for name, rows in table.groupby("experiment", sort=False)]
     return _ENVIRONMENT.get_template("claims").render(
-        title="Claims and verdicts", scale=scale, counts=counts, notes=notes, groups=groups, classes=_CLASSES
+        title="Claims and verdicts", scale=scale, counts=counts, notes=notes, groups=groups, classes=_CLASSES, **short
     )
 
 

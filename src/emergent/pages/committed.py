@@ -170,8 +170,7 @@ class Committed:
         if x not in series.x or series.y[series.x.index(x)] is None:
             raise DataError(f"{reference}, {quantity} with {keys}: no value at {x!r}; there are {list(series.x)}.")
         index = series.x.index(x)
-        errors = series.uncertainty or series.spread or (None,) * len(series.x)
-        error = errors[index]
+        error = series.error(index)
         return Measured(float(series.y[index]), math.nan if error is None else float(error))
 
 

@@ -128,8 +128,8 @@ def _published(committed: Committed, reference: str) -> Iterator[tuple[Series, i
     for series in committed.reference(reference).series:
         if series.quantity not in METRICS or "arm" not in series.keys:
             continue
-        errors = series.uncertainty or (None,) * len(series.x)
-        for x, y, error in zip(series.x, series.y, errors, strict=True):
+        for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
+            error = series.error(index) if series.uncertainty else None
             if y is not None:
                 yield series, int(x), Measured(float(y), math.nan if error is None else float(error))
 
