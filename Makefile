@@ -16,12 +16,22 @@ INSTALLED := .venv/installed-$(FLAVOUR)
 READY     := .venv/ready-$(FLAVOUR)
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
 SNAKEMAKE := $(ACTIVATE) snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)
+# A word for the shell, blanks, quotes and a tilde included, where abspath would make several paths of one.
+quoted = '$(subst ','\'',$(1))'
 ifneq ($(MIRROR),)
-export EMERGENT_MIRROR := $(abspath $(MIRROR))
+export EMERGENT_MIRROR := $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(os.path.expanduser(sys.argv[1])))' $(call quoted,$(MIRROR)))
 endif
+# What the caller's shell says for other programs: it would mix foreign packages into the environment.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN \
+	PIP_CONSTRAINT PIP_REQUIREMENT PIP_NO_BINARY PIP_ONLY_BINARY PIP_REQUIRE_VIRTUALENV PIP_EDITABLE VIRTUAL_ENV
 # Packages are installed without bytecode and compiled as they are imported. Where the caller's environment forbids
 # keeping it, every job compiles JAX anew, which takes longer than most jobs of the smoke scale.
 unexport PYTHONDONTWRITEBYTECODE
+
+# An environment holds absolute paths: moved or copied with its folder it would run the code of the original.
+ifneq ("$(shell cat .venv/place 2>/dev/null)","$(CURDIR)")
+.PHONY: $(INSTALLED)
+endif
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -35,14 +45,15 @@ $(INSTALLED): $(LOCK) envs/check_python.py
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@$(PYTHON) envs/check_python.py
 	@echo "Setting up .venv from $(LOCK) (once; about 2 minutes) ..."
-	@rm -f .venv/installed-* .venv/ready-*
+	@rm -f .venv/installed-* .venv/ready-* .venv/place
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --no-compile --use-pep517 --require-hashes -r $(LOCK) \
+	@.venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile --use-pep517 --require-hashes -r $(LOCK) \
 		| awk '/Downloading .*[0-9][0-9](\.[0-9]+)? MB/ {print "  " $$2; fflush()} /^Installing/ {print "  unpacking"; fflush()}'
 	@touch $@
 
 $(READY): $(INSTALLED) pyproject.toml
-	@.venv/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@.venv/bin/python -m pip install --disable-pip-version-check --no-user -q --no-deps --no-build-isolation -e .
+	@printf '%s\n' $(call quoted,$(CURDIR)) > .venv/place
 	@touch $@
 
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)

@@ -4,6 +4,7 @@ The Snakefile asks this object and computes nothing itself. All configuration fi
 that any mistake in them is reported before the first job.
 """
 
+import fnmatch
 import math
 import os
 from collections.abc import Collection
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emergent.config.base import canonical_json, digest, hint, validate
-from emergent.config.claims import read_claims
+from emergent.config.claims import Claim, read_claims
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.overrides import Overrides
@@ -62,7 +63,7 @@ class Plan:
                 self.experiment(scale, name)
         self._check_substitutes()
         self.selected_figures()
-        read_claims(folder / "claims.yaml")
+        self._check_fitted(read_claims(folder / "claims.yaml"))
         for path in sorted((folder / "references").glob("*.json")):
             read_reference(path)
         if self.run.mirror:
@@ -108,6 +109,22 @@ class Plan:
                     f"config/config.yaml: substitute: {name!r} is used by none of the experiments of this run"
                     f"{hint(name, used) or '.'} They use: {', '.join(used)}."
                 )
+
+    def _check_fitted(self, claims: tuple[Claim, ...]) -> None:
+        """Checks that settings say to be fitted to claims that there are.
+
+        Raises:
+            ConfigError: a pattern matches none.
+        """
+        for name in self.run.experiments:
+            known = [word for claim in claims if claim.experiment == name for word in (claim.id, claim.series_id)]
+            for item in self.experiment(self.run.scale, name).assumed:
+                for pattern in item.fitted:
+                    if not fnmatch.filter(known, pattern):
+                        raise ConfigError(
+                            f"config/experiments/{name}.yaml: assumed: {item.key}: fitted: {pattern!r} matches no "
+                            f"claim on this experiment{hint(pattern, known)}"
+                        )
 
     def kind(self, scale: str, name: str) -> Kind:
         """Returns the record of an experiment's kind."""

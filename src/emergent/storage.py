@@ -48,16 +48,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the folder of ``path`` that replaces it when the block ends without an error.
 
     Raises:
-        ResourceError: the disk is full; nothing is left behind.
+        ResourceError: the disk is full, or may not be written; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A killed writer could not tidy up; every file has one writer, so what lies here is nobody's.
-    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        stale.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A killed writer could not tidy up; every file has one writer, so what lies here is nobody's.
+        for stale in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+            stale.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         # On disk before it gets its name: after a crash there is the old file or the whole new one.
         with open(temporary, "rb+") as stream:
@@ -69,9 +70,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ResourceError(f"{path}: the disk is full. Free some space and run again; nothing was lost.") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ResourceError(
+                f"{path}: this user may not write there ({error.strerror}). Change the permissions of "
+                f"{error.filename or path.parent}, or run in a folder of your own; nothing was lost."
+            ) from None
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write(
@@ -158,15 +165,17 @@ def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
     Raises:
         DataError: missing, truncated, of another schema version, or written by another stage.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file. Run the rule that makes it (snakemake {path}).")
     try:
-        file = h5py.File(path, "r")
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. Run the rule that makes it (snakemake {path}).") from None
     except OSError as error:
-        raise DataError(
-            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {error}). It was probably truncated: "
-            "delete it and run again, only this file will be made anew."
-        ) from None
+        raise DataError(f"{path}: cannot be looked at: {_words(error)}") from None
+    try:
+        # Without a lock: files are replaced as a whole, and network file systems without locks would refuse good ones.
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise DataError(f"{path}: {_words(error, size)}") from None
     with file:
         found = file.attrs.get("schema_version")
         if found != SCHEMA_VERSION:
@@ -176,6 +185,26 @@ def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
         if stage is not None and file.attrs.get("stage") != stage:
             raise DataError(f"{path}: expected a file of stage {stage!r}, found {file.attrs.get('stage')!r}.")
         yield file
+
+
+def _words(error: OSError, size: int | None = None) -> str:
+    """Returns what went wrong with a file and what to do, by cause: only content that is wrong is to be deleted."""
+    if isinstance(error, PermissionError):
+        return (
+            f"may not be read by this user ({error.strerror or error}); change its permissions or those of its folder."
+        )
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, expected an HDF5 file."
+    # HDF5 finds fault with the content in its own words, and passes on a number where the system refused.
+    if error.errno is None and "errno =" not in str(error):
+        return (
+            f"not a readable HDF5 file ({size} bytes; {error}). It was probably truncated: delete it and run again, "
+            "only this file will be made anew."
+        )
+    return (
+        f"the system could not open it ({error}). Its content may be good: look at the file system (connection, mount, "
+        "quota) and run again; do not delete it."
+    )
 
 
 def read_array(file: h5py.File, name: str) -> np.ndarray:

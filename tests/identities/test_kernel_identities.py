@@ -1,10 +1,13 @@
 """Exact properties of infinite-width kernels, in float64."""
 
+from typing import Literal
+
 import jax
 import numpy as np
 import pytest
 from group_recursion import group_network_kernels
 
+from emergent.errors import ConfigError
 from emergent.groups.images import image_action, orbit
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
 from emergent.kernels.neural_tangents import stax
@@ -108,3 +111,72 @@ def test_gcnn_kernel_is_invariant_in_each_argument():
     for copies in orbit(image_action(group_from_name("D4"), 6, 6), images):
         np.testing.assert_allclose(kernel_function(images, copies).ntk, reference.ntk, atol=1e-12)
         np.testing.assert_allclose(kernel_function(copies, images).ntk, reference.ntk, atol=1e-12)
+
+
+def linear_strided_nngp(first: np.ndarray, second: np.ndarray, stride: int) -> float:
+    """Returns the kernel of one zero-padded 3 x 3 convolution without activation, mean over the positions kept."""
+    patches = [
+        np.stack([padded[i : i + 3, j : j + 3] for i, j in positions(padded.shape[0] - 2, stride)])
+        for padded in (np.pad(image, ((1, 1), (1, 1), (0, 0))) for image in (first, second))
+    ]
+    return float((patches[0] * patches[1]).sum((1, 2, 3)).mean() / (9 * first.shape[-1]))
+
+
+def positions(side: int, stride: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(0, side, stride) for j in range(0, side, stride)]
+
+
+@pytest.mark.parametrize("side", [4, 5, 6, 7])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_strided_convolution_pads_both_sides_alike(stride: int, side: int) -> None:
+    """As the networks do, on even and odd sizes; by loops over patches."""
+    first, second = np.random.default_rng(side).normal(size=(2, 1, side, side, 2))
+    kernel = cnn_kernel([1], "flatten", strides=[stride], last_activation=False)
+    for pair in ((first, second), (first, first)):
+        expected = linear_strided_nngp(pair[0][0], pair[1][0], stride)
+        np.testing.assert_allclose(kernel(*pair).nngp[0, 0], expected, rtol=1e-12)
+
+
+def test_one_bright_pixel_of_an_even_image() -> None:
+    """Every kept position but the last sees the pixel at (1, 1): with padding on the far side only one would."""
+    image = np.zeros((1, 4, 4, 1))
+    image[0, 1, 1] = 1.0
+    nngp = cnn_kernel([1], "flatten", strides=[2], last_activation=False)(image, image).nngp
+    np.testing.assert_allclose(nngp[0, 0], (1 + 1 + 1 + 1) / 4 / 9)
+
+
+def test_sizes_on_which_a_kernel_is_not_that_of_a_network_are_refused() -> None:
+    odd, even = np.ones((1, 5, 5, 1)), np.ones((1, 4, 4, 1))
+    with pytest.raises(ConfigError, match="average pool 1: expected a divisor of the 5 positions"):
+        cnn_kernel([2], "mean")(odd, odd)
+    with pytest.raises(ConfigError, match="average pool 1"):
+        gcnn_kernel(group_from_name("C4"), cnn_kernel([2], "mean"))(odd, odd)
+    strided = cnn_kernel([1], "mean", strides=[2])
+    with pytest.raises(ConfigError, match="reads an image and its turned copy at different places"):
+        gcnn_kernel(group_from_name("C4"), strided)(even, even)
+    assert np.isfinite(strided(even, even).ntk).all()
+    image = np.random.default_rng(0).normal(size=(1, 5, 5, 1))
+    invariant = gcnn_kernel(group_from_name("C4"), strided)
+    turned = np.rot90(image, axes=(1, 2))
+    np.testing.assert_allclose(invariant(image, turned).ntk, invariant(image, image).ntk, rtol=1e-10)
+
+
+@pytest.mark.parametrize("readout", ["flatten", "mean"])
+def test_derivatives_are_finite_at_zero_patches_and_identical_images(readout: Literal["flatten", "mean"]) -> None:
+    """MNIST's corners: where a branch is not taken its infinite slope must not be seen."""
+    kernel = cnn_kernel([1, 1], readout)
+    image = np.zeros((1, 6, 6, 1))
+    image[0, 2:4, 2:4] = np.random.default_rng(0).normal(size=(2, 2, 1))
+    other = np.roll(image, 1, axis=1)
+    for second in (other, image, np.zeros_like(image)):
+        for name in ("nngp", "ntk"):
+            slope = jax.grad(lambda first, second=second, name=name: getattr(kernel(first, second), name).sum())(image)
+            assert np.isfinite(slope).all(), name
+
+    # Against differences, in a direction that leaves no patch without variance.
+    direction = np.random.default_rng(1).normal(size=image.shape)
+    base = image + 0.1 * direction
+    exact = (jax.grad(lambda first: kernel(first, other).nngp.sum())(base) * direction).sum()
+    step = 1e-6
+    difference = kernel(base + step * direction, other).nngp - kernel(base - step * direction, other).nngp
+    np.testing.assert_allclose(exact, difference.sum() / (2 * step), rtol=1e-6)

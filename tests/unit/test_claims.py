@@ -249,3 +249,15 @@ def test_chi_square_of_published_points():
     row = series_agreement(verdicts).iloc[0]
     assert (row["series"], row["points"], row["largest"]) == ("s", 2, 2.0)
     np.testing.assert_allclose(row["chi_square"], 1 + 4)
+
+
+def test_what_was_chosen_to_agree_is_no_agreement():
+    claims = [make_claim("equals", id=f"points_{x}", series_id="points", quantity=x) for x in ("q", "r")]
+    table = {"e": quantities(q=(10.0, 0.1), r=(30.0, 0.1))}
+    for pattern in ("points", "points_*"):
+        verdicts = judge(claims, table, "paper", {"e": [pattern]})
+        # That it differs all the same is a finding.
+        assert verdicts["verdict"].tolist() == ["fitted", "differs"]
+        assert "no evidence" in verdicts.loc[0, "why"]
+    assert judge(claims, table, "paper", {"e": ["other_*"]})["verdict"].tolist() == ["agrees", "differs"]
+    assert judge(claims, table, "paper", {"f": ["points"]})["verdict"].tolist() == ["agrees", "differs"]

@@ -108,3 +108,10 @@ def test_what_has_no_kernel_is_refused():
         cnn_kernel([1], "max")
     with pytest.raises(ConfigError, match="C8 does not act"):
         gcnn_kernel(group_from_name("C8"), cnn_kernel([1], "mean"))
+
+
+def test_single_precision_is_refused(inputs):
+    """A cast afterwards would hide that small eigenvalues are lost."""
+    single = np.asarray(inputs, np.float32)
+    with jax.enable_x64(False), pytest.raises(ConfigError, match="expected kernels in float64, found float32"):
+        gram(mlp_kernel(1), single, 4)

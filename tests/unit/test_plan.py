@@ -152,6 +152,19 @@ def test_a_metric_that_does_not_exist() -> None:
         plan.require_metrics(["orbit_sdt"])
 
 
+def test_a_setting_is_fitted_to_claims_that_there_are(folder: Path) -> None:
+    edit_yaml(folder / "experiments/ising.yaml", "assumed", value=[
+        {"key": "train.learning_rate", "reason": "r", "fitted": ["ising_membrs_*"], "fitted_to": "curves"}
+    ])  # fmt: skip
+    with pytest.raises(ConfigError, match=r"ising\.yaml: assumed: train\.learning_rate: fitted: 'ising_membrs_\*'"):
+        Plan(BASE, folder)
+    edit_yaml(folder / "experiments/ising.yaml", "assumed", value=[
+        {"key": "train.learning_rate", "reason": "r", "fitted": ["ising_members_*"]}
+    ])  # fmt: skip
+    with pytest.raises(ConfigError, match="say in fitted_to which published values"):
+        Plan(BASE, folder)
+
+
 def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
     assert list(plan.predictions("smoke", "ising")) == ["mlp_512"]

@@ -1,6 +1,7 @@
 """HDF5 files: round trips, refusals, atomic replacement and readable errors."""
 
 import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -269,3 +270,58 @@ def test_missing_array_or_table_lists_what_there_is(tmp_path: Path) -> None:
     for name in ("fit", "in", "epochs"):
         with pytest.raises(DataError, match=f"no table '{name}'. It holds: osp"):
             storage.read_table(path, name)
+
+
+REFUSED = "Unable to synchronously open file (unable to lock file, errno = 37, error message = 'No locks available')"
+
+
+@pytest.mark.parametrize(
+    ("error", "advice", "never"),
+    [
+        (OSError(REFUSED), "do not delete it", "truncated"),
+        (OSError(errno.EIO, "Input/output error"), "do not delete it", "truncated"),
+        (PermissionError(errno.EACCES, "Permission denied"), "change its permissions", "delete"),
+        (OSError("Unable to synchronously open file (file signature not found)"), "delete it and run again", "mount"),
+        (OSError("Unable to synchronously open file (truncated file: eof = 9)"), "delete it and run again", "mount"),
+    ],
+    ids=["no locks", "disk", "permission", "no HDF5", "truncated"],
+)
+def test_advice_is_by_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, advice: str, never: str
+) -> None:
+    """Only a file whose content is wrong is to be deleted."""
+    path = tmp_path / "member.h5"
+    storage.write(path, stage="train", attributes={})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(DataError) as found, storage.open_file(path):
+        pass
+    assert str(path) in str(found.value) and advice in str(found.value) and never not in str(found.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError), storage.open_file(tmp_path):
+        pass
+
+
+def test_a_lock_of_somebody_else_does_not_matter(tmp_path: Path) -> None:
+    """Files are replaced as a whole, so that a reader never sees a half-written one."""
+    path = tmp_path / "member.h5"
+    storage.write(path, stage="train", attributes={})
+    with open(path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with storage.open_file(path, "train"):
+            pass
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(ResourceError, match="may not write there"):
+        storage.write(tmp_path / "member.h5", stage="train", attributes={})
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -89,10 +90,19 @@ def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in output if not line.startswith("make: ")]
 
 
+def python_with(folder: Path, **modules: str) -> str:
+    """Returns a Python that finds these modules first; the caller's PYTHONPATH would not reach it."""
+    folder.mkdir()
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(folder))} exec {shlex.quote(sys.executable)} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
 def test_python_without_venv_gets_one_line(project: Path, tmp_path: Path) -> None:
-    (tmp_path / "lame").mkdir()
-    (tmp_path / "lame/ensurepip.py").write_text("raise ImportError\n")
-    done = make(project, "setup", PYTHONPATH=str(tmp_path / "lame"))
+    done = make(project, "setup", PYTHON=python_with(tmp_path / "lame", ensurepip="raise ImportError\n"))
     name = f"python3.{sys.version_info.minor}"
     assert done.returncode != 0
     assert errors(done) == [
@@ -103,8 +113,8 @@ def test_python_without_venv_gets_one_line(project: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("version", [(3, 10, 13), (3, 15, 0), (2, 7, 18)])
 def test_unsupported_python_gets_one_line(project: Path, tmp_path: Path, version: tuple[int, ...]) -> None:
-    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.version_info = {version}\n")
-    done = make(project, "setup", PYTHONPATH=str(tmp_path))
+    disguise = f"import sys\nsys.version_info = {version}\n"
+    done = make(project, "setup", PYTHON=python_with(tmp_path / "other", sitecustomize=disguise))
     assert done.returncode != 0
     assert len(errors(done)) == 1
     assert errors(done)[0].startswith("error: Python 3.11 to 3.14 is needed, but this is ")
@@ -137,7 +147,13 @@ def test_set_up_is_done_again_when_its_lock_changes(project: Path) -> None:
         os.utime(path, (1, 1))
     for stamp in stamps:
         stamp.touch()
+    place = project / ".venv/place"
+    place.write_text(f"{project}\n")
     assert make(project, "--question", "setup").returncode == 0
+    # Moved or copied with its folder, an environment would run the original's code.
+    place.write_text("/somewhere/else\n")
+    assert make(project, "--question", "setup").returncode == 1
+    place.write_text(f"{project}\n")
     assert make(project, "--question", "setup", CUDA="1").returncode != 0
     os.utime(project / "envs/requirements-cpu.lock")
     os.utime(stamps[0], (2, 2))
@@ -148,6 +164,30 @@ def test_figures_pass_scale_cores_and_mirror(project: Path) -> None:
     done = make(project, "--dry-run", "figures", "SCALE=laptop", "CORES=3", "MIRROR=data")
     assert "--profile workflow/profiles/local --cores 3 --config scale=laptop" in done.stdout
     assert "find figures/laptop" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("/data/my sets", "/data/my sets"),
+        ("~/sets", "{home}/sets"),
+        ("~/my sets", "{home}/my sets"),
+        ("it's here", "{project}/it's here"),
+        ("../up", "{parent}/up"),
+    ],
+)
+def test_mirror_is_one_path(project: Path, given: str, expected: str) -> None:
+    show = "show: ; @printenv EMERGENT_MIRROR"
+    done = make(project, "--no-print-directory", f"--eval={show}", "show", f"MIRROR={given}", HOME="/home/of some one")
+    words = {"home": "/home/of some one", "project": project, "parent": project.parent}
+    assert done.stdout.strip() == expected.format(**words), done.stderr
+
+
+def test_the_callers_packages_stay_outside(project: Path) -> None:
+    show = "show: ; @printenv PYTHONPATH PIP_USER PIP_TARGET PYTHONDONTWRITEBYTECODE || true"
+    foreign = {"PYTHONPATH": "/old", "PIP_USER": "1", "PIP_TARGET": "/old", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = make(project, "--no-print-directory", f"--eval={show}", "show", **foreign)
+    assert done.returncode == 0 and done.stdout.strip() == "", done.stdout + done.stderr
 
 
 def test_help_lists_every_target(project: Path) -> None:

@@ -16,7 +16,7 @@ SOURCE = Path(str(workflow.current_basedir)).resolve().parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 shell.prefix(
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH PYTHONPATH={shlex.quote(str(SOURCE))};"
-    " unset PYTHONDONTWRITEBYTECODE; set -euo pipefail; "
+    " unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONSTARTUP PYTHONINSPECT; set -euo pipefail; "
 )
 
 from emergent.plan import Plan

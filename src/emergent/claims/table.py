@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-ORDER = ("agrees", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
+ORDER = ("agrees", "fitted", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> dict[str, int]:
@@ -72,7 +72,9 @@ def series_agreement(verdicts: pd.DataFrame) -> pd.DataFrame:
     series share their pools, ours and the published one, so that they move together: chi-square scatters by more than
     that of independent points, but its mean is their number all the same.
     """
-    judged = verdicts[(verdicts["series"] != "") & verdicts["verdict"].isin(["agrees", "differs", "inconclusive"])]
+    judged = verdicts[
+        (verdicts["series"] != "") & verdicts["verdict"].isin(["agrees", "fitted", "differs", "inconclusive"])
+    ]
     rows = [
         {"series": name, "points": len(part), "chi_square": float(np.square(part["score"]).sum()),
          "largest": float(part["score"].abs().max()), "verdicts": ", ".join(

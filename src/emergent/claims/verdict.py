@@ -6,7 +6,7 @@ and matching quantity.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -17,7 +17,7 @@ from emergent.config.claims import BetweenClaim, BoundClaim, Claim, EqualsClaim
 from emergent.errors import DataError
 from emergent.statistics.estimate import combined_dof, quantile
 
-Verdict = Literal["agrees", "differs", "inconclusive", "not tested at this scale", "missing", "not run"]
+Verdict = Literal["agrees", "fitted", "differs", "inconclusive", "not tested at this scale", "missing", "not run"]
 
 STANDARD_ERRORS = 2.0
 """How many standard errors a difference must exceed to count; of few repeats as many of Student's as hold as much."""
@@ -37,7 +37,7 @@ class Outcome:
     """Result of one comparison.
 
     Attributes:
-        verdict: agrees, differs or inconclusive.
+        verdict: agrees, differs or inconclusive; fitted where a setting was chosen to make it agree.
         score: distance from agreement in standard errors (z-score, or margin over standard error); NaN if none.
         margin: for a bound, how far ours lies on the claimed side; otherwise ours minus published.
         why: one sentence.
@@ -120,13 +120,19 @@ def _judge_margin(margin: float, error: float, asked: float, where: str) -> Outc
     return Outcome("inconclusive", score, margin, f"{side} by {words}; {asked:.2g} are asked for.")
 
 
-def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:
+def judge(
+    claims: Sequence[Claim],
+    quantities: Mapping[str, pd.DataFrame],
+    scale: str,
+    fitted: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
     """Returns the verdict table.
 
     Args:
         claims: what was published.
         quantities: experiment to its table ``quantities``; experiments that were not run are absent.
         scale: smoke, laptop or paper.
+        fitted: experiment to patterns of the claims whose published values decided one of its settings.
 
     Returns:
         One row per claim and matching quantity: id, series (that it is a point of; else empty), paper, statement,
@@ -138,7 +144,15 @@ def judge(claims: Sequence[Claim], quantities: Mapping[str, pd.DataFrame], scale
     """
     for experiment, table in quantities.items():
         _check_quantities(experiment, table)
-    return pd.DataFrame([row for claim in claims for row in _judge_claim(claim, quantities, scale)])
+    chosen = fitted or {}
+    return pd.DataFrame(
+        [row for claim in claims
+         for row in _judge_claim(claim, quantities, scale, _is_fitted(claim, chosen.get(claim.experiment, ())))]
+    )  # fmt: skip
+
+
+def _is_fitted(claim: Claim, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in (claim.id, claim.series_id) if name)
 
 
 def matches(claim: Claim, names: Sequence[str]) -> list[str]:
@@ -151,7 +165,9 @@ def matches(claim: Claim, names: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: str) -> list[dict[str, object]]:
+def _judge_claim(
+    claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: str, fitted: bool
+) -> list[dict[str, object]]:
     if claim.experiment not in quantities:
         why = f"Experiment {claim.experiment} is not part of this run."
         return [_row(claim, scale, claim.quantity, Outcome("not run", math.nan, math.nan, why))]
@@ -176,6 +192,9 @@ def _judge_claim(claim: Claim, quantities: Mapping[str, pd.DataFrame], scale: st
             outcome = Outcome("missing", math.nan, math.nan, "The run could not determine this quantity.")
         else:
             outcome = compare(claim, value, stderr, degrees_of_freedom(table, name))
+            if fitted and outcome.verdict == "agrees":
+                why = f"{outcome.why} A setting was chosen to meet this value: that it is met is no evidence."
+                outcome = replace(outcome, verdict="fitted", why=why)
         rows.append(_row(claim, scale, name, outcome, value, stderr, int(table.at[name, "num"])))
     return rows
 

@@ -1,6 +1,7 @@
 """Holds the run's quantities against what the papers report: verdicts as CSV, Markdown and HTML."""
 
 import argparse
+import json
 from pathlib import Path
 
 from emergent import storage
@@ -10,6 +11,12 @@ from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard
 from emergent.config.claims import read_claims
 from emergent.figures.pages import claims_page
+
+
+def fitted_claims(summary: Path) -> tuple[str, ...]:
+    """Returns patterns of the claims whose published values decided a setting of an experiment."""
+    stage = json.loads(storage.read_attributes(summary)["config_json"])
+    return tuple(pattern for item in stage.get("assumed", ()) for pattern in item.get("fitted", ()))
 
 
 def main() -> None:
@@ -23,7 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
     summaries = parse_pairs(arguments.summary, "--summary")
     quantities = {name: storage.read_table(path, "quantities", "summary") for name, path in summaries.items()}
-    verdicts = judge(read_claims(arguments.claims), quantities, arguments.scale)
+    fitted = {name: fitted_claims(path) for name, path in summaries.items()}
+    verdicts = judge(read_claims(arguments.claims), quantities, arguments.scale, fitted)
     ran, absent = table.split_run(verdicts)
     ours = [table.ours_text(row.ours, row.ours_stderr) for row in ran.itertuples()]
     counts = table.count_verdicts(verdicts)

@@ -128,6 +128,9 @@ class OrbitSpread(EnsembleExperiment):
 class EnsembleDistance(EnsembleExperiment):
     """How far are the mean predictions of two ensembles from each other?"""
 
+    fewest_ensembles: ClassVar[int] = 4
+    """Fewer have no pairs left to tell their share of the error of the law by."""
+
     kind: Literal["ensemble_distance"]
 
     @model_validator(mode="after")
@@ -137,6 +140,19 @@ class EnsembleDistance(EnsembleExperiment):
             raise ValueError(
                 f"arms: kind 'ensemble_distance' needs two arms, one of which says compare_to; "
                 f"found {sorted(self.arms)} with compare_to in {compared or 'none'}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_law(self) -> "EnsembleDistance":
+        evaluate = self.evaluate
+        most = max(min(self.members.num // size, evaluate.max_ensembles) for size in evaluate.ensemble_sizes)
+        if most < self.fewest_ensembles:
+            raise ValueError(
+                f"members.num: {self.members.num} members make at most {most} disjoint ensembles of one of the sizes "
+                f"{list(evaluate.ensemble_sizes)} (evaluate.max_ensembles: {evaluate.max_ensembles}); the law of the "
+                f"distance needs {self.fewest_ensembles}: take {self.fewest_ensembles * min(evaluate.ensemble_sizes)} "
+                "members or more"
             )
         return self
 

@@ -123,11 +123,18 @@ class DataFacts(StrictModel):
 
 
 class Assumption(StrictModel):
-    """A setting that the paper does not state, with the value in force and the reason for it."""
+    """A setting that the paper does not state, with the value in force and the reason for it.
+
+    Attributes:
+        fitted: patterns of the claims whose published values decided it.
+        fitted_to: these values in words; empty where none did.
+    """
 
     key: str
     value: Any
     reason: str
+    fitted: Many[str] = ()
+    fitted_to: str = ""
 
 
 class SummaryStage(Stage):

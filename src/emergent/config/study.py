@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.blocks import Members
@@ -20,6 +20,19 @@ class Assumed(StrictModel):
 
     key: str
     reason: str
+    fitted: Many[str] = Field(
+        default=(),
+        description="claims (patterns of identifiers) whose published values decided it: meeting them proves nothing",
+    )
+    fitted_to: str = Field(default="", description="the published values that decided it, in words")
+
+    @model_validator(mode="after")
+    def _check_words(self) -> "Assumed":
+        if self.fitted and not self.fitted_to:
+            raise ValueError(
+                f"assumed: {self.key}: fitted names claims; say in fitted_to which published values they are."
+            )
+        return self
 
 
 class ArmLabels(StrictModel):
@@ -162,5 +175,7 @@ def assumptions(experiment: StudyBase) -> tuple[Assumption, ...]:
         value: Any = dumped
         for part in item.key.split("."):
             value = value[part]
-        result.append(Assumption(key=item.key, value=value, reason=item.reason))
+        result.append(
+            Assumption(key=item.key, value=value, reason=item.reason, fitted=item.fitted, fitted_to=item.fitted_to)
+        )
     return tuple(result)

@@ -9,6 +9,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -46,15 +47,17 @@ def _relu_angle(
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     """Returns the angle between two Gaussian pre-activations, its sine, and the product of their deviations."""
     product = variance_first * variance_second
-    # A blank patch has variance 0 and no angle; dividing by 1 instead keeps it finite.
-    sine_squared = 1 - covariance**2 / jnp.where(product > 0, product, 1.0)
+    # A blank patch has variance 0 and no angle; dividing by 1 instead keeps it finite. Roots are taken of numbers other
+    # than 0 and replaced afterwards: a derivative would see the infinite slope also of the branch that is not taken.
+    seen = product > 0
+    sine_squared = 1 - covariance**2 / jnp.where(seen, product, 1.0)
     # The angle of a vector with itself must be exactly 0: rounding of the covariance by 1e-16 would turn it by 1e-8,
     # and the NTK with it, by different amounts for an image and its rotated copy.
     identical = sine_squared < 256 * jnp.finfo(sine_squared.dtype).eps
-    sine = jnp.sqrt(jnp.where(identical, 0.0, sine_squared))
-    scale = jnp.sqrt(product)
+    sine = jnp.where(identical, 0.0, jnp.sqrt(jnp.where(identical, 1.0, sine_squared)))
+    scale = jnp.sqrt(jnp.where(seen, product, 1.0))
     # No arccos, which is not a number where rounding has made a cosine larger than 1.
-    return jnp.arctan2(sine * jnp.where(product > 0, scale, 1.0), covariance), sine, scale
+    return jnp.arctan2(sine * scale, covariance), sine, jnp.where(seen, scale, 0.0)
 
 
 def _relu_nngp(
@@ -119,7 +122,7 @@ def cnn_kernel(
     padding: Padding = "SAME",
     num_hidden_dense: int = 0,
     last_activation: bool = True,
-) -> KernelFunction:
+) -> "CnnKernel":
     """Returns the kernel function of a convolutional network for inputs [N, H, W, C].
 
     Each convolution is followed by the activation and average pooling; then come the readout, hidden dense layers
@@ -140,20 +143,29 @@ def cnn_kernel(
     """
     if readout not in ("flatten", "mean"):
         raise ConfigError(f"readout {readout!r}: expected 'flatten' or 'mean'.")
+    if padding == "SAME" and filter_size % 2 == 0:
+        raise ConfigError(
+            f"filter_size {filter_size}: zeros can surround an image alike on both sides of odd filters only."
+        )
     strides = [1] * len(pools) if strides is None else list(strides)
     layers: list[Any] = []
     for i, (pool, stride) in enumerate(zip(pools, strides, strict=True)):
+        # With a stride "SAME" pads the far side of even images more, which our networks do not (they would lose the
+        # symmetry of turns): all positions are computed and every stride-th is kept.
+        inner = 1 if padding == "SAME" else stride
         layers.append(
             # One channel stands for all: the kernel is that of infinitely many, whatever number is passed.
             stax.Conv(
                 1,
                 (filter_size, filter_size),
-                (stride, stride),
+                (inner, inner),
                 padding=padding,
                 W_std=weight_std,
                 b_std=bias_std if bias_std > 0 else None,
             )
         )
+        if stride > inner:
+            layers.append(stax.AvgPool((1, 1), (stride, stride)))
         if last_activation or i < len(pools) - 1:
             layers.append(_activation(activation))
         if pool > 1:
@@ -161,7 +173,73 @@ def cnn_kernel(
     layers.append(stax.GlobalAvgPool() if readout == "mean" else stax.Flatten())
     for _ in range(num_hidden_dense):
         layers += [_dense(weight_std, bias_std), _activation(activation)]
-    return _kernel_function([*layers, _dense(weight_std, bias_std)])
+    shape = _Positions(tuple(pools), tuple(strides), filter_size, padding)
+    return CnnKernel(_kernel_function([*layers, _dense(weight_std, bias_std)]), shape)
+
+
+@dataclass(frozen=True)
+class _Positions:
+    """How the positions of feature maps follow from those of an image."""
+
+    pools: tuple[int, ...]
+    strides: tuple[int, ...]
+    filter_size: int
+    padding: Padding
+
+    def require(self, side: int, symmetric: bool = False) -> None:
+        """Checks that no pixel is dropped by a pool, nor, where asked, a turned image read at other positions.
+
+        Raises:
+            ConfigError: naming the layer.
+        """
+        for i, (pool, stride) in enumerate(zip(self.pools, self.strides, strict=True)):
+            side = side - self.filter_size + 1 if self.padding == "VALID" else side
+            if symmetric and stride > 1 and (side - 1) % stride:
+                raise ConfigError(
+                    f"convolution {i + 1}: stride {stride} on {side} positions reads an image and its turned copy at "
+                    "different places, so that no group convolutional network is an average of such kernels; use "
+                    f"stride 1, or a size of one more than a multiple of {stride}."
+                )
+            side = -(-side // stride)
+            if side < 1 or side % pool:
+                raise ConfigError(
+                    f"average pool {i + 1}: expected a divisor of the {side} positions that it sees, found {pool}; the "
+                    "networks do not drop pixels."
+                )
+            side //= pool
+
+
+class CnnKernel:
+    """Kernel function of a convolutional network, which knows on which images its network works."""
+
+    def __init__(self, function: KernelFunction, positions: _Positions) -> None:
+        """Wraps the compiled kernel function."""
+        self._function = function
+        self._positions = positions
+
+    def require(self, inputs: Float[Array | np.ndarray, "N H W C"], symmetric: bool = False) -> None:
+        """Checks images against the network's pools and strides.
+
+        Args:
+            inputs: images.
+            symmetric: whether turned images must be read at the same positions.
+
+        Raises:
+            ConfigError: a pool does not divide what it sees, or a stride breaks the symmetry.
+        """
+        for side in inputs.shape[1:3]:
+            self._positions.require(side, symmetric)
+
+    def __call__(
+        self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
+    ) -> Kernels:
+        """Returns both kernels [N, T].
+
+        Raises:
+            ConfigError: the network does not work on images of this size.
+        """
+        self.require(first)
+        return self._function(first, second)
 
 
 def _dense(weight_std: float, bias_std: float) -> Any:
@@ -181,7 +259,8 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
         cnn: kernel function from ``cnn_kernel``.
 
     Raises:
-        ConfigError: the group does not act exactly on a pixel grid (at once) or not on the images given (at call).
+        ConfigError: the group does not act exactly on a pixel grid (at once) or not on the images given, or these are
+            of a size that strides and pools read unlike their turned copies (at call).
 
     References:
         arXiv:2406.06504, theorem on CNNs and C_n x R^2 group convolutional networks.
@@ -193,6 +272,8 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
         first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
     ) -> Kernels:
         action = image_action(group, second.shape[1], second.shape[2])
+        if isinstance(cnn, CnnKernel):
+            cnn.require(second, symmetric=True)
         # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
         terms = [cnn(first, copy) for copy in orbit(action, second)]
         # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.

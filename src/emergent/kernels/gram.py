@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from emergent.errors import ResourceError
+from emergent.errors import ConfigError, ResourceError
 from emergent.kernels.architectures import KernelFunction
 from emergent.point_groups import FiniteGroup
 
@@ -138,7 +138,7 @@ def nngp_within(kernel_function: KernelFunction, sets: Float[np.ndarray, "T Q ..
 
     All at once, in the memory of T Q^2 pairs: the sets are small, and one call for each would cost more than its work.
     """
-    nngp = np.asarray(_vectorised(kernel_function)(sets), np.float64)
+    nngp = _double(_vectorised(kernel_function)(sets))
     return (nngp + np.swapaxes(nngp, 1, 2)) / 2
 
 
@@ -167,4 +167,19 @@ def _tile(
         for block, size in zip((first, second), shape, strict=True)
     )
     kernels = kernel_function(*filled)
-    return np.stack([np.asarray(array, np.float64)[: len(first), : len(second)] for array in kernels])
+    return np.stack([_double(array)[: len(first), : len(second)] for array in kernels])
+
+
+def _double(array: jax.Array) -> np.ndarray:
+    """Returns a kernel as NumPy array, which must have been computed in double precision.
+
+    Raises:
+        ConfigError: it was not. Single precision loses the small eigenvalues that predictions divide by, and later
+            nothing would tell.
+    """
+    if array.dtype != np.float64:
+        raise ConfigError(
+            f"Gram matrices: expected kernels in float64, found {array.dtype}; compute under jax.enable_x64(True), "
+            "from float64 inputs."
+        )
+    return np.asarray(array)

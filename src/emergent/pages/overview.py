@@ -13,8 +13,8 @@ from emergent.pages.committed import Committed
 from emergent.pages.tables import JUDGED, markdown, selected
 
 WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: none differs, but some errors are
-too wide to tell; *unjudged*: only numbers of the paper's scale are published; a dash: nothing that could be compared.
-*judged*: how many comparisons; the others are numbers that only a larger run can test."""
+too wide to tell; *fitted*: a setting was chosen to make them agree, which is no evidence; *unjudged*: only numbers of the
+paper's scale are published; a dash: nothing that could be compared. *judged*: how many comparisons; the others are numbers that only a larger run can test."""
 """Legend of the verdicts."""
 
 
@@ -73,7 +73,7 @@ def verdict_word(verdicts: Iterable[str]) -> str:
     judged = set(verdicts) & set(JUDGED)
     if {"agrees", "differs"} <= judged:
         return "mixed"
-    for word, shown in (("differs", "differs"), ("inconclusive", "open"), ("agrees", "agrees")):
+    for word, shown in (("differs", "differs"), ("inconclusive", "open"), ("agrees", "agrees"), ("fitted", "fitted")):
         if word in judged:
             return shown
     return "unjudged"

@@ -12,7 +12,7 @@ from emergent.pages.committed import Committed
 from emergent.pages.comparisons import METRICS, points
 from emergent.pages.measured import Measured
 
-JUDGED = ("agrees", "differs", "inconclusive")
+JUDGED = ("agrees", "fitted", "differs", "inconclusive")
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

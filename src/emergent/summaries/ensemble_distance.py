@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from emergent.config.questions import EnsembleSummary
+from emergent.config.questions import EnsembleDistance, EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.statistics.estimate import Estimate, combined_dof, sample_std
@@ -25,9 +25,6 @@ from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
-
-# Fewer ensembles than this have no pairs left to tell their share of the error by.
-FEWEST_UNITS = 4
 
 
 def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -100,7 +97,7 @@ def _products(
 
     def covered(size: int) -> tuple[int, int]:
         num = min(settings.num_members // size, settings.max_ensembles)
-        return (num * size if num >= FEWEST_UNITS else 0, -size)
+        return (num * size if num >= EnsembleDistance.fewest_ensembles else 0, -size)
 
     unit = max(settings.ensemble_sizes, key=covered)
     differences = np.stack(list(_differences(settings, pair, data, unit)), 1)

@@ -1,0 +1,67 @@
+"""The caller's shell bends no number and no picture."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emergent.cli._environment import pin
+
+
+def test_what_bends_numbers_is_dropped_and_the_rest_kept() -> None:
+    environment = {
+        "JAX_ENABLE_X64": "1",
+        "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
+        "JAX_THREEFRY_PARTITIONABLE": "0",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": "/somewhere",
+        "XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_force_host_platform_device_count=2",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "EDITOR": "vi",
+    }
+    dropped = pin(environment)
+    assert dropped == [
+        "JAX_DEFAULT_MATMUL_PRECISION",
+        "JAX_ENABLE_X64",
+        "JAX_THREEFRY_PARTITIONABLE",
+        "--xla_cpu_enable_fast_math=true",
+    ]
+    assert environment == {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": "/somewhere",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "MPLBACKEND": "agg",
+        "PYTHONUTF8": "1",
+        "EDITOR": "vi",
+    }
+    assert pin(environment) == []
+
+
+LOOK = """
+import emergent.cli.train, emergent.cli._drawing
+import jax, jax.numpy as jnp, matplotlib
+print(jnp.ones(1).dtype, matplotlib.get_backend().lower(), jax.config.jax_numpy_dtype_promotion)
+"""
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        {},
+        {"JAX_ENABLE_X64": "1"},
+        {"JAX_NUMPY_DTYPE_PROMOTION": "strict"},
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    ],
+    ids=lambda caller: next(iter(caller), "none"),
+)
+def test_a_verb_starts_alike_in_every_shell(caller: dict[str, str], tmp_path: Path) -> None:
+    """In a process of its own: what JAX and Matplotlib read as they start cannot be taken back."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "MPL"))}
+    environment = inherited | {"JAX_PLATFORMS": "cpu"} | caller
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["float32", "agg", "standard"]
