@@ -71,8 +71,8 @@ def convergence_tables() -> dict:
                 mean, num = np.sqrt(floor**2 + noise / size), 100 // size
                 rows.append({"data": data, "epoch": epoch, "ensemble_size": size, "mean": mean,
                              "std": 0.06 * mean if num > 1 else np.nan, "num": num})  # fmt: skip
-            fits.append({"data": data, "epoch": epoch, "floor": floor, "floor_stderr": 0.01, "noise": noise,
-                         "noise_stderr": 0.02})  # fmt: skip
+            fits.append({"data": data, "epoch": epoch, "floor_squared": floor**2, "floor_squared_stderr": 0.02 * floor,
+                         "floor": floor, "floor_stderr": 0.01, "noise": noise, "noise_stderr": 0.02})  # fmt: skip
     y, x = np.mgrid[0:28, 0:28]
     samples = np.stack([np.cos(2 * np.pi * (i % 3 * y + i // 3 * x + i) / 28) for i in range(9)])[..., None]
     return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}

@@ -160,12 +160,12 @@ def test_distance_starts_at_epoch_1_with_the_start_in_an_inset() -> None:
 def test_distance_has_no_legend_for_what_is_not_drawn() -> None:
     inputs = convergence()
     names = [f"{size} member{'s' * (size > 1)}" for size in (1, 3, 8, 100)]
-    fit, floor = r"fit $d^2 = b^2 + v/M$", r"floor $b^2$"
+    fit, floor = r"law $d^2 = b^2 + v/M$", r"floor $b^2$"
     published = [f"published, {name}" for name in names if name != "8 members"]
     assert legend_labels(picture("cnn_gcnn_convergence", inputs)) == [*names, fit, floor, *published]
     assert legend_labels(picture("cnn_gcnn_convergence", inputs, published=False)) == [*names, fit, floor]
     fits = rows(inputs, "fit")
-    inputs.tables["fit"] = fits.assign(floor=0.0)  # type: ignore[index]
+    inputs.tables["fit"] = fits.assign(floor_squared=0.0)  # type: ignore[index]
     figure = picture("cnn_gcnn_convergence", inputs, published=False)
     assert legend_labels(figure) == [*names, fit]
     assert not any(line.get_linestyle() == ":" for line in figure.axes[1].lines)

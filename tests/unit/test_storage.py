@@ -162,7 +162,14 @@ def test_other_errors_of_the_system_are_not_called_a_full_disk(tmp_path: Path, m
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(storage.os, "replace", refuse)
-    with pytest.raises(PermissionError):
+    with pytest.raises(ResourceError, match="may not write there"):
+        write_numbers(tmp_path / "file.h5")
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(storage.os, "replace", fail)
+    with pytest.raises(OSError, match="Input/output error"):
         write_numbers(tmp_path / "file.h5")
     assert list(tmp_path.iterdir()) == []
 

@@ -58,7 +58,7 @@ def prepare_xla(threads: int) -> None:
     # Only here: the verbs that call this have loaded it already, the others do without.
     import jax
 
-    if not jax.config.jax_compilation_cache_dir:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         # Arms share initialisation, order of data and more, and a small job spends half of its time on compiling.
         jax.config.update("jax_compilation_cache_dir", str(COMPILED / _processor()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

@@ -15,7 +15,7 @@ from emergent.figures.pages import claims_page
 
 def fitted_claims(summary: Path) -> tuple[str, ...]:
     """Returns patterns of the claims whose published values decided a setting of an experiment."""
-    stage = json.loads(storage.read_attributes(summary)["config_json"])
+    stage = json.loads(storage.read_attributes(summary).get("config_json", "{}"))
     return tuple(pattern for item in stage.get("assumed", ()) for pattern in item.get("fitted", ()))
 
 

@@ -48,12 +48,13 @@ def floats_per_pair(model: NetworkModel, shape: tuple[int, ...]) -> int:
         shape: [H, W, C] of an image; of other inputs nothing is used.
     """
     # NNGP, NTK and the temporaries of an elementwise nonlinearity or of a filter average.
-    copies = 10
+    copies = 12
     if not isinstance(model, CnnModel):
         return copies
     num_pixels = math.prod(shape[:2])
-    # Pooling, inside or at the end, needs the covariance of every pixel of the one with every pixel of the other.
-    pools = model.readout == "mean" or any(layer.average_pool > 1 for layer in model.layers)
+    # Pooling, inside or at the end, needs the covariance of every pixel of the one with every pixel of the other; a
+    # stride is computed as one.
+    pools = model.readout == "mean" or any(layer.average_pool > 1 or layer.stride > 1 for layer in model.layers)
     return copies * (num_pixels**2 if pools else num_pixels)
 
 

@@ -12,9 +12,9 @@ from emergent.errors import DataError
 from emergent.pages.committed import Committed
 from emergent.pages.tables import JUDGED, markdown, selected
 
-WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: none differs, but some errors are
-too wide to tell; *fitted*: a setting was chosen to make them agree, which is no evidence; *unjudged*: only numbers of the
-paper's scale are published; a dash: nothing that could be compared. *judged*: how many comparisons; the others are numbers that only a larger run can test."""
+WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: some errors are too wide to tell;
+*fitted*: a setting was chosen to make them agree; *unjudged*: only numbers of the paper's scale are published; a dash:
+nothing to compare. *judged*: how many comparisons; the others are numbers that only a larger run can test."""
 """Legend of the verdicts."""
 
 
