@@ -19,6 +19,11 @@ shell.prefix(
     " unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONSTARTUP PYTHONINSPECT; set -euo pipefail; "
 )
 
+# First: sizes of networks are derived in this process, and jobs inherit its environment.
+from emergent.cli._environment import pin
+
+pin()
+
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint

@@ -153,7 +153,7 @@ def _single(distance: float, holds_all: bool, products: np.ndarray) -> Estimate:
     square = squared_norm_of_mean(products)
     # Averages over samples of a norm and of its square have about the same relative error, but for the factor of two.
     error = 0.5 * distance * square.stderr / square.value if holds_all else math.nan
-    return Estimate(distance, error, 1, "pool")
+    return Estimate(distance, error, 1, "pool", square.dof)
 
 
 def _invariance_error(pool: MemberPool, data: str, size: int) -> float:
