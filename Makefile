@@ -24,6 +24,16 @@ endif
 # What the caller's shell says for other programs: it would mix foreign packages into the environment.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN \
 	PIP_CONSTRAINT PIP_REQUIREMENT PIP_NO_BINARY PIP_ONLY_BINARY PIP_REQUIRE_VIRTUALENV PIP_EDITABLE VIRTUAL_ENV
+# Snakemake and Matplotlib keep caches in the home folder and ask for the user's name: whoever lacks either, as in some
+# containers, gets one here.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.home
+unexport XDG_CACHE_HOME XDG_CONFIG_HOME MPLCONFIGDIR
+$(shell mkdir -p .home)
+endif
+ifeq ($(LOGNAME)$(USER)$(shell id -un 2>/dev/null),)
+export LOGNAME := nobody
+endif
 # Packages are installed without bytecode and compiled as they are imported. Where the caller's environment forbids
 # keeping it, every job compiles JAX anew, which takes longer than most jobs of the smoke scale.
 unexport PYTHONDONTWRITEBYTECODE

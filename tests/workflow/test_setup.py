@@ -183,6 +183,15 @@ def test_mirror_is_one_path(project: Path, given: str, expected: str) -> None:
     assert done.stdout.strip() == expected.format(**words), done.stderr
 
 
+def test_a_user_without_a_home_gets_one(project: Path) -> None:
+    """Snakemake ends in a traceback where it cannot make its cache."""
+    show = "show: ; @echo $$HOME; test -w $$HOME && printenv XDG_CACHE_HOME || true"
+    done = make(project, "--no-print-directory", f"--eval={show}", "show", HOME="/proc/nope", XDG_CACHE_HOME="/proc/x")
+    assert done.stdout.split() == [str(project / ".home")], done.stderr
+    kept = make(project, "--no-print-directory", f"--eval={show}", "show", HOME=str(project), XDG_CACHE_HOME="/proc/x")
+    assert kept.stdout.split() == [str(project), "/proc/x"], kept.stderr
+
+
 def test_the_callers_packages_stay_outside(project: Path) -> None:
     show = "show: ; @printenv PYTHONPATH PIP_USER PIP_TARGET PYTHONDONTWRITEBYTECODE || true"
     foreign = {"PYTHONPATH": "/old", "PIP_USER": "1", "PIP_TARGET": "/old", "PYTHONDONTWRITEBYTECODE": "1"}
