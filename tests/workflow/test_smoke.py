@@ -91,6 +91,19 @@ def test_another_folder_and_number_of_cores_change_no_byte(project: Project, com
         assert project.content(str(file)) == complete_run.content(str(file)), file
 
 
+def test_the_callers_shell_changes_no_byte(finished: Project, complete_run: Project) -> None:
+    """Neither double precision nor a notebook's backend reaches a job."""
+    block = "results/smoke/ising/train/mlp_8/members_0002-0003.h5"
+    picture = "figures/smoke/gerken_kessel/ising_invariance.png"
+    for target in (block, picture):
+        (finished.folder / target).unlink()
+    caller = {"JAX_ENABLE_X64": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    done = finished.snakemake(block, picture, **caller)
+    assert done.returncode == 0, done.stdout
+    for target in (block, picture):
+        assert finished.content(target) == complete_run.content(target), target
+
+
 @pytest.mark.parametrize("scale", ["smoke", pytest.param("laptop", marks=pytest.mark.slow), "paper"])
 def test_the_real_configuration_can_be_planned(tmp_path: Path, scale: str) -> None:
     for name in ("workflow", "config", "src"):
