@@ -133,4 +133,4 @@ def test_memory_estimate_bounds_what_numpy_holds(group: str) -> None:
     tracemalloc.stop()
     size = prediction_size(stage, (tiny.SIDE, tiny.SIDE, 1), num, 64)
     assert 0.3 * size.kept_bytes < peak <= size.kept_bytes
-    assert prediction_bytes(stage, num, 64) == size.num_bytes == BASE_BYTES + size.kept_bytes + 16**2 * 10 * 8
+    assert prediction_bytes(stage, num, 64) == size.num_bytes == BASE_BYTES + size.kept_bytes + 16**2 * 12 * 8

@@ -80,7 +80,7 @@ _ASSUMPTIONS = """{% extends "layout" %}{% block body %}
 {% if section.rows %}<table>
 <tr><th>Setting</th><th>Value</th><th>Reason</th></tr>
 {% for row in section.rows %}<tr><td><code>{{ row.key }}</code></td><td class="value"><code>{{ row.value }}</code></td>
-<td>{{ row.reason }}{% if row.fitted_to %} <b>Fitted</b> to {{ row.fitted_to }}.{% endif %}</td></tr>
+<td>{{ row.reason }}{% if row.fitted_to | default("") %} <b>Fitted</b> to {{ row.fitted_to }}.{% endif %}</td></tr>
 {% endfor %}</table>{% else %}<p>None.</p>{% endif %}
 {% endfor %}{% endblock %}
 """
