@@ -8,6 +8,20 @@ import pandas as pd
 
 ORDER = ("agrees", "fitted", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
 
+JUDGED = ("agrees", "fitted", "differs", "inconclusive")
+"""Verdicts of comparisons that were made."""
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns a Markdown table; bars inside cells become strokes."""
+    lines = [list(head), ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def counts_text(verdicts: pd.DataFrame) -> str:
+    """Returns how many comparisons came out each way, in words."""
+    return ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(verdicts).items())
+
 
 def count_verdicts(verdicts: pd.DataFrame) -> dict[str, int]:
     """Returns how many comparisons came out each way, in a fixed order, verdicts that never occur left out."""
@@ -53,8 +67,7 @@ def overview(verdicts: pd.DataFrame) -> pd.DataFrame:
             sharpest = (
                 f"{row['statement']} Ours: {ours_text(row['ours'], row['ours_stderr'])}, published: {row['published']}."
             )
-        counts = ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(part).items())
-        rows.append({"experiment": experiment, "outcome": outcome, "counts": counts, "sharpest": sharpest})
+        rows.append({"experiment": experiment, "outcome": outcome, "counts": counts_text(part), "sharpest": sharpest})
     return pd.DataFrame(rows, columns=["experiment", "outcome", "counts", "sharpest"])
 
 
@@ -72,13 +85,10 @@ def series_agreement(verdicts: pd.DataFrame) -> pd.DataFrame:
     series share their pools, ours and the published one, so that they move together: chi-square scatters by more than
     that of independent points, but its mean is their number all the same.
     """
-    judged = verdicts[
-        (verdicts["series"] != "") & verdicts["verdict"].isin(["agrees", "fitted", "differs", "inconclusive"])
-    ]
+    judged = verdicts[(verdicts["series"] != "") & verdicts["verdict"].isin(JUDGED)]
     rows = [
         {"series": name, "points": len(part), "chi_square": float(np.square(part["score"]).sum()),
-         "largest": float(part["score"].abs().max()), "verdicts": ", ".join(
-             f"{number} {verdict}" for verdict, number in count_verdicts(part).items())}
+         "largest": float(part["score"].abs().max()), "verdicts": counts_text(part)}
         for name, part in judged[np.isfinite(judged["score"])].groupby("series", sort=False)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["series", "points", "chi_square", "largest", "verdicts"])
@@ -92,32 +102,30 @@ def to_csv(verdicts: pd.DataFrame) -> str:
 def to_markdown(verdicts: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     """Returns the columns that a reader wants as a Markdown table, after the counts, what did not run, and notes."""
     ran, absent = split_run(verdicts)
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(verdicts).items())
-    lines = [
-        f"Scale {verdicts['scale'].iloc[0]}: {counts}.",
-        "",
-        *(line for sentence in (absent, *notes) if sentence for line in (sentence, "")),
-        *_overview_lines(ran),
-        "| claim | quantity | ours | published | verdict | why |",
-        "| --- | --- | --- | --- | --- | --- |",
+    cells = [
+        (row["statement"], f"`{row['quantity']}`", ours_text(row["ours"], row["ours_stderr"]), row["published"],
+         row["verdict"], row["why"])
+        for row in ran.to_dict("records")
+    ]  # fmt: skip
+    parts = [
+        f"Scale {verdicts['scale'].iloc[0]}: {counts_text(verdicts)}.",
+        *(sentence for sentence in (absent, *notes) if sentence),
+        *_short_tables(ran),
+        markdown(("claim", "quantity", "ours", "published", "verdict", "why"), cells),
     ]
-    for row in ran.to_dict("records"):
-        cells = (row["statement"], f"`{row['quantity']}`", ours_text(row["ours"], row["ours_stderr"]),
-                 row["published"], row["verdict"], row["why"])  # fmt: skip
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
-def _overview_lines(verdicts: pd.DataFrame) -> list[str]:
+def _short_tables(verdicts: pd.DataFrame) -> list[str]:
     """Returns the answer in short: a line per experiment, and chi-square of every published series."""
-    lines = ["| experiment | outcome | comparisons | the sharpest |", "| --- | --- | --- | --- |"]
-    for row in overview(verdicts).to_dict("records"):
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in row.values()) + " |")
-    found = series_agreement(verdicts)
-    if len(found):
-        lines += ["", "| published points | number | chi-square | largest difference in errors | verdicts |"]
-        lines += ["| --- | --- | --- | --- | --- |"]
-        for row in found.to_dict("records"):
-            name, number, verdicts_text = row["series"], row["points"], row["verdicts"]
-            lines.append(f"| `{name}` | {number} | {row['chi_square']:.1f} | {row['largest']:.1f} | {verdicts_text} |")
-    return [*lines, ""]
+    short = overview(verdicts)
+    tables = [markdown(("experiment", "outcome", "comparisons", "the sharpest"), short.to_numpy().tolist())]
+    rows = [
+        (f"`{row['series']}`", row["points"], f"{row['chi_square']:.1f}", f"{row['largest']:.1f}", row["verdicts"])
+        for row in series_agreement(verdicts).to_dict("records")
+    ]
+    if rows:
+        tables.append(
+            markdown(("published points", "number", "chi-square", "largest difference in errors", "verdicts"), rows)
+        )
+    return tables

@@ -43,7 +43,7 @@ def main() -> None:
     for suffix, text in texts.items():
         with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    print(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+    print(table.counts_text(verdicts))
 
 
 if __name__ == "__main__":

@@ -241,11 +241,6 @@ class CnnKernel:
         self.require(first)
         return self._function(first, second)
 
-    def lower(self, first: Any, second: Any) -> Any:
-        """Returns the kernel function before compilation, for shapes and types of inputs, as ``jax.jit`` does."""
-        self.require(first)
-        return jax.jit(self._function).lower(first, second)
-
 
 def _dense(weight_std: float, bias_std: float) -> Any:
     return stax.Dense(1, W_std=weight_std, b_std=bias_std if bias_std > 0 else None)

@@ -6,19 +6,11 @@ from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from emergent.claims.table import ORDER
+from emergent.claims.table import JUDGED, ORDER, markdown
 from emergent.errors import DataError
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import METRICS, points
 from emergent.pages.measured import Measured
-
-JUDGED = ("agrees", "fitted", "differs", "inconclusive")
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Returns a Markdown table; bars inside cells become strokes."""
-    lines = [list(head), ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
 
 
 def selected(verdicts: pd.DataFrame, patterns: Sequence[str]) -> pd.DataFrame:

@@ -46,14 +46,14 @@ class Estimate:
     def mean(cls, values: Float[np.ndarray, " R"], estimator: Estimator = "mean") -> "Estimate":
         """Returns the mean of independent repeats."""
         values = np.asarray(values, np.float64)
-        return cls(float(values.mean()), standard_error(values), len(values), estimator, _spread_dof(len(values)))
+        return cls(float(values.mean()), standard_error(values), len(values), estimator, spread_dof(len(values)))
 
     @classmethod
     def median(cls, values: Float[np.ndarray, " R"]) -> "Estimate":
         """Returns the median of independent repeats, with the error of that of normal ones."""
         values = np.asarray(values, np.float64)
         error = float(MEDIAN_ERROR * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
-        return cls(float(np.median(values)), error, len(values), "median", _spread_dof(len(values)))
+        return cls(float(np.median(values)), error, len(values), "median", spread_dof(len(values)))
 
     @classmethod
     def exact(cls, value: float, estimator: Estimator = "exact", num: int = 1) -> "Estimate":
@@ -80,7 +80,7 @@ class Estimate:
         return replace(self, value=low, stderr=math.sqrt(max(self.value, 0.0) + self.stderr) - low)
 
 
-def _spread_dof(num: int) -> float:
+def spread_dof(num: int) -> float:
     """Returns the degrees of freedom of the spread of some repeats; infinite where there is no spread to know."""
     return float(num - 1) if num > 1 else math.inf
 

@@ -19,11 +19,6 @@ def jackknife_error(replicates: Float[np.ndarray, "J ..."]) -> np.ndarray:
     return np.sqrt((num - 1) / num * np.square(replicates - replicates.mean(0)).sum(0))
 
 
-def jackknife_dof(replicates: Float[np.ndarray, "J ..."]) -> float:
-    """Returns the degrees of freedom of a jackknife error; infinite where there is none."""
-    return float(len(replicates) - 1) if len(replicates) > 1 else math.inf
-
-
 def jackknife_groups(num_members: int, num_groups: int = JACKKNIFE_GROUPS) -> list[np.ndarray]:
     """Returns the groups of members that are left out in turn: so many, or single members where they are fewer."""
     return np.array_split(np.arange(num_members), min(num_groups, num_members))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from emergent.statistics.estimate import Estimate, Estimator
-from emergent.statistics.jackknife import LeaveOut, jackknife_dof, jackknife_error, jackknife_groups
+from emergent.statistics.estimate import Estimate, Estimator, spread_dof
+from emergent.statistics.jackknife import LeaveOut, jackknife_error, jackknife_groups
 
 LAW_SIZES = 6
 SMALLEST_LAW_SIZE = 5
@@ -53,7 +53,7 @@ def law_of(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, ratios = estimate[0] / estimate[1], replicates[:, 0] / replicates[:, 1]
-    errors, dof = jackknife_error(replicates), jackknife_dof(replicates)
+    errors, dof = jackknife_error(replicates), spread_dof(len(replicates))
     return Law(
         floor=Estimate(float(estimate[0]), float(errors[0]), num, estimator, dof),
         slope=Estimate(float(estimate[1]), float(errors[1]), num, estimator, dof),
@@ -103,7 +103,7 @@ def squared_norm_of_mean(products: Float[np.ndarray, "M M"]) -> Estimate:
     if num < 2:
         return Estimate(float(total / num**2), math.nan, num, "pool")
     replicates = (total - 2 * rows + diagonal) / (num - 1) ** 2
-    error, dof = float(jackknife_error(replicates)), jackknife_dof(replicates)
+    error, dof = float(jackknife_error(replicates)), spread_dof(len(replicates))
     found = Estimate(float(total / num**2), error, num, "pool", dof)
     return found if num < 4 else _without_pairs(found, 2 * _pair_variance(products) * (num - 1) / num**3)
 

@@ -17,8 +17,8 @@ from emergent.config.evaluation import Bootstrap
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate, combined_dof, standard_error
-from emergent.statistics.jackknife import LeaveOut, jackknife_dof, jackknife_error
+from emergent.statistics.estimate import Estimate, combined_dof, spread_dof, standard_error
+from emergent.statistics.jackknife import LeaveOut, jackknife_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
 
 # Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
@@ -118,7 +118,7 @@ class Resampled:
         """
         values = self.disjoint[metric, size]
         if len(values) > 1:
-            return standard_error(values), float(len(values) - 1)
+            return standard_error(values), spread_dof(len(values))
         return self.jackknife[metric, size]
 
     def estimate(self, metric: str, size: int, with_replacement: bool) -> Estimate:
@@ -129,7 +129,7 @@ class Resampled:
         drawn = self.drawn[metric, size]
         parts = [self.pool_error(metric, size)]
         if with_replacement:
-            parts.append((standard_error(drawn), float(len(drawn) - 1)))
+            parts.append((standard_error(drawn), spread_dof(len(drawn))))
         values = drawn if with_replacement else self.disjoint[metric, size]
         error, dof = float(np.hypot.reduce([part[0] for part in parts])), combined_dof(*parts)
         words = "drawn ensembles" if with_replacement else "disjoint ensembles"
@@ -182,5 +182,5 @@ def resample(
             if some:
                 # An ensemble of which nothing is left is NaN and drops out of the mean.
                 replicates = np.nanmean(part.replicates(found), axis=1)
-                result.jackknife[metric, size] = float(jackknife_error(replicates)), jackknife_dof(replicates)
+                result.jackknife[metric, size] = float(jackknife_error(replicates)), spread_dof(len(replicates))
     return result
