@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.claims.table import count_verdicts, ours_text, series_agreement, to_csv, to_markdown
+from emergent.claims.table import count_verdicts, ours_text, overview, series_agreement, to_csv, to_markdown
 from emergent.claims.verdict import compare, judge, matches
 from emergent.config.base import validate
 from emergent.config.claims import Claims, read_claims
@@ -241,6 +241,12 @@ def test_overview_leads_with_one_line_an_experiment():
     first = next(line for line in lines if line.startswith("| e |"))
     assert "| differs | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
     assert lines.index(first) < lines.index("| claim | quantity | ours | published | verdict | why |")
+
+
+def test_an_experiment_of_which_all_was_fitted_says_so():
+    table = {"e": quantities(q=(10.0, 0.1))}
+    assert overview(judge([make_claim("equals")], table, "paper", {"e": ["a"]}))["outcome"].tolist() == ["fitted"]
+    assert overview(judge([make_claim("equals")], table, "paper"))["outcome"].tolist() == ["agrees"]
 
 
 def test_chi_square_of_published_points():

@@ -54,12 +54,12 @@ def ours_text(value: float, stderr: float) -> str:
 def overview(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Returns one row per experiment: what came out, and the comparison that shows it best.
 
-    Columns: experiment, outcome (``differs`` where anything does, else ``agrees`` where anything does, else ``open``),
+    Columns: experiment, outcome (``differs`` where anything does, else ``agrees``, else ``fitted``, else ``open``),
     counts in words, sharpest (statement, ours and published).
     """
     rows = []
     for experiment, part in verdicts.groupby("experiment", sort=False):
-        outcome = next((word for word in ("differs", "agrees") if (part["verdict"] == word).any()), "open")
+        outcome = next((word for word in ("differs", "agrees", "fitted") if (part["verdict"] == word).any()), "open")
         decided = part[part["verdict"] == outcome]
         sharpest = ""
         if len(decided):
