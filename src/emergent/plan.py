@@ -69,6 +69,7 @@ class Plan:
         if self.run.mirror:
             # Jobs inherit the environment; a path in the rule's parameters would make downloads run again.
             os.environ["EMERGENT_MIRROR"] = str(Path(self.run.mirror).expanduser().resolve())
+        os.environ["EMERGENT_ACCELERATOR"] = "1" if self.run.accelerator else ""
 
     @cache  # noqa: B019 - one plan lives as long as the process
     def experiment(self, scale: str, name: str) -> StudyBase:

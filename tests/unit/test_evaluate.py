@@ -13,6 +13,7 @@ from emergent.config.models import MlpModel
 from emergent.config.stages import EvaluateStage
 from emergent.domains.arrays import ArrayOrbits, TestSamples
 from emergent.errors import ConfigError, DataError
+from emergent.evaluation import vectorised
 from emergent.evaluation.orbits import evaluate_block, unflatten
 from emergent.groups.actions import MatrixAction
 from emergent.groups.images import ImageAction, image_action
@@ -179,3 +180,23 @@ def test_targets_and_rotations_of_vectors_are_kept() -> None:
     moved = np.einsum("gij,nj->ngi", rotations, outputs[:, 0])
     expected = np.square(outputs - moved).mean((1, 2))
     np.testing.assert_allclose(arrays["pairs/metric/orbit_mse"].values[0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_members_at_a_time_give_what_one_after_another_gives(labelled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the last group of members, and the last batch of inputs, are filled up."""
+    monkeypatch.setattr(vectorised, "INPUTS_IN_FLIGHT", 25)
+    parameters = random_parameters(3, 5)
+    labels = np.arange(7, dtype=np.int32) % 3 if labelled else None
+    settings = stage(
+        output_epochs=(0, 8), whole_blocks=True, member_metrics=(*METRICS, "symmetric_kl", "cross_entropy")
+    )
+    block = (parameters, (2, 3, 4, 5, 6), (0, 4, 8))
+    advanced: list[int] = []
+    many = evaluate_block(settings, block, {"digits": orbits(labels=labels)}, advanced.append, vectorised=True)
+    single = evaluate_block(settings, block, {"digits": orbits(labels=labels)}, vectorised=False)
+    assert sum(advanced) == 15 and len(advanced) == 9
+    assert many.keys() == single.keys()
+    for name, array in single.items():
+        assert many[name].values.dtype == array.values.dtype and many[name].dims == array.dims, name
+        np.testing.assert_allclose(many[name].values, array.values, rtol=2e-5, atol=2e-6, err_msg=name)

@@ -1,13 +1,15 @@
 """Resampled ensembles and the laws of their symmetry, on synthetic outputs with known answers."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from emergent.config.evaluation import Bootstrap
 from emergent.metrics.orbit import squared_gap, symmetric_kl
+from emergent.statistics.computing import HOST, Computing, computing_on
 from emergent.statistics.jackknife import jackknife_error, jackknife_groups
 from emergent.statistics.laws import divergence_law, law_design, squared_gap_law
-from emergent.statistics.resampling import CHUNK_FLOATS, Reader, ensemble_metrics, gap_products, resample
+from emergent.statistics.resampling import Reader, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
 
@@ -25,20 +27,24 @@ def pool(num: int, floor: float, noise: float, seed: int = 0) -> np.ndarray:
     return mean + bias + noise * generator.normal(size=(num, NUM_SAMPLES, ORDER, NUM_CLASSES))
 
 
-@pytest.mark.parametrize("chunk", [1, CHUNK_FLOATS])
-def test_metrics_of_weighted_ensembles(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    """Chunks of samples do not matter, and an ensemble is the metric of its mean outputs."""
-    monkeypatch.setattr("emergent.statistics.resampling.CHUNK_FLOATS", chunk)
+@pytest.mark.parametrize("computing", [Computing(np.asarray, 1), HOST, Computing(jnp.asarray, 100, row_multiple=3)])
+@pytest.mark.usefixtures("float64")
+def test_metrics_of_weighted_ensembles(computing: Computing) -> None:
+    """Chunks of samples do not matter, nor who computes, and an ensemble is the metric of its mean outputs."""
     outputs = pool(5, 0.3, 1.0).astype(np.float32)
     weights = np.array([[1, 0, 0, 0, 0], [0.2] * 5])
     labels = np.arange(NUM_SAMPLES) % NUM_CLASSES
-    result = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, labels)
+    with computing_on(computing):
+        result = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, labels)
+        unlabelled = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, None)
+        products = gap_products(reader(outputs), NUM_SAMPLES)
+    np.testing.assert_allclose(products, gap_products(reader(outputs), NUM_SAMPLES), rtol=1e-12, atol=1e-14)
     for row, mean in enumerate((outputs[0], outputs.mean(0))):
         classes = mean.argmax(-1)
         np.testing.assert_allclose(result["osp"][row], (classes == classes[:, :1]).sum(-1).mean())
         np.testing.assert_allclose(result["divergence"][row], symmetric_kl(mean).mean(), rtol=1e-5)
         np.testing.assert_allclose(result["accuracy"][row], (classes[:, 0] == labels).mean())
-    assert set(ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, None)) == {"osp", "divergence"}
+    assert set(unlabelled) == {"osp", "divergence"}
 
 
 def test_products_give_the_squared_gap_of_any_ensemble() -> None:

@@ -236,9 +236,13 @@ def test_truncated_file(tmp_path: Path, share: float) -> None:
         storage.read_arrays(path, ["a"])
 
 
-def test_damaged_compressed_array(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_damaged_large_array(tmp_path: Path, dtype: type[np.generic]) -> None:
+    """Packed whole numbers and floats, which are not, are checked alike."""
     path = tmp_path / "file.h5"
-    write(path, arrays={"a": Array(np.random.default_rng(0).normal(size=20000), ("i",))})
+    values = (1000 * np.random.default_rng(0).random((4, 3, 20000))).astype(dtype)
+    write(path, arrays={"a": Array(values, ("i", "j", "k"))})
+    np.testing.assert_array_equal(storage.read_arrays(path, ["a"])["a"], values)
     with h5py.File(path) as file:
         chunk = file["a"].id.get_chunk_info(0)
     content = bytearray(path.read_bytes())

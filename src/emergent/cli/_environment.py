@@ -27,6 +27,9 @@ KEPT = (
 LOOSE = ("fast_math", "fast_min_max", "excess_precision", "reduced_precision")
 """Words in flags of XLA that trade accuracy for speed."""
 
+ACCELERATOR = "EMERGENT_ACCELERATOR"
+"""Not empty where a run's configuration says ``accelerator: true``; a flag of a rule would make its jobs run anew."""
+
 PINNED = {"MPLBACKEND": "agg", "PYTHONUTF8": "1"}
 """Notebooks name a backend that exists in their kernel only; the encoding of files is that of no locale."""
 

@@ -2,20 +2,27 @@
 
 import argparse
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from emergent import provenance, storage
+from emergent.cli._environment import ACCELERATOR
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, main_guard, read_stage
 from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import SummaryStage
 from emergent.errors import ConfigError
 from emergent.kinds import KINDS
+from emergent.statistics.computing import Computing, computing_on
 from emergent.storage import Array
 from emergent.summaries.infinite_width import infinite_width_table
 
+ACCELERATOR_FLOATS = 2**27
+"""Of ensembles' outputs that exist at a time on an accelerator: with all that is made of them some 10 GB."""
 NUM_SHOWN = 9
 """Samples that are kept for a figure of the inputs themselves."""
 
@@ -29,6 +36,21 @@ def read_summary_stage(path: Path) -> SummaryStage:
     if kind not in KINDS:
         raise ConfigError(f"{path}: kind: expected one of {', '.join(KINDS)}, found {kind!r}.")
     return read_stage(path, KINDS[kind].settings)
+
+
+@contextmanager
+def accelerator() -> Iterator[None]:
+    """Computes on JAX's default device, in the precision of a host."""
+    # Only here: on a host summaries do without JAX, whose import takes longer than most of them.
+    import jax
+    import jax.numpy as jnp
+
+    with (
+        jax.enable_x64(True),
+        jax.default_matmul_precision("highest"),
+        computing_on(Computing(jnp.asarray, ACCELERATOR_FLOATS, row_multiple=1024)),
+    ):
+        yield
 
 
 def main() -> None:
@@ -54,7 +76,8 @@ def main() -> None:
             raise ConfigError(f"--block {item}: expected one of the arms {', '.join(blocks)}, found {arm!r}.")
         blocks[arm].append(path)
     predictions = parse_pairs(arguments.prediction, "--prediction")
-    tables = KINDS[stage.kind].summary()(stage, blocks, predictions)
+    with accelerator() if os.environ.get(ACCELERATOR) else nullcontext():
+        tables = KINDS[stage.kind].summary()(stage, blocks, predictions)
     if predictions and isinstance(stage, EnsembleSummary):
         tables = {**tables, "infinite_width": infinite_width_table(stage, blocks, predictions)}
     arrays = {}

@@ -117,7 +117,8 @@ class TestSamples(NamedTuple):
 class ArrayOrbits:
     """A fixed set of orbits, laid out in batches of equal shape so that a network is compiled for it once.
 
-    Attributes: see ``emergent.domains.protocols.OrbitSet``.
+    Attributes: see ``emergent.domains.protocols.OrbitSet``, and
+        shape: number of samples N and of elements G.
     """
 
     def __init__(self, samples: TestSamples, batch_size: int | None) -> None:
@@ -130,7 +131,7 @@ class ArrayOrbits:
         self.labels, self.targets = samples.labels, samples.targets
         self.output_action, self.rotations = samples.output_action, samples.rotations
         inputs = orbit_inputs(samples.inputs, samples.orbit)
-        self._shape = inputs.shape[:2]
+        self.shape = (int(inputs.shape[0]), int(inputs.shape[1]))
         # Cut up by NumPy: every operation on arrays of JAX outside a compiled function is compiled for itself.
         flat = np.asarray(inputs).reshape(-1, *inputs.shape[2:])
         self._num = flat.shape[0]
@@ -143,4 +144,8 @@ class ArrayOrbits:
         """Returns the outputs of one member; all members see the same inputs."""
         del member
         outputs = [apply(parameters, batch) for batch in self._batches]
-        return np.concatenate([np.asarray(part) for part in outputs])[: self._num].reshape(*self._shape, -1)
+        return np.concatenate([np.asarray(part) for part in outputs])[: self._num].reshape(*self.shape, -1)
+
+    def batches(self) -> Float[Array, "B b ..."]:
+        """Returns all inputs in batches of b, element after element of sample after sample, filled up at the end."""
+        return jnp.stack(self._batches)

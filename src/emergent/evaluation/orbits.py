@@ -14,8 +14,10 @@ import numpy as np
 from flax import traverse_util
 
 from emergent.config.stages import EvaluateStage
+from emergent.domains.arrays import ArrayOrbits
 from emergent.domains.protocols import OrbitSet
 from emergent.errors import ConfigError, DataError
+from emergent.evaluation.vectorised import Reduced, can_vectorise, evaluate_vectorised
 from emergent.metrics.output_actions import OutputAction
 from emergent.metrics.registry import member_metric
 from emergent.models.registry import build
@@ -75,8 +77,8 @@ def evaluate_set(
     kept: tuple[int, ...] = (),
     on_progress: Callable[[int], None] | None = None,
     output_action: OutputAction | None = None,
-) -> dict[str, Array]:
-    """Returns the reduced outputs of a block of members on one evaluation set.
+) -> Reduced:
+    """Returns the reduced outputs of a block of members on one evaluation set, one member after another.
 
     Args:
         predict: parameters of a member and its index to outputs [N, G, K].
@@ -89,9 +91,6 @@ def evaluate_set(
         on_progress: called with the number of member-checkpoints just finished.
         output_action: how outputs should move with the inputs; None where that is not known.
 
-    Returns:
-        ``metric/<name>`` [M, E, N], ``sums`` [R, E, N, G, K] float32 with ``runs`` [R, 2], and ``outputs``
-        [M, E', N, G, K] float32 if any are kept.
     """
     num_epochs = next(iter(parameters.values())).shape[0]
     sums: np.ndarray | None = None
@@ -115,11 +114,16 @@ def evaluate_set(
             if on_progress:
                 on_progress(1)
     assert sums is not None
-    arrays = {f"metric/{name}": Array(value, SAMPLE_DIMS) for name, value in reduced.items()}
-    arrays["sums"] = Array(sums, SUM_DIMS, "1", "outputs summed over the members of each run")
+    return Reduced(reduced, sums, stored)
+
+
+def stored_arrays(found: Reduced, runs: list[Run]) -> dict[str, Array]:
+    """Returns ``metric/<name>`` [M, E, N], ``sums`` [R, E, N, G, K] with ``runs`` [R, 2], and ``outputs`` if kept."""
+    arrays = {f"metric/{name}": Array(value, SAMPLE_DIMS) for name, value in found.metrics.items()}
+    arrays["sums"] = Array(found.sums, SUM_DIMS, "1", "outputs summed over the members of each run")
     arrays["runs"] = Array(np.asarray(runs, np.int64).reshape(-1, 2), ("run", "bound"), "1", "members [start, stop)")
-    if kept:
-        arrays["outputs"] = Array(stored, OUTPUT_DIMS, "1", "outputs of every member")
+    if found.outputs.size:
+        arrays["outputs"] = Array(found.outputs, OUTPUT_DIMS, "1", "outputs of every member")
     return arrays
 
 
@@ -128,6 +132,7 @@ def evaluate_block(
     block: tuple[Mapping[str, np.ndarray], tuple[int, ...], tuple[int, ...]],
     sets: Mapping[str, OrbitSet],
     on_progress: Callable[[int], None] | None = None,
+    vectorised: bool | None = None,
 ) -> dict[str, Array]:
     """Returns the reduced outputs of a block on all evaluation sets, as arrays to be stored.
 
@@ -136,8 +141,10 @@ def evaluate_block(
         block: parameters [E, M, ...] by name, member indices, epochs.
         sets: evaluation sets by name, on the orbits of their samples.
         on_progress: called with the number of member-checkpoints just finished.
+        vectorised: many members at a time, on sets that allow it; None chooses by backend.
     """
     parameters, members, epochs = block
+    vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     settings = stage.evaluate
     absent = sorted(set(settings.output_epochs) - set(epochs))
     if absent:
@@ -160,17 +167,15 @@ def evaluate_block(
     with jax.default_matmul_precision(stage.matmul_precision), jax.threefry_partitionable(True):
         for name, part in sets.items():
             metrics = usable_metrics(settings.member_metrics, part, stage.model.num_outputs, name)
-            reduced = evaluate_set(
-                partial(part.outputs, apply),
-                parameters,
-                members,
-                part.labels,
-                metrics,
-                sorted(runs),
-                kept,
-                on_progress,
-                part.output_action,
-            )
+            ordered = sorted(runs)
+            if vectorised and isinstance(part, ArrayOrbits) and can_vectorise(part):
+                found = evaluate_vectorised(apply, part, parameters, members, metrics, ordered, kept, on_progress)
+            else:
+                predict = partial(part.outputs, apply)
+                found = evaluate_set(
+                    predict, parameters, members, part.labels, metrics, ordered, kept, on_progress, part.output_action
+                )
+            reduced = stored_arrays(found, ordered)
             arrays |= {f"{name}/{key}": value for key, value in (reduced | _facts(stage, part)).items()}
     return arrays
 

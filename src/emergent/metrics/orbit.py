@@ -3,7 +3,7 @@
 Outputs come as ``[..., N, G, K]``: N samples, G group elements (element 0 is the identity), K outputs. Every metric
 compares f(g x) with rho(g) f(x), where rho is the action on outputs; without one, outputs are taken as invariant by
 the metrics for which that is the usual meaning, and refused by those for which it is not. Works for one member and for
-the mean of an ensemble alike. NumPy only: the arrays are small and live on the host.
+the mean of an ensemble alike, on arrays of NumPy and, for pools of many members on an accelerator, of JAX.
 
 References:
     arXiv 2403.03103 (orbit same prediction, relative orbit standard deviation); arXiv 2410.01452 (divergence).
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
+from emergent.metrics.arrays import in_double, namespace
 from emergent.metrics.classification import log_softmax
 from emergent.metrics.output_actions import Invariant, OutputAction
 
@@ -71,12 +72,13 @@ def symmetric_kl(outputs: Outputs, action: OutputAction | None = None) -> Float[
     References:
         arXiv 2410.01452.
     """
-    log_p = log_softmax(outputs.astype(np.float64))
+    log_p = log_softmax(in_double(outputs))
+    xp = namespace(log_p)
     # Log-probabilities may be moved in place of logits: the softmax commutes with permutations of classes.
     log_q = _expected(log_p, action)
     # Both divergences in one sum, of which no term is negative: nothing is lost to cancellation. The identity adds 0
     # and is counted, as in the released code of arXiv 2410.01452.
-    return ((np.exp(log_p) - np.exp(log_q)) * (log_p - log_q)).sum(-1).mean(-1)
+    return ((xp.exp(log_p) - xp.exp(log_q)) * (log_p - log_q)).sum(-1).mean(-1)
 
 
 def orbit_mse(outputs: Outputs, action: OutputAction | None) -> Float[np.ndarray, "... N"]:
@@ -88,8 +90,8 @@ def orbit_mse(outputs: Outputs, action: OutputAction | None) -> Float[np.ndarray
     Raises:
         ConfigError: no action on outputs.
     """
-    outputs = outputs.astype(np.float64)
-    return np.square(outputs - _expected(outputs, _required(action, "orbit_mse"))).mean((-1, -2))
+    outputs = in_double(outputs)
+    return ((outputs - _expected(outputs, _required(action, "orbit_mse"))) ** 2).mean((-1, -2))
 
 
 def squared_gap(outputs: Outputs) -> Float[np.ndarray, "... N"]:
@@ -106,7 +108,8 @@ def equivariance_error(outputs: Outputs, action: OutputAction | None) -> Float[n
     Raises:
         ConfigError: no action on outputs.
     """
-    outputs = outputs.astype(np.float64)
-    error = np.sqrt(orbit_mse(outputs, _required(action, "equivariance_error")))
-    size = np.sqrt(np.square(outputs).mean((-1, -2)))
-    return np.divide(error, size, out=np.zeros_like(error), where=size > 0)
+    outputs = in_double(outputs)
+    xp = namespace(outputs)
+    error = xp.sqrt(orbit_mse(outputs, _required(action, "equivariance_error")))
+    size = xp.sqrt((outputs**2).mean((-1, -2)))
+    return xp.where(size > 0, error / xp.where(size > 0, size, 1.0), 0.0)

@@ -14,16 +14,17 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.config.evaluation import Bootstrap
+from emergent.metrics.arrays import in_double
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
+from emergent.statistics.computing import current
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.estimate import Estimate, combined_dof, spread_dof, standard_error
 from emergent.statistics.jackknife import LeaveOut, jackknife_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
 
-# Floats of members' outputs that are read at a time, and of ensembles' outputs that exist at a time: few enough for the
-# caches, and for memory to be used again instead of asked for anew, which takes longer than the arithmetic.
-READ_FLOATS, CHUNK_FLOATS = 2**25, 2**20
+# Floats of members' outputs that are read at a time.
+READ_FLOATS = 2**25
 
 
 Reader = Callable[[int, int], Float[np.ndarray, "M n G K"]]
@@ -47,20 +48,23 @@ def ensemble_metrics(
     totals: dict[str, np.ndarray] = {}
     per_sample = read_outputs(0, 1)[0].size
     # As outputs are stored: with weights in float64 the product would first copy all outputs to float64.
-    weights = weights.astype(np.float32)
-    step = max(1, CHUNK_FLOATS // (per_sample * len(weights)))
+    computing = current()
+    num, fillers = len(weights), -len(weights) % computing.row_multiple
+    weights = np.pad(weights.astype(np.float32), ((0, fillers), (0, 0)))
+    placed = computing.place(weights)
+    step = max(1, computing.chunk_floats // (per_sample * len(weights)))
     for first, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
-            outputs = np.ascontiguousarray(read[:, start : start + step])
-            mixed = (weights @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
+            outputs = computing.place(np.ascontiguousarray(read[:, start : start + step]))
+            mixed = (placed @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
             part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
             if labels is not None:
                 own = labels[first + start : first + start + step]
                 part["accuracy"] = correct(mixed, own).sum(-1)
                 part["loss"] = cross_entropy(mixed, own).sum(-1)
             for name, values in part.items():
-                totals[name] = totals.get(name, 0.0) + values.astype(np.float64)
-    return {name: values / num_samples for name, values in totals.items()}
+                totals[name] = totals.get(name, 0.0) + np.asarray(values, np.float64)
+    return {name: values[:num] / num_samples for name, values in totals.items()}
 
 
 def _pieces(read_outputs: Reader, num_samples: int) -> Iterator[tuple[int, Float[np.ndarray, "M n G K"]]]:
@@ -76,14 +80,15 @@ def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M
     The squared gap of any ensemble with weights w is the quadratic form ``w^T P w``.
     """
     total, count = np.zeros(0), 0
-    step = max(1, CHUNK_FLOATS // read_outputs(0, 1).size)
+    computing = current()
+    step = max(1, computing.chunk_floats // read_outputs(0, 1).size)
     for _, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
             # Unlike above: gaps are small differences, and their products are summed over all samples.
-            outputs = read[:, start : start + step].astype(np.float64)
+            outputs = in_double(computing.place(np.ascontiguousarray(read[:, start : start + step])))
             moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
             count += moved.shape[1]
-            product = moved @ moved.T
+            product = np.asarray(moved @ moved.T)
             total = product if total.size == 0 else total + product
     return total / count
 

@@ -15,6 +15,7 @@ import pandas as pd
 from emergent.config.questions import DivergenceSummary
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
+from emergent.statistics.computing import current
 from emergent.statistics.estimate import sample_std, standard_error
 from emergent.statistics.jackknife import jackknife_error
 from emergent.statistics.resampling import Resampled, resample
@@ -93,10 +94,11 @@ def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) ->
 
 def _mean_metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
     """Returns the metrics [E] of one predictor from its outputs [E, N, G, K], averaged over samples."""
-    result = {"osp": orbit_same_predictions(outputs), "divergence": symmetric_kl(outputs)}
+    placed = current().place(outputs)
+    result = {"osp": orbit_same_predictions(placed), "divergence": symmetric_kl(placed)}
     if labels is not None:
-        result |= {"accuracy": correct(outputs, labels), "loss": cross_entropy(outputs, labels)}
-    return {name: values.mean(-1, dtype=np.float64) for name, values in result.items()}
+        result |= {"accuracy": correct(placed, labels), "loss": cross_entropy(placed, labels)}
+    return {name: np.asarray(values).mean(-1, dtype=np.float64) for name, values in result.items()}
 
 
 def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None) -> Rows:
