@@ -29,8 +29,10 @@ def pool(num: int, floor: float, noise: float, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("computing", [Computing(np.asarray, 1), HOST, Computing(jnp.asarray, 100, row_multiple=3)])
 @pytest.mark.usefixtures("float64")
-def test_metrics_of_weighted_ensembles(computing: Computing) -> None:
-    """Chunks of samples do not matter, nor who computes, and an ensemble is the metric of its mean outputs."""
+def test_metrics_of_weighted_ensembles(computing: Computing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces that are read and chunks do not matter, nor who computes; it is the metric of the mean outputs."""
+    # Five samples at a time, and from each piece chunks that do not divide it.
+    monkeypatch.setattr("emergent.statistics.resampling.READ_FLOATS", 5 * 5 * ORDER * NUM_CLASSES)
     outputs = pool(5, 0.3, 1.0).astype(np.float32)
     weights = np.array([[1, 0, 0, 0, 0], [0.2] * 5])
     labels = np.arange(NUM_SAMPLES) % NUM_CLASSES

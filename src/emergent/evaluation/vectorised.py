@@ -21,8 +21,9 @@ from emergent.metrics.output_actions import Invariant, OutputAction
 from emergent.metrics.registry import member_metric
 from emergent.statistics.ensembles import Run
 
-# Network inputs in flight: enough work for every multiprocessor; of the networks here some 20 GB of activations.
-INPUTS_IN_FLIGHT = 2**18
+# Network inputs in flight: enough work for every multiprocessor; of the networks here some 6 GB of activations, so that
+# several jobs share a device.
+INPUTS_IN_FLIGHT = 2**16
 
 
 class Reduced(NamedTuple):

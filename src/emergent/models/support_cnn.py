@@ -60,6 +60,11 @@ def _normalised_tanh_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) 
     return normalised, moved - moved.mean(1, keepdims=True) - normalised * along
 
 
+def default_formulation() -> Formulation:
+    """Returns the fastest formulation on this backend."""
+    return "matmul" if jax.default_backend() == "cpu" else "shifted"
+
+
 class SupportCnn(nn.Module):
     """Convolutions on a support, average pooling, tanh, spatial normalisation, linear read-out."""
 
@@ -93,7 +98,7 @@ class SupportCnn(nn.Module):
                 f"support_cnn: expected a square image whose side is divisible by {2**config.num_pooled}, found "
                 f"{inputs.shape[1]} x {inputs.shape[2]}"
             )
-        formulation = self.formulation or ("matmul" if jax.default_backend() == "cpu" else "shifted")
+        formulation = self.formulation or default_formulation()
         if formulation == "reference":
             return _forward_reference(inputs, kernels, readout, mask, config.num_pooled)
         shifted = formulation == "shifted"

@@ -59,7 +59,7 @@ def ensemble_metrics(
             mixed = (placed @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
             part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
             if labels is not None:
-                own = labels[first + start : first + start + step]
+                own = labels[first + start : first + start + outputs.shape[1]]
                 part["accuracy"] = correct(mixed, own).sum(-1)
                 part["loss"] = cross_entropy(mixed, own).sum(-1)
             for name, values in part.items():
