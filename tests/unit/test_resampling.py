@@ -1,5 +1,8 @@
 """Resampled ensembles and the laws of their symmetry, on synthetic outputs with known answers."""
 
+from dataclasses import replace
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ def pool(num: int, floor: float, noise: float, seed: int = 0) -> np.ndarray:
     return mean + bias + noise * generator.normal(size=(num, NUM_SAMPLES, ORDER, NUM_CLASSES))
 
 
-@pytest.mark.parametrize("computing", [Computing(np.asarray, 1), HOST, Computing(jnp.asarray, 100, row_multiple=3)])
+@pytest.mark.parametrize("computing", [replace(HOST, chunk_floats=1), HOST, Computing(jnp.asarray, jax.jit, 100, 3)])
 @pytest.mark.usefixtures("float64")
 def test_metrics_of_weighted_ensembles(computing: Computing, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces that are read and chunks do not matter, nor who computes; it is the metric of the mean outputs."""

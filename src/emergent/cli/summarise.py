@@ -48,7 +48,7 @@ def accelerator() -> Iterator[None]:
     with (
         jax.enable_x64(True),
         jax.default_matmul_precision("highest"),
-        computing_on(Computing(jnp.asarray, ACCELERATOR_FLOATS, row_multiple=1024)),
+        computing_on(Computing(jnp.asarray, jax.jit, ACCELERATOR_FLOATS, row_multiple=1024)),
     ):
         yield
 

@@ -19,18 +19,20 @@ class Computing:
 
     Attributes:
         place: from an array of NumPy to one whose operations run there.
+        compiled: from a function of arrays to one that runs there as a single program.
         chunk_floats: floats of ensembles' outputs that exist at a time.
         row_multiple: ensembles are filled up to a multiple of so many, where a program is compiled for every number.
     """
 
     place: Callable[[np.ndarray], Any]
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
     chunk_floats: int
     row_multiple: int = 1
 
 
 # Few enough for the caches, and for memory to be used again instead of asked for anew, which takes longer than the
 # arithmetic.
-HOST = Computing(np.asarray, 2**20)
+HOST = Computing(np.asarray, lambda function: function, 2**20)
 _CURRENT: ContextVar[Computing] = ContextVar("computing", default=HOST)
 
 

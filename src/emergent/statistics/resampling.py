@@ -9,6 +9,7 @@ References:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +26,7 @@ from emergent.statistics.laws import Law, divergence_law, law_design, squared_ga
 
 # Floats of members' outputs that are read at a time.
 READ_FLOATS = 2**25
+ENSEMBLE_METRICS = ("osp", "divergence", "accuracy", "loss")
 
 
 Reader = Callable[[int, int], Float[np.ndarray, "M n G K"]]
@@ -53,18 +55,33 @@ def ensemble_metrics(
     weights = np.pad(weights.astype(np.float32), ((0, fillers), (0, 0)))
     placed = computing.place(weights)
     step = max(1, computing.chunk_floats // (per_sample * len(weights)))
+    summed = computing.compiled(_summed_metrics)
     for first, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
-            outputs = computing.place(np.ascontiguousarray(read[:, start : start + step]))
-            mixed = (placed @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
-            part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
-            if labels is not None:
-                own = labels[first + start : first + start + outputs.shape[1]]
-                part["accuracy"] = correct(mixed, own).sum(-1)
-                part["loss"] = cross_entropy(mixed, own).sum(-1)
+            outputs = np.ascontiguousarray(read[:, start : start + step])
+            own = None if labels is None else labels[first + start : first + start + outputs.shape[1]]
+            part = summed(placed, computing.place(outputs), own)
             for name, values in part.items():
                 totals[name] = totals.get(name, 0.0) + np.asarray(values, np.float64)
-    return {name: values[:num] / num_samples for name, values in totals.items()}
+    # Compiled functions return names in alphabetical order.
+    return {name: totals[name][:num] / num_samples for name in ENSEMBLE_METRICS if name in totals}
+
+
+def _summed_metrics(weights: Any, outputs: Any, labels: Any) -> dict[str, Any]:
+    """Returns metrics [B] of ensembles, summed over samples, from outputs [M, n, G, K] of the pool."""
+    mixed = (weights @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
+    part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
+    if labels is not None:
+        part |= {"accuracy": correct(mixed, labels).sum(-1), "loss": cross_entropy(mixed, labels).sum(-1)}
+    return part
+
+
+def _gap_product(outputs: Any) -> Any:
+    """Returns the products [M, M] of gaps, summed over samples, g and outputs."""
+    # In float64: gaps are small differences, and their products are summed over all samples.
+    outputs = in_double(outputs)
+    moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
+    return moved @ moved.T
 
 
 def _pieces(read_outputs: Reader, num_samples: int) -> Iterator[tuple[int, Float[np.ndarray, "M n G K"]]]:
@@ -82,13 +99,12 @@ def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M
     total, count = np.zeros(0), 0
     computing = current()
     step = max(1, computing.chunk_floats // read_outputs(0, 1).size)
+    product_of = computing.compiled(_gap_product)
     for _, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
-            # Unlike above: gaps are small differences, and their products are summed over all samples.
-            outputs = in_double(computing.place(np.ascontiguousarray(read[:, start : start + step])))
-            moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
-            count += moved.shape[1]
-            product = np.asarray(moved @ moved.T)
+            outputs = np.ascontiguousarray(read[:, start : start + step])
+            count += outputs[0].size
+            product = np.asarray(product_of(computing.place(outputs)))
             total = product if total.size == 0 else total + product
     return total / count
 
