@@ -1,4 +1,4 @@
-"""Convolutional networks on a filter support, in three formulations of the same function.
+"""Convolutional networks on a filter support, in two formulations of the same function.
 
 ``reference``  full filters through ``lax.conv_general_dilated``, then average pooling: plain, and slow for ensembles.
 ``matmul``     no convolution at all, so that it vectorises over members and runs inside loops on every backend. Each
@@ -10,9 +10,6 @@
 * of the boxes only those under a tap are made. Kept as 2 x 2 cells, a map holds every box as a sum within a cell
   (even offsets) or across the edge of two (odd offsets), which needs no strided access;
 * the first layer reads its boxes straight from the image, in the order of pixels that the next layer wants.
-
-``shifted``    the same boxes, multiplied by the filter before they are laid over each other (``models.shifted``): for
-               accelerators, where copying every box once a tap takes longer than the products.
 
 References:
     arXiv 2410.01452, image experiment.
@@ -31,9 +28,8 @@ from emergent.config.models import SupportCnnModel
 from emergent.config.supports import support_mask
 from emergent.models.draws import normal
 from emergent.models.layers import average_pool, convolve
-from emergent.models.shifted import Window, pixel_order, tap_products
 
-Formulation = Literal["matmul", "reference", "shifted"]
+Formulation = Literal["matmul", "reference"]
 EPSILON = 1e-5
 
 
@@ -60,17 +56,11 @@ def _normalised_tanh_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) 
     return normalised, moved - moved.mean(1, keepdims=True) - normalised * along
 
 
-def default_formulation() -> Formulation:
-    """Returns the fastest formulation on this backend."""
-    return "matmul" if jax.default_backend() == "cpu" else "shifted"
-
-
 class SupportCnn(nn.Module):
     """Convolutions on a support, average pooling, tanh, spatial normalisation, linear read-out."""
 
     config: SupportCnnModel
-    formulation: Formulation | None = None
-    """None chooses by backend."""
+    formulation: Formulation = "matmul"
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "N H W C"]) -> Float[Array, "N K"]:
@@ -98,11 +88,8 @@ class SupportCnn(nn.Module):
                 f"support_cnn: expected a square image whose side is divisible by {2**config.num_pooled}, found "
                 f"{inputs.shape[1]} x {inputs.shape[2]}"
             )
-        formulation = self.formulation or default_formulation()
-        if formulation == "reference":
-            return _forward_reference(inputs, kernels, readout, mask, config.num_pooled)
-        shifted = formulation == "shifted"
-        return _forward_matmul(inputs, kernels, readout, mask, config.num_pooled, shifted)
+        forward = _forward_matmul if self.formulation == "matmul" else _forward_reference
+        return forward(inputs, kernels, readout, mask, config.num_pooled)
 
 
 def dense_filter(mask: np.ndarray) -> Float[np.ndarray, "kk T"]:
@@ -124,21 +111,27 @@ def _forward_reference(
 
 
 def _forward_matmul(
-    inputs: jax.Array, kernels: list[jax.Array], readout: jax.Array, mask: np.ndarray, num_pooled: int, shifted: bool
+    inputs: jax.Array, kernels: list[jax.Array], readout: jax.Array, mask: np.ndarray, num_pooled: int
 ) -> jax.Array:
     num, side = inputs.shape[0], inputs.shape[1]
     taps = [(int(row) - mask.shape[0] // 2, int(column) - mask.shape[0] // 2) for row, column in np.argwhere(mask)]
     hidden = inputs
     for index, kernel in enumerate(kernels):
         pooled, next_pooled = index < num_pooled, index + 1 < num_pooled
-        windows = _windows(hidden, side, taps, pooled) if index else []
-        patches = _image_patches(inputs, taps, pooled, next_pooled) if index == 0 else None
-        side = side // 2 if pooled else side
-        if patches is None and shifted:
-            hidden = tap_products(windows, kernel, side, next_pooled)
+        if index == 0:
+            patches = _image_patches(inputs, taps, pooled, next_pooled)
+        elif pooled:
+            # The rows of a map that is pooled next come cell by cell.
+            cells = hidden.reshape(num, side // 2, side // 2, 2, 2, -1)
+            boxes = {parity: _boxes(cells, *parity) for parity in {(row % 2, column % 2) for row, column in taps}}
+            # An odd box belongs to the cells on both sides of an edge; the first such lies before cell 0.
+            windows = [(boxes[row % 2, column % 2], (row + 1) // 2, (column + 1) // 2) for row, column in taps]
+            patches = _patches(windows, side // 2, next_pooled)
         else:
-            patches = _patches(windows, side, next_pooled) if patches is None else patches
-            hidden = patches.reshape(num * side**2, -1) @ kernel.reshape(-1, kernel.shape[-1])
+            image = hidden.reshape(num, side, side, -1)
+            patches = _patches([(image, row, column) for row, column in taps], side, next_pooled)
+        side = side // 2 if pooled else side
+        hidden = patches.reshape(num * side**2, -1) @ kernel.reshape(-1, kernel.shape[-1])
         hidden = normalised_tanh(hidden.reshape(num, side**2, -1))
     return hidden.reshape(num, -1) @ readout.reshape(-1, readout.shape[-1])
 
@@ -155,23 +148,13 @@ def _image_patches(
         seen = seen[:, :-1] + seen[:, 1:]
         seen = (seen[:, :, :-1] + seen[:, :, 1:]) / 4
     width = seen.shape[2]
-    rows, columns = pixel_order(side // stride, in_cells)
+    pixels = np.arange((side // stride) ** 2).reshape(side // stride, -1)
+    if in_cells:
+        pixels = pixels.reshape(len(pixels) // 2, 2, -1, 2).swapaxes(1, 2)
+    rows, columns = np.divmod(pixels.reshape(-1, 1), side // stride)
     offsets = np.array(taps) + pad
     table = (stride * rows + offsets[:, 0]) * width + stride * columns + offsets[:, 1]
     return seen.reshape(num, -1, channels).at[:, table].get(mode="promise_in_bounds")
-
-
-def _windows(hidden: jax.Array, side: int, taps: list[tuple[int, int]], pooled: bool) -> list[Window]:
-    """Returns for every tap the map that it reads, pixels or boxes of 2 x 2, with the first row and column there."""
-    num = hidden.shape[0]
-    if not pooled:
-        image = hidden.reshape(num, side, side, -1)
-        return [(image, row, column) for row, column in taps]
-    # The rows of a map that is pooled next come cell by cell.
-    cells = hidden.reshape(num, side // 2, side // 2, 2, 2, -1)
-    boxes = {parity: _boxes(cells, *parity) for parity in {(row % 2, column % 2) for row, column in taps}}
-    # An odd box belongs to the cells on both sides of an edge; the first such lies before cell 0.
-    return [(boxes[row % 2, column % 2], (row + 1) // 2, (column + 1) // 2) for row, column in taps]
 
 
 def _boxes(cells: Float[Array, "N s s 2 2 C"], odd_row: int, odd_column: int) -> Float[Array, "N a b C"]:
@@ -190,7 +173,7 @@ def _boxes(cells: Float[Array, "N s s 2 2 C"], odd_row: int, odd_column: int) ->
     return (rows[:, :, :, 0] + rows[:, :, :, 1]) / 4
 
 
-def _patches(windows: list[Window], side: int, in_cells: bool) -> Float[Array, "N s s TC"]:
+def _patches(windows: list[tuple[jax.Array, int, int]], side: int, in_cells: bool) -> Float[Array, "N s s TC"]:
     """Returns the windows of side x side pixels of maps, from a row and a column on, side by side in their channels.
 
     Args:
