@@ -79,7 +79,7 @@ def _tables(
                             for label in (data, role) if "other" not in data else (data,):
                                 out["quantities"] += [
                                     _quantity(f"{metric}/{arm}/{label}/{size}", mean, 0.1 * mean / size)
-                                    | {"estimator": "drawn ensembles" if num >= 1000 else "disjoint ensembles"},
+                                    | {"estimator": "drawn ensembles" if num >= 1000 else "matched ensembles"},
                                     _quantity(f"{metric}_difference/{arm}/{label}/{size}", 0.0, 0.1 * mean / size),
                                 ]
             hard = (1.0 if role == "in" else 8.0) * (order / 4)

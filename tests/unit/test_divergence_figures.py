@@ -87,10 +87,10 @@ def test_half_scale_halves_ours_and_published_divergence_only():
     np.testing.assert_allclose(half.loc[key, ["mean", "spread"]].astype(float), [0.4912, 0.04], rtol=1e-9)
 
 
-def test_ensembles_of_small_pools_are_disjoint_as_in_the_table():
+def test_ensembles_of_small_pools_are_those_of_the_table():
     name = "nordenfors_c4_sizes"
     for num, words in (
-        (50, "disjoint because"),
+        (50, "as noisy as if drawn with replacement from the published pool"),
         (1000, "drawn with replacement, with bars of one standard deviation"),
     ):
         given = inputs(name, num=num)

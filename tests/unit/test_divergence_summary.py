@@ -76,13 +76,13 @@ def test_divergence_quantities(divergence_tables: dict[str, pd.DataFrame]) -> No
 
 
 def test_estimators_and_the_size_of_the_published_pool(tmp_path: Path) -> None:
-    """In a pool as large as the published one numbers are those of drawn ensembles, in a smaller one of disjoint."""
+    """In a pool as large as the published one numbers are those of drawn ensembles, in a smaller one matched."""
     found = {}
     for published in (20, 21):
         settings = divergence_settings(20, published)
         found[published] = values_of(summarise(settings, divergence_blocks(settings, tmp_path / str(published))))
     words = {"floor": "fit", "slope": "fit", "gap_floor": "unbiased", "pool_osp": "pool", "members_loss": "mean"}
-    for published, words_of_sizes in ((20, "drawn ensembles"), (21, "disjoint ensembles")):
+    for published, words_of_sizes in ((20, "drawn ensembles"), (21, "matched ensembles")):
         estimators = found[published].estimator
         for name, estimator in estimators.items():
             kind = str(name).split("/")[0]

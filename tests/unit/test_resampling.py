@@ -12,7 +12,7 @@ from emergent.metrics.orbit import squared_gap, symmetric_kl
 from emergent.statistics.computing import HOST, Computing, computing_on
 from emergent.statistics.jackknife import jackknife_error, jackknife_groups
 from emergent.statistics.laws import divergence_law, law_design, squared_gap_law
-from emergent.statistics.resampling import Reader, ensemble_metrics, gap_products, resample
+from emergent.statistics.resampling import Reader, Resampled, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
 
@@ -166,12 +166,32 @@ def test_floors_of_symmetric_and_asymmetric_pools() -> None:
     assert 1.2 < drawn / separate < 1.8
     floor = results[0.0].squared_gap.floor
     assert abs(floor.value) < 3 * floor.stderr
-    # What quantities hold: of drawn ensembles with the noise of the draws on top of that of the pool.
-    found = {replaced: results[0.0].estimate("osp", 5, with_replacement=replaced) for replaced in (False, True)}
-    assert [found[key].estimator for key in found] == ["disjoint ensembles", "drawn ensembles"]
-    assert (found[False].stderr, found[False].dof) == pytest.approx(results[0.0].pool_error("osp", 5))
-    assert found[False].stderr < found[True].stderr and found[False].dof < found[True].dof
-    assert [found[key].value for key in found] == [
-        results[0.0].disjoint["osp", 5].mean(),
-        results[0.0].drawn["osp", 5].mean(),
-    ]
+    # What quantities hold: with the noise of the draws on top of that of the pool, by as much as they count.
+    found = {published: results[0.0].estimate("osp", 5, published) for published in (20, 40, 80, 10**9)}
+    words = ["drawn ensembles", "drawn ensembles", "matched ensembles", "matched ensembles"]
+    assert [estimate.estimator for estimate in found.values()] == words
+    assert (found[10**9].stderr, found[10**9].dof) == pytest.approx(results[0.0].pool_error("osp", 5))
+    assert found[10**9].stderr < found[80].stderr < found[40].stderr
+    drawn, separate = (getattr(results[0.0], name)["osp", 5].mean() for name in ("drawn", "disjoint"))
+    assert [found[key].value for key in found] == pytest.approx([drawn, drawn, (drawn + separate) / 2, separate])
+
+
+def test_small_pools_foretell_what_draws_from_the_published_one_give() -> None:
+    """Means over many pools of 30 meet those of ensembles drawn from pools of 90, where disjoint ones are off."""
+    bootstrap = Bootstrap(sizes=(10,), num=30, epochs=(0,), published_pool=90)
+
+    def found(num: int, seed: int) -> Resampled:
+        generator = np.random.default_rng([num, seed])
+        return resample(reader(pool(num, 0.4, 1.0, 100 * num + seed)), NUM_SAMPLES, num, None, bootstrap, generator)
+
+    small = [found(30, seed) for seed in range(60)]
+    large = [found(90, seed).estimate("divergence", 10, 90).value for seed in range(60)]
+    matched = [result.estimate("divergence", 10, 90).value for result in small]
+    separate = [result.disjoint["divergence", 10].mean() for result in small]
+
+    def score(ours: list[float]) -> float:
+        error = np.hypot(np.std(ours, ddof=1), np.std(large, ddof=1)) / np.sqrt(60)
+        return float((np.mean(ours) - np.mean(large)) / error)
+
+    assert abs(score(matched)) < 3
+    assert score(separate) < -3

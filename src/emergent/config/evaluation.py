@@ -53,8 +53,8 @@ class Bootstrap(StrictModel):
         sizes: ensemble sizes N.
         num: ensembles drawn per size; their spread is the published error bar, so at least 2.
         epochs: checkpoints at which every member's outputs are kept for resampling.
-        published_pool: members of the published pool. In a smaller one, ensembles with replacement are noisier, so
-            that numbers are then those of disjoint ensembles.
+        published_pool: members of the published pool. In a smaller one, ensembles with replacement are noisier;
+            numbers are then what they would be in the published one.
     """
 
     sizes: Many[PositiveInt] = Field(min_length=1)

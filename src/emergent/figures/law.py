@@ -89,7 +89,6 @@ def draw(inputs: Inputs, references: References, entry: Law) -> Drawing:
                 }
                 for name, (value, error) in found.items()
             ]
-        _name_ends(top, for_role(published, role))
         top.set_title(panel_title(inputs.data_name(data), role))
         top.set_xlabel("1 / Ensemble members")
         bottom.axhline(0.0, color="black", linewidth=0.8, zorder=1.5)
@@ -141,14 +140,6 @@ def _draw_published(axes: Axes, look: ArmLook, laws: pd.DataFrame, smallest: flo
         inverse = np.geomspace(1.0 / LARGEST_PUBLISHED, 1.0 / (END_OF_CURVE if only_floor else smallest), 60)
         values = law.floor + (0.0 if only_floor else law.slope) * inverse
         axes.plot(inverse, values, color=style.PUBLISHED_COLOR, linewidth=0.9, linestyle=look.line, zorder=1.5)
-
-
-def _name_ends(axes: Axes, laws: pd.DataFrame) -> None:
-    """Says what levels without a slope are."""
-    levels = laws.loc[laws["slope"].isna(), "floor"]
-    if len(levels):
-        axes.text(1.0 / LARGEST_PUBLISHED, 1.15 * levels.max(), "ends of published curves", fontsize=6,
-                  color=style.PUBLISHED_COLOR)  # fmt: skip
 
 
 def _draw_fit(axes: Axes, look: ArmLook, points: pd.DataFrame, laws: pd.DataFrame) -> None:
@@ -227,7 +218,7 @@ def _legend(looks: list[ArmLook], published: pd.DataFrame) -> list[Line2D]:
     handles = legend_handles(looks)
     handles += [entry(f"from the {name}", marker=marker, markersize=4) for name, (marker, _) in ESTIMATORS.items()]
     if len(published):
-        handles.append(entry("published curves, our fit", color=style.PUBLISHED_COLOR, linestyle="-", linewidth=0.9))
+        handles.append(entry("published curves, our fit, or ends", color=style.PUBLISHED_COLOR, linestyle="-", linewidth=0.9))
         handles.append(entry("from published curves", color=style.PUBLISHED_COLOR, marker="D", markerfacecolor="none",
                              markersize=4))  # fmt: skip
     return handles

@@ -38,12 +38,12 @@ from emergent.figures.metrics import (
 
 COLUMNS = ("arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
 QUANTITY_COLUMNS = ("name", "value", "stderr", "estimator")
-DISJOINT_ESTIMATOR = "disjoint ensembles"
-"""What the column ``estimator`` says of a value over disjoint ensembles."""
+MATCHED = "matched ensembles"
+"""What the column ``estimator`` says of a value from a pool that is smaller than the published one."""
 DRAWN = "drawn with replacement, with bars of one standard deviation, without the noise of the pool itself,"
-DISJOINT = (
-    "disjoint because members drawn twice would count in a pool smaller than the published one, with bars of one "
-    "standard error"
+AS_PUBLISHED = (
+    "as noisy as if drawn with replacement from the published pool (between disjoint ones and those drawn from ours), "
+    "with bars of one standard error"
 )
 FACES = ("none", "#cfcfcf", style.PUBLISHED_COLOR)
 """Fillings that tell published figures apart."""
@@ -53,7 +53,7 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
     """Returns the metrics (rows) in and out of distribution (columns).
 
     Ensembles are drawn with replacement and have bars of one standard deviation, as published; those of a pool that is
-    too small for that are disjoint and have bars of one standard error.
+    smaller than the published one are freed of what drawing from it adds, and have bars of one standard error.
 
     Args:
         inputs: holds ``ensembles`` and ``quantities``.
@@ -65,7 +65,7 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
     """
     options = entry.options
     chosen, sets = rows_at_last_epoch(inputs, options.metrics, options.arms)
-    chosen, small = _without_replacement(chosen, require_table(inputs, "quantities", QUANTITY_COLUMNS))
+    chosen, small = _as_published(chosen, require_table(inputs, "quantities", QUANTITY_COLUMNS))
     chosen = scale_divergence(chosen, options.divergence)
     published = published_points(references, options.metrics)
     published = scale_divergence(published, options.divergence) if len(published) else published
@@ -88,7 +88,7 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
     for figure_name, face in faces.items():
         handles.append(_published_handle(figure_name, face, options.published_members))
     pool = span([known.num_members for known in inputs.facts])
-    title = f"ours: pool of {pool}, {'disjoint ensembles' if small else 'drawn with replacement'}"
+    title = f"ours: pool of {pool}, drawn with replacement{' as if from the published one' if small else ''}"
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3), title=title)
     facts = {
         "epoch": str(int(chosen["epoch"].iloc[0])),
@@ -98,7 +98,7 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
         "num_members": pool,
         "num_ensembles": span([int(num) for num in chosen["num"]]),
         "ensemble_sizes": listed(sorted({int(size) for size in chosen["ensemble_size"]})),
-        "ensembles": DISJOINT if small else f"{DRAWN} over {span([int(num) for num in chosen['num']])} draws",
+        "ensembles": AS_PUBLISHED if small else f"{DRAWN} over {span([int(num) for num in chosen['num']])} draws",
         "divergence": WORDS[options.divergence],
     }
     return Drawing(figure, stack(chosen, published), facts)
@@ -123,15 +123,15 @@ def rows_at_last_epoch(
     return table[kept & table["arm"].isin(arms or set(table["arm"]))], sets
 
 
-def _without_replacement(rows: pd.DataFrame, quantities: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """Returns the rows with means and errors of disjoint ensembles, where claims use these, and whether they do.
+def _as_published(rows: pd.DataFrame, quantities: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """Returns the rows with means and errors of matched ensembles, where claims use these, and whether they do.
 
     Members drawn twice make ensembles of a small pool less invariant than the published ones are.
     """
     known = quantities.set_index("name")
     names = [f"{row.metric}/{row.arm}/{row.data}/{row.ensemble_size}" for row in rows.itertuples()]
     found = known.reindex(names)
-    small = (found["estimator"] == DISJOINT_ESTIMATOR).to_numpy()
+    small = (found["estimator"] == MATCHED).to_numpy()
     means, errors = (found[name].to_numpy(float) for name in ("value", "stderr"))
     return rows.assign(mean=np.where(small, means, rows["mean"]), std=np.where(small, errors, rows["std"])), bool(
         small.any()

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from scipy import special
 
 Estimator = Literal[
-    "mean", "median", "ratio", "largest", "fit", "unbiased", "exact", "disjoint ensembles", "drawn ensembles", "pool"
-]
+    "mean", "median", "ratio", "largest", "fit", "unbiased", "exact", "disjoint ensembles", "drawn ensembles",
+    "matched ensembles", "pool",
+]  # fmt: skip
 """How a value was estimated: ``mean`` or ``median`` of repeats, a ``ratio`` of such, the ``largest`` of many values; a
 coefficient of a ``fit``, or an ``unbiased`` one; ``exact`` where nothing is estimated; ``disjoint ensembles`` and
-``drawn ensembles`` (with replacement) are means over such ensembles, ``pool`` is the ensemble of all members."""
+``drawn ensembles`` (with replacement) are means over such ensembles, ``matched ensembles`` what drawn ones would be in
+a larger pool, ``pool`` is the ensemble of all members."""
 
 # Standard error of a median of normal samples, over that of their mean.
 MEDIAN_ERROR = np.sqrt(np.pi / 2)

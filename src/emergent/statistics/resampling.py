@@ -114,6 +114,7 @@ class Resampled:
     """Ensembles of one pool on one evaluation set at one epoch.
 
     Attributes:
+        num_members: M, of the pool.
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
@@ -123,6 +124,7 @@ class Resampled:
         squared_gap: exact law of the squared gap.
     """
 
+    num_members: int
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
     jackknife: dict[tuple[str, int], tuple[float, float]]
@@ -142,19 +144,26 @@ class Resampled:
             return standard_error(values), spread_dof(len(values))
         return self.jackknife[metric, size]
 
-    def estimate(self, metric: str, size: int, with_replacement: bool) -> Estimate:
-        """Returns the mean of a metric over ensembles of one size, drawn with replacement or disjoint.
+    def estimate(self, metric: str, size: int, pool: int) -> Estimate:
+        """Returns the mean of a metric over ensembles of one size, drawn with replacement from a pool of a given size.
 
-        Its error is the noise of the pool and, of ensembles that are drawn, that of the draws.
+        Drawing N of M members with replacement makes ensembles as noisy as ``1 / (1 / N + (1 - 1 / N) / M)`` different
+        members. Between those of this pool and disjoint ones, in which 1 / N is all, metrics are taken as linear in
+        that noise, of which the squared gap is exactly so. The error is that of the pool and of the draws.
+
+        Args:
+            metric: a name in ``ENSEMBLE_METRICS``.
+            size: N.
+            pool: members of the published pool; in one that is not smaller than ours draws are taken as they are.
         """
-        drawn = self.drawn[metric, size]
-        parts = [self.pool_error(metric, size)]
-        if with_replacement:
-            parts.append((standard_error(drawn), spread_dof(len(drawn))))
-        values = drawn if with_replacement else self.disjoint[metric, size]
+        drawn, separate = self.drawn[metric, size], self.disjoint[metric, size]
+        share = min(1.0, self.num_members / pool)
+        parts = [self.pool_error(metric, size), (share * standard_error(drawn), spread_dof(len(drawn)))]
         error, dof = float(np.hypot.reduce([part[0] for part in parts])), combined_dof(*parts)
-        words = "drawn ensembles" if with_replacement else "disjoint ensembles"
-        return Estimate(float(values.mean()), error, len(values), words, dof)
+        if share == 1.0:
+            return Estimate(float(drawn.mean()), error, len(drawn), "drawn ensembles", dof)
+        value = (1 - share) * separate.mean() + share * drawn.mean()
+        return Estimate(float(value), error, len(separate), "matched ensembles", dof)
 
 
 def resample(
@@ -190,6 +199,7 @@ def resample(
     split = {metric: np.split(column, bounds) for metric, column in values.items()}
     law, means, errors = divergence_law(design, split["divergence"][-1])
     result = Resampled(
+        num_members=num_members,
         drawn={(metric, size): column[i] for metric, column in split.items() for i, size in enumerate(sizes)},
         disjoint={},
         jackknife={},

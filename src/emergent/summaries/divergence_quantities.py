@@ -32,7 +32,7 @@ def significance(settings: DivergenceSummary, results: Results) -> pd.DataFrame:
     ``drawn_difference``.
     """
     rows = []
-    bootstrap, replaced = settings.bootstrap, _with_replacement(settings)
+    bootstrap, published = settings.bootstrap, settings.bootstrap.published_pool
     names = [arm.name for arm in settings.arms]
     for data in (facts.name for facts in settings.data):
         for epoch in bootstrap.epochs:
@@ -41,7 +41,7 @@ def significance(settings: DivergenceSummary, results: Results) -> pd.DataFrame:
                     ours, theirs = results[arm, data, epoch], results[other, data, epoch]
                     side = "greater" if key[0] == "osp" else "less"
                     test = stats.ttest_ind(ours.drawn[key], theirs.drawn[key], equal_var=False, alternative=side)
-                    found = ours.estimate(*key, replaced).minus(theirs.estimate(*key, replaced))
+                    found = ours.estimate(*key, published).minus(theirs.estimate(*key, published))
                     rows.append(
                         {"data": data, "epoch": epoch, "metric": key[0], "ensemble_size": key[1]}
                         | {"arm": arm, "other": other, "difference": found.value, "pool_stderr": found.stderr}
@@ -50,15 +50,6 @@ def significance(settings: DivergenceSummary, results: Results) -> pd.DataFrame:
                         | {"t": float(test.statistic), "p": float(test.pvalue)}
                     )
     return pd.DataFrame(rows)
-
-
-def _with_replacement(settings: DivergenceSummary) -> bool:
-    """Returns whether numbers are those of ensembles drawn with replacement.
-
-    In a pool smaller than the published one these are noisier, by slope / M, so that numbers are then those of disjoint
-    ensembles.
-    """
-    return settings.num_members >= settings.bootstrap.published_pool
 
 
 def divergence_quantities(
@@ -96,13 +87,14 @@ def _add_laws(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | None
 
 
 def _add_sizes(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | None, settings: DivergenceSummary) -> None:
-    replaced = _with_replacement(settings)
+    published = settings.bootstrap.published_pool
     for metric, size in ((metric, size) for metric in TESTED for size in settings.bootstrap.sizes):
-        found = result.estimate(metric, size, replaced)
-        text = f"{metric} of ensembles of {size}, {'with' if replaced else 'without'} replacement"
+        found = result.estimate(metric, size, published)
+        pool = max(published, settings.num_members)
+        text = f"{metric} of ensembles of {size} drawn with replacement from a pool of {pool}"
         add(f"{metric}/{arm.name}/{{data}}/{size}", found, text)
         if base is not None:
-            difference = found.minus(base.estimate(metric, size, replaced))
+            difference = found.minus(base.estimate(metric, size, published))
             name = f"{metric}_difference/{arm.name}/{{data}}/{size}"
             add(name, difference, f"{text}: minus that of {arm.compare_to}")
 
