@@ -4,17 +4,23 @@ An entry of ``POINT_GROUPS`` says how a group is made, from generators (``closur
 (``planar``); order, products, inverses and matrices follow. Every name in a configuration is looked up here.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from emergent.errors import ConfigError
+
+if TYPE_CHECKING:
+    # Only for type checkers: every job and the Snakefile import this module, and jaxtyping takes a fifth of a second.
+    from jaxtyping import Bool, Float, Int
 
 CONTINUOUS_GROUPS = ("SO3",)
 """Rotations of space, of which finite parts are drawn."""

@@ -27,7 +27,8 @@ Many = Annotated[tuple[Item, ...], Field(strict=False)]
 class StrictModel(BaseModel):
     """Immutable configuration model that refuses unknown keys and silent conversions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Validators are built at first use: a job reads a few of the many models that it imports.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader):

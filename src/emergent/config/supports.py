@@ -1,9 +1,15 @@
 """Filter supports written as rows of 0 and 1, e.g. ``["010", "111", "010"]`` for the cross."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
+
+if TYPE_CHECKING:
+    # Only for type checkers: every job and the Snakefile import this module, and jaxtyping takes a fifth of a second.
+    from jaxtyping import Bool
 
 
 def support_mask(rows: Sequence[str]) -> Bool[np.ndarray, "k k"]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import trimesh
 from jaxtyping import Float, Int, UInt32
 
 from emergent.errors import DataError
@@ -81,6 +80,9 @@ def read_off(content: bytes, source: str) -> Mesh:
     Raises:
         DataError: not an OFF file, truncated, or empty.
     """
+    # Only here: trimesh takes a second to import, and readers of prepared meshes do without.
+    import trimesh
+
     try:
         loaded = trimesh.load_mesh(io.BytesIO(content), file_type="off", process=False)
         vertices, faces = loaded.vertices, loaded.faces

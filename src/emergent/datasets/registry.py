@@ -11,7 +11,6 @@ from emergent.datasets import (
     cross_product,
     digits,
     gaussian_fields,
-    generated_meshes,
     ising,
     mnist,
     modelnet,
@@ -24,13 +23,22 @@ from emergent.datasets import (
 from emergent.errors import DataError
 from emergent.storage import Array
 
+
+def _generated_meshes(raw: Path, options: Any) -> dict[str, Array]:
+    """Returns the arrays of generated solids."""
+    # Only here: trimesh, which makes the solids, takes longer to import than most data sets to prepare.
+    from emergent.datasets import generated_meshes
+
+    return generated_meshes.prepare(raw, options)
+
+
 PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "cifar10": cifar10.prepare,
     "cifar10_jpeg": cifar10_jpeg.prepare,
     "cross_product": cross_product.prepare,
     "digits": digits.prepare,
     "gaussian_fields": gaussian_fields.prepare,
-    "generated_meshes": generated_meshes.prepare,
+    "generated_meshes": _generated_meshes,
     "ising": ising.prepare,
     "mnist": mnist.prepare,
     "modelnet": modelnet.prepare,

@@ -47,7 +47,8 @@ def save_figure(drawing: Drawing, stem: Path, entry: Entry, caption: str, scale:
     with style.context():
         # The layout is solved once and then kept: three formats, one picture. With any engine left, even "none",
         # matplotlib draws each format twice; None takes that of the style, which has none.
-        drawing.figure.draw_without_rendering()
+        if (engine := drawing.figure.get_layout_engine()) is not None:
+            engine.execute(drawing.figure)
         drawing.figure.set_layout_engine(None)
         for kind, facts in metadata.items():
             with atomic_path(stem.with_suffix(f".{kind}")) as temporary:
