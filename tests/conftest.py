@@ -13,10 +13,30 @@ from collections.abc import Iterator
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Verbs that are called in a test's own process would otherwise switch it on for all tests that follow.
-jax.config.update("jax_enable_compilation_cache", False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Equal programs, of which the tests build many, are compiled once by each process that runs tests.
+
+    The environment tells the programs that tests start. Verbs that are called in a test's own process find it set, and
+    leave JAX's settings alone.
+    """
+    options = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in options.items():
+            patch.setenv(name.upper(), str(value))
+            jax.config.update(name, value)
+        # JAX has looked for the folder already if a module compiled something as it was imported.
+        compilation_cache.reset_cache()
+        yield
 
 
 @pytest.fixture

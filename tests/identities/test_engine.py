@@ -1,6 +1,5 @@
 """The ensemble engine: a member is the same network whatever its block, strategy, checkpoints or company."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from engine_tasks import CASES, IMAGES, NUM_SAMPLES, mlp_task, training
 from flax import traverse_util
-from jax.experimental.compilation_cache import compilation_cache
 
 from emergent.config.models import MlpModel
 from emergent.errors import DataError
@@ -18,24 +16,6 @@ from emergent.prng import Purpose, member_key
 from emergent.training import engine, program
 from emergent.training.engine import BlockResult
 from emergent.training.step import MemberState
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Equal programs, of which the tests below build many, are compiled once."""
-    options = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in options}
-    for name, value in options.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))

@@ -1,14 +1,12 @@
 """Equivariant subspace: its basis, compatibility of supports, and which parametrisations stay in it."""
 
 import math
-from collections.abc import Iterator
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from emergent.config.domains import DataSelection, ImageTraining
 from emergent.config.subspace_training import Parametrisation, Phase, Phases, SubspaceNetwork, SubspaceStage
@@ -27,25 +25,6 @@ from emergent.models.subspace_cnn import (
     weights,
 )
 from emergent.training.subspace import augmented, make_loss, network, rotated, second_phase, train_subspace, upright
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Equal programs, of which the tests below build many, are compiled once."""
-    options = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in options}
-    for name, value in options.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
 
 CROSS, SKEW, FULL = ("010", "111", "010"), ("110", "101", "010"), ("111",) * 3
 CROSS_5 = ("00100", "01110", "11111", "01110", "00100")
