@@ -115,7 +115,9 @@ def functions(committed: Committed) -> dict[str, object]:
         "beside_table": partial(tables.beside_table, committed),
         "points_table": partial(tables.points_table, committed),
         "size_table": partial(tables.size_table, committed),
-        "points_misfit": lambda *keys: comparisons.misfit_of_points(comparisons.points(committed, *keys)),
+        "points_misfit": lambda *keys, **chosen: comparisons.misfit_of_points(
+            comparisons.points(committed, *keys), **chosen
+        ),
         "misfit": partial(comparisons.misfit, committed),
         "spread_of_arms": partial(comparisons.spread_of_arms, committed),
         "score": score,

@@ -85,9 +85,10 @@ def points(committed: Committed, run: str, experiment: str, reference: str) -> l
     return found
 
 
-def misfit_of_points(found: list[Point]) -> Misfit:
-    """Returns the misfit of those points that the run has."""
-    return _misfit([point.score for point in found if math.isfinite(point.score)])
+def misfit_of_points(found: list[Point], role: str | None = None, size: int | None = None) -> Misfit:
+    """Returns the misfit of those points that the run has, of one role and one ensemble size if these are named."""
+    chosen = [point for point in found if point.role == (role or point.role) and point.size == (size or point.size)]
+    return _misfit([point.score for point in chosen if math.isfinite(point.score)])
 
 
 def misfit(committed: Committed, run: str, readings: list[Reading], epoch: int, size: int) -> Misfit:
