@@ -14,6 +14,9 @@ FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
 INSTALLED := .venv/installed-$(FLAVOUR)
 READY     := .venv/ready-$(FLAVOUR)
+CHECKERS  := .venv/ready-checks
+INSTALL   := .venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile \
+	--use-pep517 --require-hashes
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
 SNAKEMAKE := $(ACTIVATE) snakemake --profile workflow/profiles/local --cores $(CORES) --config scale=$(SCALE)
 # A word for the shell, blanks, quotes and a tilde included, where abspath would make several paths of one.
@@ -57,13 +60,18 @@ $(INSTALLED): $(LOCK) envs/check_python.py
 	@echo "Setting up .venv from $(LOCK) (once; about 2 minutes) ..."
 	@rm -f .venv/installed-* .venv/ready-* .venv/place
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile --use-pep517 --require-hashes -r $(LOCK) \
+	@$(INSTALL) -r $(LOCK) \
 		| awk '/Downloading .*[0-9][0-9](\.[0-9]+)? MB/ {print "  " $$2; fflush()} /^Installing/ {print "  unpacking"; fflush()}'
 	@touch $@
 
 $(READY): $(INSTALLED) pyproject.toml
 	@.venv/bin/python -m pip install --disable-pip-version-check --no-user -q --no-deps --no-build-isolation -e .
 	@printf '%s\n' $(call quoted,$(CURDIR)) > .venv/place
+	@touch $@
+
+# What only checks need: a fifth of the size of all, a third of the files.
+$(CHECKERS): $(READY) envs/requirements-checks.lock
+	@$(INSTALL) -q -r envs/requirements-checks.lock
 	@touch $@
 
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
@@ -81,13 +89,13 @@ docs: setup ## write the pages in docs that state results, from the data committ
 test: setup ## run the tests, except those marked slow
 	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist loadfile -m "not slow"
 
-lint: setup ## check style: ruff, snakefmt, snakemake --lint
+lint: $(CHECKERS) ## check style: ruff, snakefmt, snakemake --lint
 	@$(ACTIVATE) ruff check .
 	@$(ACTIVATE) ruff format --check .
 	@$(ACTIVATE) snakefmt --check Snakefile workflow
 	@$(ACTIVATE) .ci/lint-workflow
 
-types: setup ## check types
+types: $(CHECKERS) ## check types
 	@$(ACTIVATE) PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
 
 validate: setup ## check the configuration of every experiment at every scale
@@ -100,12 +108,14 @@ dry-run: setup ## show what 'make figures' would run
 	@$(SNAKEMAKE) --dry-run
 
 # Needs uv (https://docs.astral.sh/uv). Remove a lock first to take the newest versions; else it changes only as needed.
-COMPILE := UV_CUSTOM_COMPILE_COMMAND="make locks" uv pip compile pyproject.toml envs/requirements.in \
-	--quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate \
-	--default-index https://pypi.org/simple --excludes envs/excludes.txt --extra dev
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make locks" uv pip compile --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-annotate --default-index https://pypi.org/simple
+PROJECT := pyproject.toml envs/requirements.in --excludes envs/excludes.txt --extra dev
+CPU     := envs/requirements-cpu.lock
 locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
-	$(COMPILE) --output-file envs/requirements-cpu.lock
-	$(COMPILE) --extra cuda --constraints envs/requirements-cpu.lock --output-file envs/requirements-cuda.lock
+	$(COMPILE) $(PROJECT) --output-file $(CPU)
+	$(COMPILE) $(PROJECT) --extra cuda --constraints $(CPU) --output-file envs/requirements-cuda.lock
+	$(COMPILE) envs/checks.in --constraints $(CPU) --output-file envs/requirements-checks.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
 	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake

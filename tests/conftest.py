@@ -16,6 +16,9 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Tests compile more than they compute: a third of their time is spent on making programs fast that run once. What tests
+# start as a program of its own is compiled as for users.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session", autouse=True)

