@@ -87,7 +87,7 @@ docs: setup ## write the pages in docs that state results, from the data committ
 	@$(ACTIVATE) python -m emergent.cli.docs
 
 test: setup ## run the tests, except those marked slow
-	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist loadfile -m "not slow"
+	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist worksteal -m "not slow"
 
 lint: $(CHECKERS) ## check style: ruff, snakefmt, snakemake --lint
 	@$(ACTIVATE) ruff check .

@@ -112,11 +112,12 @@ def _reduce(
     parameters: Any,
     weights: Float[Array, "R m"],
     batches: Float[Array, "B b ..."],
-    labels: Array | None,
-) -> tuple[Array, dict[str, Array], Float[Array, "m N G K"]]:
+    labels: Any,
+) -> tuple[Array, dict[str, Any], Float[Array, "m N G K"]]:
     """Returns the sums with a group of members added to them, its metrics [m, N], and its outputs."""
     parts = jax.lax.map(lambda batch: jax.vmap(apply, (0, None))(parameters, batch), batches)
     flat = jnp.moveaxis(parts, 1, 0).reshape(parts.shape[1], -1, parts.shape[-1])
-    outputs = flat[:, : shape[0] * shape[1]].reshape(-1, *shape, parts.shape[-1])
+    # Metrics are written for NumPy and for JAX.
+    outputs: Any = flat[:, : shape[0] * shape[1]].reshape(-1, *shape, parts.shape[-1])
     values = {name: member_metric(name)(outputs, labels, action) for name in metrics}
     return total + jnp.tensordot(weights, outputs, 1), values, outputs

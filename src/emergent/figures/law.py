@@ -218,7 +218,8 @@ def _legend(looks: list[ArmLook], published: pd.DataFrame) -> list[Line2D]:
     handles = legend_handles(looks)
     handles += [entry(f"from the {name}", marker=marker, markersize=4) for name, (marker, _) in ESTIMATORS.items()]
     if len(published):
-        handles.append(entry("published curves, our fit, or ends", color=style.PUBLISHED_COLOR, linestyle="-", linewidth=0.9))
+        grey = style.PUBLISHED_COLOR
+        handles.append(entry("published curves, our fit, or ends", color=grey, linestyle="-", linewidth=0.9))
         handles.append(entry("from published curves", color=style.PUBLISHED_COLOR, marker="D", markerfacecolor="none",
                              markersize=4))  # fmt: skip
     return handles
