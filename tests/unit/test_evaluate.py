@@ -18,6 +18,7 @@ from emergent.evaluation.orbits import evaluate_block, unflatten
 from emergent.groups.actions import MatrixAction
 from emergent.groups.images import ImageAction, image_action
 from emergent.metrics.output_actions import Invariant, Matrices
+from emergent.metrics.registry import MEMBER_METRICS, MemberMetric
 from emergent.models.registry import build, parameter_shapes
 from emergent.point_groups import group_from_name
 
@@ -200,3 +201,17 @@ def test_members_at_a_time_give_what_one_after_another_gives(labelled: bool, mon
     for name, array in single.items():
         assert many[name].values.dtype == array.values.dtype and many[name].dims == array.dims, name
         np.testing.assert_allclose(many[name].values, array.values, rtol=2e-5, atol=2e-6, err_msg=name)
+
+
+def test_metric_that_only_numpy_can_compute_is_computed_member_by_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds one need not know of accelerators."""
+
+    def loudest(outputs: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(outputs).max((-2, -1))
+
+    monkeypatch.setitem(MEMBER_METRICS, "loudest", MemberMetric(loudest, np.float32))
+    assert vectorised.can_vectorise(orbits(), METRICS[::2], 3)
+    assert not vectorised.can_vectorise(orbits(), (*METRICS[::2], "loudest"), 3)
+    settings = stage(member_metrics=("loudest",), whole_blocks=True)
+    found = evaluate_block(settings, (random_parameters(1, 2), (0, 1), (0,)), {"a": orbits()}, vectorised=True)
+    assert found["a/metric/loudest"].values.shape == (2, 1, 7)

@@ -168,7 +168,8 @@ def evaluate_block(
         for name, part in sets.items():
             metrics = usable_metrics(settings.member_metrics, part, stage.model.num_outputs, name)
             ordered = sorted(runs)
-            if vectorised and isinstance(part, ArrayOrbits) and can_vectorise(part):
+            shared = vectorised and isinstance(part, ArrayOrbits)
+            if shared and can_vectorise(part, metrics, stage.model.num_outputs):
                 found = evaluate_vectorised(apply, part, parameters, members, metrics, ordered, kept, on_progress)
             else:
                 predict = partial(part.outputs, apply)

@@ -40,9 +40,22 @@ class Reduced(NamedTuple):
     outputs: np.ndarray
 
 
-def can_vectorise(part: ArrayOrbits) -> bool:
-    """Returns whether outputs do not move, or nobody knows how: other actions on outputs are NumPy's."""
-    return part.output_action is None or isinstance(part.output_action, Invariant)
+def can_vectorise(part: ArrayOrbits, metrics: tuple[str, ...], num_outputs: int) -> bool:
+    """Returns whether outputs do not move, or nobody knows how, and all metrics can be compiled.
+
+    Other actions on outputs are NumPy's, and so may be a metric that somebody has added.
+    """
+    if not (part.output_action is None or isinstance(part.output_action, Invariant)):
+        return False
+    outputs: Any = jax.ShapeDtypeStruct((1, *part.shape, num_outputs), jnp.float32)
+    try:
+        for name in metrics:
+            jax.eval_shape(
+                lambda values, name=name: member_metric(name)(values, part.labels, part.output_action), outputs
+            )
+    except jax.errors.JAXTypeError:
+        return False
+    return True
 
 
 def group_size(num_members: int, batch_size: int) -> int:
