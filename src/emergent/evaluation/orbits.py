@@ -168,9 +168,9 @@ def evaluate_block(
         for name, part in sets.items():
             metrics = usable_metrics(settings.member_metrics, part, stage.model.num_outputs, name)
             ordered = sorted(runs)
-            shared = vectorised and isinstance(part, ArrayOrbits)
-            if shared and can_vectorise(part, metrics, stage.model.num_outputs):
-                found = evaluate_vectorised(apply, part, parameters, members, metrics, ordered, kept, on_progress)
+            fixed = part if vectorised and isinstance(part, ArrayOrbits) else None
+            if fixed and can_vectorise(fixed, metrics, stage.model.num_outputs):
+                found = evaluate_vectorised(apply, fixed, parameters, members, metrics, ordered, kept, on_progress)
             else:
                 predict = partial(part.outputs, apply)
                 found = evaluate_set(
