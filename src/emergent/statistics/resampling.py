@@ -70,10 +70,15 @@ def ensemble_metrics(
 def _summed_metrics(weights: Any, outputs: Any, labels: Any) -> dict[str, Any]:
     """Returns metrics [B] of ensembles, summed over samples, from outputs [M, n, G, K] of the pool."""
     mixed = (weights @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
-    part = {"osp": orbit_same_predictions(mixed).sum(-1), "divergence": symmetric_kl(mixed).sum(-1)}
+    return {name: values.sum(-1) for name, values in metric_values(mixed, labels).items()}
+
+
+def metric_values(outputs: Any, labels: Any) -> dict[str, Any]:
+    """Returns the metrics [..., N] in ``ENSEMBLE_METRICS`` of predictors, those that need labels only with them."""
+    found = {"osp": orbit_same_predictions(outputs), "divergence": symmetric_kl(outputs)}
     if labels is not None:
-        part |= {"accuracy": correct(mixed, labels).sum(-1), "loss": cross_entropy(mixed, labels).sum(-1)}
-    return part
+        found |= {"accuracy": correct(outputs, labels), "loss": cross_entropy(outputs, labels)}
+    return found
 
 
 def _gap_product(outputs: Any) -> Any:

@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from emergent.config.questions import DivergenceSummary
-from emergent.metrics.classification import correct, cross_entropy
-from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.computing import current
 from emergent.statistics.estimate import sample_std, standard_error
 from emergent.statistics.jackknife import jackknife_error
-from emergent.statistics.resampling import ENSEMBLE_METRICS, Resampled, resample
+from emergent.statistics.resampling import ENSEMBLE_METRICS, Resampled, metric_values, resample
 from emergent.summaries.divergence_quantities import divergence_quantities, significance
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -95,16 +93,8 @@ def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) ->
 def _mean_metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
     """Returns the metrics [E] of one predictor from its outputs [E, N, G, K], averaged over samples."""
     computing = current()
-    found = computing.compiled(_metrics)(computing.place(outputs), labels)
+    found = computing.compiled(metric_values)(computing.place(outputs), labels)
     return {name: np.asarray(found[name]).mean(-1, dtype=np.float64) for name in ENSEMBLE_METRICS if name in found}
-
-
-def _metrics(outputs: Any, labels: Any) -> dict[str, Any]:
-    """Returns the metrics [E, N] of one predictor."""
-    result = {"osp": orbit_same_predictions(outputs), "divergence": symmetric_kl(outputs)}
-    if labels is not None:
-        result |= {"accuracy": correct(outputs, labels), "loss": cross_entropy(outputs, labels)}
-    return result
 
 
 def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None) -> Rows:

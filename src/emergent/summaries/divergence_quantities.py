@@ -88,9 +88,9 @@ def _add_laws(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | None
 
 def _add_sizes(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | None, settings: DivergenceSummary) -> None:
     published = settings.bootstrap.published_pool
+    pool = max(published, settings.num_members)
     for metric, size in ((metric, size) for metric in TESTED for size in settings.bootstrap.sizes):
         found = result.estimate(metric, size, published)
-        pool = max(published, settings.num_members)
         text = f"{metric} of ensembles of {size} drawn with replacement from a pool of {pool}"
         add(f"{metric}/{arm.name}/{{data}}/{size}", found, text)
         if base is not None:
