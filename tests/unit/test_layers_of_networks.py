@@ -11,9 +11,16 @@ from flax import traverse_util
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
 from emergent.models import layers
-from emergent.models.layers import Conv, Dense, average_pool, convolve
+from emergent.models.layers import (
+    Conv,
+    Dense,
+    average_pool,
+    convolve,
+    convolve_by_library,
+    convolve_by_slices,
+)
 from emergent.models.registry import build, parameter_shapes
-from emergent.models.size import has_convolutions
+from emergent.models.size import has_convolutions, has_slices
 
 MLP = MlpModel(family="mlp", width=64, depth=2, num_outputs=40, parametrisation="pytorch")
 CNN = CnnModel(
@@ -115,7 +122,25 @@ def test_shapes_and_independence_of_samples(config) -> None:
     assert outputs.shape == (2, config.num_outputs)
     np.testing.assert_allclose(outputs[::-1], apply(parameters, inputs[::-1]), rtol=1e-4, atol=1e-4 * outputs.std())
     assert np.abs(outputs[0] - outputs[1]).max() > 0.1 * outputs.std()
-    assert has_convolutions(config, jax.ShapeDtypeStruct((1, 4, 4, 2), jnp.float32)) == (config is not MLP)
+    example = jax.ShapeDtypeStruct((1, 4, 4, 2), jnp.float32)
+    on_cpu = jax.default_backend() == "cpu"
+    assert has_slices(config, example) == (config is not MLP and on_cpu)
+    assert has_convolutions(config, example) == (config is not MLP and not on_cpu)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("frame", [(5, 5), (6, 6), (4, 7), (1, 3)])
+def test_both_convolutions_are_one_function_with_the_same_gradients(frame, size, stride) -> None:
+    generator = np.random.default_rng(0)
+    inputs, kernel = generator.normal(size=(3, *frame, 2)), generator.normal(size=(size, size, 2, 4))
+    found, back = jax.vjp(lambda *both: convolve_by_slices(*both, stride), inputs, kernel)
+    expected, expected_back = jax.vjp(lambda *both: convolve_by_library(*both, stride), inputs, kernel)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+    step = generator.normal(size=found.shape)
+    for ours, theirs in zip(back(step), expected_back(step), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
 def test_gains_scale_weights_and_biases() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from emergent.config.models import NetworkModel
+from emergent.models.layers import convolve_by_slices
 from emergent.models.registry import build
 
 FLOAT_BYTES = 4
@@ -71,12 +72,21 @@ def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
         model: settings.
         inputs: shapes and types of the inputs of one sample [1, ...].
     """
-    return _has_convolutions(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+    return "conv_general_dilated" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+
+
+def has_slices(model: NetworkModel, inputs: Any) -> bool:
+    """Returns whether a network convolves by products of shifted images, which want few images at a time.
+
+    Args: see ``has_convolutions``.
+    """
+    name = f"name={convolve_by_slices.__name__}"
+    return name in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
 
 
 @cache
-def _has_convolutions(model: Any, inputs: Any) -> bool:
+def _operations(model: Any, inputs: Any) -> str:
+    """Returns the operations of a network as text, because that shows those of inner functions too."""
     module = build(model)
     parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
-    # As text, because that shows the operations of inner functions too.
-    return "conv_general_dilated" in str(jax.make_jaxpr(module.apply)(parameters, inputs))
+    return str(jax.make_jaxpr(module.apply)(parameters, inputs))

@@ -6,7 +6,7 @@ One interface, two strategies that run the same step function (``emergent.traini
              the device's memory, split over all visible devices: accelerators.
 ``members``  one member after another, an epoch per compiled program. On a CPU this is as fast as any number of members
              at a time, and leaner. Networks with ``lax`` convolutions, which XLA runs some twenty times slower inside
-             loops there, take one call per step instead; ``support_cnn`` has none.
+             loops there, take one call per step instead; ours have none there (``emergent.models.layers.convolve``).
 
 Member i is the same network in both, whatever the block, because its keys depend on its index alone.
 ``benchmarks/ensemble_throughput.py`` compares the strategies with other ways to train the same members.
@@ -26,12 +26,14 @@ from emergent.config.training import Training
 from emergent.domains.protocols import TrainingData
 from emergent.errors import DataError
 from emergent.models.registry import build
-from emergent.models.size import has_convolutions
+from emergent.models.size import has_convolutions, has_slices
 from emergent.training.memory import members_in_flight
 from emergent.training.parameters import flat_on_host, from_flat
 from emergent.training.program import Keys, Names, Program, member_keys, segments
 from emergent.training.step import Learner, MemberState, learning_rate, make_optimiser, network_gradient
 
+# Images that networks with convolutions take at a time on a CPU: their shifted copies stay in its caches.
+PIECE = 16
 Strategy = Literal["members", "block"]
 Progress = Callable[[int], None]
 
@@ -82,7 +84,7 @@ def network_learner(stage: TrainStage, data: TrainingData) -> Learner:
     example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), data.example())
     return Learner(
         lambda key, sample, given: (module.init(key, sample), ()),
-        network_gradient(module, training.loss),
+        network_gradient(module, training.loss, PIECE if has_slices(stage.model, example) else None),
         make_optimiser(training.optimiser, learning_rate(training, num_steps), training.momentum),
         has_convolutions=has_convolutions(stage.model, example),
     )

@@ -68,26 +68,51 @@ def half_squared_error(outputs: Float[Array, "N K"], targets: Array) -> Float[Ar
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "mse": half_squared_error}
 
 
-def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array]) -> Gradient:
-    """Returns the gradient of ``objective(parameters, held, inputs, targets)`` on one augmented batch."""
+def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], piece: int | None = None) -> Gradient:
+    """Returns the gradient of ``objective(parameters, held, inputs, targets)`` on one augmented batch.
+
+    Args:
+        objective: a mean over samples.
+        piece: how many inputs go through the network at a time; None for all.
+    """
 
     def gradient(
         parameters: Any, held: Any, data: Any, indices: jax.Array | None, key: jax.Array
     ) -> tuple[jax.Array, Any]:
         inputs, targets = data.batch(indices, key)
-        return jax.value_and_grad(objective)(parameters, held, inputs, targets)
+        function = jax.value_and_grad(lambda parameters, *some: objective(parameters, held, *some))
+        num = len(targets)
+        if piece is None or num <= piece:
+            return function(parameters, inputs, targets)
+        whole = num // piece
+
+        def add(total: Any, some: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, function(parameters, *some)), None
+
+        def stacked(leaf: jax.Array) -> jax.Array:
+            return leaf[: whole * piece].reshape(whole, piece, *leaf.shape[1:])
+
+        pieces = jax.tree.map(stacked, (inputs, targets))
+        first = jax.eval_shape(function, parameters, *jax.tree.map(lambda leaf: leaf[0], pieces))
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
+        total, _ = jax.lax.scan(add, nothing, pieces)
+        mean = jax.tree.map(lambda value: value * (piece / num), total)
+        if num == whole * piece:
+            return mean
+        rest = function(parameters, *jax.tree.map(lambda leaf: leaf[whole * piece :], (inputs, targets)))
+        return jax.tree.map(lambda most, few: most + few * (1 - whole * piece / num), mean, rest)
 
     return gradient
 
 
-def network_gradient(module: nn.Module, loss: str) -> Gradient:
-    """Returns the gradient of a network's loss, by name in ``LOSSES``."""
+def network_gradient(module: nn.Module, loss: str, piece: int | None = None) -> Gradient:
+    """Returns the gradient of a network's loss, by name in ``LOSSES``; ``piece`` as in ``batch_gradient``."""
 
     def objective(parameters: Any, held: Any, inputs: Any, targets: jax.Array) -> jax.Array:
         del held
         return LOSSES[loss](module.apply(parameters, inputs), targets)
 
-    return batch_gradient(objective)
+    return batch_gradient(objective, piece)
 
 
 def learning_rate(training: Training, num_steps: int) -> float | optax.Schedule:
