@@ -80,7 +80,7 @@ def has_slices(model: NetworkModel, inputs: Any) -> bool:
 
     Args: see ``has_convolutions``.
     """
-    name = f"name={convolve_by_slices.__name__}"
+    name = f"name={convolve_by_slices.__wrapped__.__name__}"
     return name in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
 
 

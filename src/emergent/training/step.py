@@ -82,25 +82,26 @@ def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], p
         inputs, targets = data.batch(indices, key)
         function = jax.value_and_grad(lambda parameters, *some: objective(parameters, held, *some))
         num = len(targets)
-        if piece is None or num <= piece:
+        size = num if piece is None else piece
+        if num <= size:
             return function(parameters, inputs, targets)
-        whole = num // piece
+        whole = num // size
 
         def add(total: Any, some: Any) -> tuple[Any, None]:
             return jax.tree.map(jnp.add, total, function(parameters, *some)), None
 
         def stacked(leaf: jax.Array) -> jax.Array:
-            return leaf[: whole * piece].reshape(whole, piece, *leaf.shape[1:])
+            return leaf[: whole * size].reshape(whole, size, *leaf.shape[1:])
 
         pieces = jax.tree.map(stacked, (inputs, targets))
         first = jax.eval_shape(function, parameters, *jax.tree.map(lambda leaf: leaf[0], pieces))
         nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
         total, _ = jax.lax.scan(add, nothing, pieces)
-        mean = jax.tree.map(lambda value: value * (piece / num), total)
-        if num == whole * piece:
+        mean = jax.tree.map(lambda value: value * (size / num), total)
+        if num == whole * size:
             return mean
-        rest = function(parameters, *jax.tree.map(lambda leaf: leaf[whole * piece :], (inputs, targets)))
-        return jax.tree.map(lambda most, few: most + few * (1 - whole * piece / num), mean, rest)
+        rest = function(parameters, *jax.tree.map(lambda leaf: leaf[whole * size :], (inputs, targets)))
+        return jax.tree.map(lambda most, few: most + few * (1 - whole * size / num), mean, rest)
 
     return gradient
 
