@@ -8,7 +8,6 @@ from typing import Any
 import jax
 
 from emergent.config.models import NetworkModel
-from emergent.models.layers import convolve_by_slices
 from emergent.models.registry import build
 
 FLOAT_BYTES = 4
@@ -76,12 +75,11 @@ def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
 
 
 def has_slices(model: NetworkModel, inputs: Any) -> bool:
-    """Returns whether a network convolves by products of shifted images, which want few images at a time.
+    """Returns whether a network convolves by products of shifted images (``emergent.models.layers``), which want few images at a time.
 
     Args: see ``has_convolutions``.
     """
-    name = f"name={convolve_by_slices.__wrapped__.__name__}"
-    return name in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+    return "name=convolve_by_slices" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
 
 
 @cache
