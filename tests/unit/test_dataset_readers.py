@@ -172,6 +172,19 @@ def test_grey_and_shrunk_images_against_a_direct_sum():
     np.testing.assert_allclose(found[..., 0], expected, atol=0.51)
 
 
+def test_other_readings_of_grey_and_shrunk_images():
+    images = np.random.default_rng(2).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    plain = convert(images, ColourOptions(grey=True, weights="equal", resolution=28, resizing="plain"))
+    grey = images.mean(-1)
+    # Independent definition: a triangle of half width one input pixel around each output centre.
+    centres = (np.arange(28) + 0.5) * 32 / 28
+    weights = np.clip(1 - np.abs(np.arange(32) + 0.5 - centres[:, None]), 0, None)
+    np.testing.assert_allclose(weights.sum(1), 1)
+    np.testing.assert_allclose(plain[..., 0], weights @ grey @ weights.T, atol=0.51)
+    cropped = convert(images, ColourOptions(grey=True, weights="equal", resolution=28, resizing="crop"))
+    np.testing.assert_allclose(cropped[..., 0], grey[:, 2:30, 2:30], atol=0.51)
+
+
 def _write_nct(folder, generator, num=3, leave_out=None):
     pixels = {}
     for name in nct_crc.ARCHIVES.values():

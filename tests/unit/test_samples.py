@@ -69,17 +69,18 @@ def test_standardised_training_inputs(images: Path) -> None:
 
 def test_evaluation_sets_are_scaled_like_the_training_set(images: Path, spins: Path) -> None:
     _, scaling = load_training(images, data(num=4))
-    evaluated = load_evaluation(images, data(num=4), "test", scaling)
+    evaluated, _ = load_evaluation(images, data(num=4), "test", scaling)
     np.testing.assert_allclose(evaluated.inputs * scaling.std + scaling.mean, PIXELS[evaluated.labels] / 255, atol=1e-6)
     # Real-valued fields are in standardised units already.
     fields = {"test": {"dataset": "fields", "split": "test"}}
-    np.testing.assert_array_equal(load_evaluation(spins, data(evaluate=fields), "test", scaling).inputs, FIELDS)
+    np.testing.assert_array_equal(load_evaluation(spins, data(evaluate=fields), "test", scaling)[0].inputs, FIELDS)
 
 
 def test_evaluation_sets_on_the_unit_interval(images: Path) -> None:
     _, scaling = load_training(images, data(num=4))
     unit = {"test": {"dataset": "digits", "split": "train", "num": 5, "scaling": "unit"}}
-    evaluated = load_evaluation(images, data(evaluate=unit), "test", scaling)
+    evaluated, black = load_evaluation(images, data(evaluate=unit), "test", scaling)
+    assert black == scaling
     np.testing.assert_allclose(evaluated.inputs, PIXELS[evaluated.labels] / 255, atol=1e-6)
 
 

@@ -5,7 +5,7 @@ it, so that a changed URL never makes a later stage run again, and a changed cit
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, SerializeAsAny, model_validator
 
@@ -24,12 +24,16 @@ class ColourOptions(StrictModel):
     """Colour images as published, or as the grey images that a grey-scale experiment needs.
 
     Attributes:
-        grey: take 0.2989 R + 0.587 G + 0.114 B.
-        resolution: edge in pixels; smaller than the original means antialiased bilinear resampling.
+        grey: one channel instead of three.
+        weights: of the colours in grey: ``luma`` takes 0.2989 R + 0.587 G + 0.114 B, ``equal`` a third of each.
+        resolution: edge in pixels.
+        resizing: to a smaller edge: bilinear, ``antialiased`` or ``plain``, or ``crop`` keeps the middle.
     """
 
     grey: bool
+    weights: Literal["luma", "equal"] = "luma"
     resolution: int = Field(ge=4, le=32)
+    resizing: Literal["antialiased", "plain", "crop"] = "antialiased"
 
 
 class NctCrcOptions(StrictModel):

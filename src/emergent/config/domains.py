@@ -34,14 +34,15 @@ class TestSet(DataSelection):
     """Samples on which trained networks are evaluated, as far as the evaluation needs to know them.
 
     Attributes:
-        scaling: ``training`` scales pixels like the training set; ``unit`` divides by 255 only. Images only.
+        scaling: ``training`` scales pixels like the training set; ``own`` by the mean and standard deviation of its own
+            split; ``unit`` divides by 255 only. Images only.
         interpolation: of the rotations in testing; null takes that of the arm's augmentation. Images only.
         fill: what enters from outside the frame in testing; null takes that of the arm's augmentation. Images only.
     """
 
     __test__ = False
 
-    scaling: Literal["training", "unit"] = "training"
+    scaling: Literal["training", "own", "unit"] = "training"
     interpolation: Interpolation | None = None
     fill: Fill | None = None
 

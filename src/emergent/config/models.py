@@ -9,9 +9,9 @@ from emergent.config.pointnet import PointNetModel
 from emergent.config.supports import support_mask
 
 Activation = Literal["relu", "erf", "tanh"]
-Parametrisation = Literal["ntk", "pytorch"]
+Parametrisation = Literal["ntk", "pytorch", "pytorch_unbiased"]
 """``ntk``: weights N(0, 1) scaled by weight_std / sqrt(fan_in) in the forward pass. ``pytorch``: weights and biases
-uniform in +-1 / sqrt(fan_in), no scaling."""
+uniform in +-1 / sqrt(fan_in), no scaling; ``pytorch_unbiased``: the same without biases."""
 
 
 class MlpModel(StrictModel):

@@ -102,8 +102,8 @@ def test_samples(stage: EvaluateStage | PredictStage, paths: Mapping[str, Path])
     _, scaling = load_training(paths[data.train.dataset], data)
     found = {}
     for name, entry in data.evaluate.items():
-        samples = load_evaluation(paths[entry.dataset], data, name, scaling)
-        action = augmentation_action(stage.orbit, data.shape, scaling, entry)
+        samples, own = load_evaluation(paths[entry.dataset], data, name, scaling)
+        action = augmentation_action(stage.orbit, data.shape, own, entry)
         outputs = output_action(action, data)
         found[name] = TestSamples(samples.inputs, action, samples.labels, samples.targets, outputs)
     return found

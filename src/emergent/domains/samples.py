@@ -87,24 +87,37 @@ def load_training(path: Path, data: ImageTraining) -> tuple[Samples, Scaling]:
     if data.scaling == "standardise":
         if raw.inputs.dtype != np.uint8:
             raise DataError(f"{path}: scaling 'standardise' expects 8-bit pixels, found {raw.inputs.dtype}.")
-        # The std of the released code has n - 1, which for 60,000 images of MNIST is a relative difference of 1e-8.
-        unit = raw.inputs.astype(np.float64) / 255
-        scaling = Scaling(float(unit.mean()), float(unit.std()), pixels=True)
+        scaling = _standardising(raw.inputs)
     return Samples(scaling.apply(raw.inputs), raw.labels, raw.targets), scaling
 
 
-def load_evaluation(path: Path, data: ImageEvaluation, name: str, scaling: Scaling) -> Samples:
-    """Returns one evaluation set, scaled like the training set or (``scaling: unit``) to [0, 1] only.
+def _standardising(pixels: np.ndarray) -> Scaling:
+    # The std of the released code has n - 1, which for 60,000 images of MNIST is a relative difference of 1e-8.
+    unit = pixels.astype(np.float64) / 255
+    return Scaling(float(unit.mean()), float(unit.std()), pixels=True)
+
+
+def load_evaluation(path: Path, data: ImageEvaluation, name: str, scaling: Scaling) -> tuple[Samples, Scaling]:
+    """Returns one evaluation set, scaled as it says, and the scaling that tells what a black pixel is in it.
 
     Args:
         path: prepared file of that set.
         data: selections, shape and scaling.
         name: key in ``data.evaluate``.
         scaling: what ``load_training`` returned.
+
+    Raises:
+        DataError: missing split, too few samples, another shape, or no pixels to standardise.
     """
     selection = data.evaluate[name]
     raw = _read(path, selection, data.shape)
-    # As the code of arXiv 2410.01452 treats CIFAR-10: between 0 and 1, not standardised like the digits.
     if selection.scaling == "unit":
-        scaling = Scaling(pixels=True)
-    return Samples(scaling.apply(raw.inputs), raw.labels, raw.targets)
+        # As the code of arXiv 2410.01452 treats CIFAR-10: between 0 and 1, not standardised like the digits. A black
+        # background stays that of the digits.
+        return Samples(Scaling(pixels=True).apply(raw.inputs), raw.labels, raw.targets), scaling
+    if selection.scaling == "own":
+        whole = _read(path, selection.model_copy(update={"num": None}), data.shape)
+        if whole.inputs.dtype != np.uint8:
+            raise DataError(f"{path}: scaling 'own' of {name} expects 8-bit pixels, found {whole.inputs.dtype}.")
+        scaling = _standardising(whole.inputs)
+    return Samples(scaling.apply(raw.inputs), raw.labels, raw.targets), scaling

@@ -33,7 +33,7 @@ class ScaledModule(nn.Module):
     """Base of layers with weights and biases in one of the two parametrisations.
 
     Attributes:
-        parametrisation: ``ntk`` or ``pytorch``.
+        parametrisation: ``ntk``, ``pytorch`` or ``pytorch_unbiased``.
         weight_std: gain of the weights (``ntk`` only).
         bias_std: gain of the biases (``ntk`` only; 0 creates none).
     """
@@ -54,7 +54,7 @@ class ScaledModule(nn.Module):
         shape = (outputs.shape[-1],)
         if self.parametrisation == "pytorch":
             bias = self.param("bias", uniform_fan_in(fan_in), shape)
-        elif self.bias_std > 0:
+        elif self.parametrisation == "ntk" and self.bias_std > 0:
             bias = self.bias_std * self.param("bias", normal, shape)
         else:
             return outputs
