@@ -21,6 +21,7 @@ from emergent.config.figure_options import (
     NoOptions,
     PoolOptions,
     PublishedPointsOptions,
+    ReadingsOptions,
     SizeOptions,
     SizeTableOptions,
     SpreadOptions,
@@ -127,6 +128,13 @@ class MethodTable(_Table):
 
     plot: Literal["method_table"]
     options: MethodOptions
+
+
+class MetricReadings(_Table):
+    """Readings of unpublished settings: a metric by epoch, nearest to print first."""
+
+    plot: Literal["metric_readings"]
+    options: ReadingsOptions
 
 
 class DistanceByEpoch(_Figure):
@@ -242,6 +250,7 @@ Entry = Annotated[
     | MetricGain
     | MetricByEpochAndSize
     | MethodTable
+    | MetricReadings
     | DistanceByEpoch
     | Samples
     | PoolByEpoch

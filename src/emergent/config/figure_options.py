@@ -49,7 +49,8 @@ class EpochOptions(MetricOptions):
     ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
     band: Band = Field(default="quartiles", description="statistic of the band over members")
     published_data: Name | None = Field(
-        default=None, description="data set of the published curve, or else the first OOD set"
+        default=None,
+        description="data set of published curves that name none, or else the first OOD set",
     )
     published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
 
@@ -75,6 +76,14 @@ class MethodOptions(StrictModel):
     data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
     epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
     ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+
+
+class ReadingsOptions(MetricOptions):
+    """Which ensembles a table of readings shows, and which published curve they are laid beside."""
+
+    table: Name = Field(default="osp", description="summary table; also the quantity of published series")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+    published_data: Name = Field(description="data set of the published series, as their key data names it")
 
 
 class DistanceOptions(StrictModel):

@@ -58,12 +58,14 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
     size = nearest_size(ensembles, options.ensemble_size)
     ensembles = require_rows(ensembles, options.table, ensemble_size=size)
     published = published_table(references, options.table)
+    if "data" in published:
+        published = published[published["data"].isna() | published["data"].isin(table["data"])]
     arms = inputs.arms_in(table)
     looks, look = curve_looks(inputs, arms), metric_look(options.metric or options.table)
     orders = {str(arm): int(order) for arm, order in zip(table["arm"], table["order"], strict=True)}
     names, roles = list(dict.fromkeys(table["data"])), data_roles(table)
     wanted = options.published_data
-    home = wanted if wanted in names else next((name for name in names if roles[name] == "ood"), names[0])
+    home = str(wanted) if wanted in names else next((name for name in names if roles[name] == "ood"), names[0])
     figure = style.new_figure(entry.width, 2.9 if len(names) <= 3 else 4.6)
     axes = panels(figure, len(names))
     for panel, data in zip(axes, names, strict=True):
@@ -74,8 +76,8 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
             _draw_members(panel, members[(members["data"] == data) & (members["arm"] == arm.name)], color, options.band)
             own = ensembles[(ensembles["data"] == data) & (ensembles["arm"] == arm.name)].sort_values("epoch")
             panel.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
-            if data == home and len(published):
-                theirs = published[(published["group"] == arm.group) & (published["predictor"] == "ensemble")]
+            if len(on_panel := published_on(published, data, home)):
+                theirs = on_panel[(on_panel["group"] == arm.group) & (on_panel["predictor"] == "ensemble")]
                 style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
         panel.set_title(narrow_title(inputs, roles, data))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -93,6 +95,14 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
         "band": BAND_WORDS[options.band],
     }
     return Drawing(figure, stack(pd.concat([members, ensembles], ignore_index=True), published), facts)
+
+
+def published_on(published: pd.DataFrame, data: str, home: str) -> pd.DataFrame:
+    """Returns the published rows of one data set; those that name none belong to ``home``."""
+    if not len(published):
+        return published
+    own = published["data"].fillna(home) if "data" in published else pd.Series(home, index=published.index)
+    return published[own == data]
 
 
 def panels(figure: Figure, count: int) -> list[Axes]:
