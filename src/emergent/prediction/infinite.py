@@ -9,7 +9,7 @@ References:
     arXiv 2406.06504: the same for group convolutional networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ from emergent.kernels.gram import require_memory
 from emergent.kernels.registry import kernel_function
 from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule
-from emergent.prediction.regression import OrbitPrediction, fit_infinite_ensemble
+from emergent.prediction.regression import InfiniteEnsemble, OrbitPrediction, fit_infinite_ensemble
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
@@ -53,20 +53,19 @@ def _regression_targets(targets: np.ndarray, num_outputs: int) -> Float[np.ndarr
     return np.eye(num_outputs)[targets] - 1 / num_outputs
 
 
-def infinite_predictions(
+def infinite_ensemble(
     stage: PredictStage, training: TrainingData, sets: Mapping[str, TestSamples], memory_bytes: int | None = None
-) -> tuple[float, dict[str, OrbitPrediction]]:
-    """Returns the largest stable learning rate, and mean and covariance on the orbits of each test set by name.
+) -> InfiniteEnsemble:
+    """Returns the infinitely wide ensemble of an arm, ready to predict at any time.
 
     Args:
         stage: settings of the prediction.
         training: base samples with targets and actions; their orbits are formed here.
-        sets: test sets by name.
+        sets: test sets by name, whose size the memory depends on.
         memory_bytes: memory that may be used; None takes the machine's.
 
     Raises:
-        ConfigError: gradient descent diverges at the configured learning rate, the network has no kernel, or samples
-            are no fixed arrays.
+        ConfigError: the network has no kernel, or samples are no fixed arrays.
         ResourceError: it would need more memory.
     """
     if not isinstance(training, ArrayData):
@@ -77,19 +76,47 @@ def infinite_predictions(
     size = prediction_size(stage, shape, training.num_samples, largest)
     require_memory(size.kept_bytes, size.tile_size, size.floats_per_pair, memory_bytes or physical_memory_bytes())
     targets = _regression_targets(np.asarray(training.targets), stage.model.num_outputs)
-    ensemble = fit_infinite_ensemble(
+    return fit_infinite_ensemble(
         kernel,
         group_from_name(stage.augmentation.group),
         _orbit(training.on_inputs, training.inputs),
         _orbit(training.on_targets, targets),
         tile_size=stage.tile_size,
     )
+
+
+def predictions_at(
+    ensemble: InfiniteEnsemble, stage: PredictStage, samples: TestSamples, times: Sequence[float] = (1.0,)
+) -> list[OrbitPrediction]:
+    """Returns mean and covariance on the orbits of a test set, at multiples of the members' training time.
+
+    Args:
+        ensemble: what ``infinite_ensemble`` returned.
+        stage: settings of the prediction.
+        samples: test set.
+        times: multiples; may be infinite.
+
+    Raises:
+        ConfigError: gradient descent diverges at the configured learning rate, or a multiple is no number of steps.
+    """
     # With the full batch an epoch is one step. Steps and not time: near the largest stable rate gradient descent is not
     # gradient flow.
-    schedule = Schedule(stage.train.learning_rate, stage.train.num_epochs, discrete=True)
-    predictions = {
-        name: ensemble.predict_orbits(_orbit(samples.orbit, samples.inputs), schedule) for name, samples in sets.items()
-    }
+    steps = stage.train.num_epochs
+    schedules = [Schedule(stage.train.learning_rate, steps * time, discrete=True) for time in times]
+    return ensemble.predict_orbits_many(_orbit(samples.orbit, samples.inputs), schedules)
+
+
+def infinite_predictions(
+    stage: PredictStage, training: TrainingData, sets: Mapping[str, TestSamples], memory_bytes: int | None = None
+) -> tuple[float, dict[str, OrbitPrediction]]:
+    """Returns the largest stable learning rate, and mean and covariance on the orbits of each test set by name.
+
+    Args: see ``infinite_ensemble``.
+
+    Raises: what ``infinite_ensemble`` and ``predictions_at`` raise.
+    """
+    ensemble = infinite_ensemble(stage, training, sets, memory_bytes)
+    predictions = {name: predictions_at(ensemble, stage, samples)[0] for name, samples in sets.items()}
     return ensemble.spectrum.max_learning_rate, predictions
 
 

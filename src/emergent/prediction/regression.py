@@ -4,6 +4,7 @@ Inputs are the N base samples with all their transformed copies; outputs are the
 covariance of its members. Nothing larger than |G| N x N is ever built.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,7 +90,13 @@ class InfiniteEnsemble:
         ]
 
     def predict_orbits(self, orbits: Float[np.ndarray, "Q T ..."], schedule: Schedule) -> OrbitPrediction:
-        """Returns mean and covariance on the orbits of T samples, a few samples at a time.
+        """Returns mean and covariance on the orbits of T samples, a few samples at a time."""
+        return self.predict_orbits_many(orbits, [schedule])[0]
+
+    def predict_orbits_many(
+        self, orbits: Float[np.ndarray, "Q T ..."], schedules: list[Schedule]
+    ) -> list[OrbitPrediction]:
+        """Returns one prediction for each schedule.
 
         Kernels at all points of the orbits are computed, also where the group would give them: that predictions are
         equivariant is a result and no assumption, and the orbits may be those of another group than that of training.
@@ -97,25 +104,30 @@ class InfiniteEnsemble:
         num_points, num = orbits.shape[:2]
         # Pieces of equal size (the last one filled up with copies), so that kernels are compiled once.
         size = min(max(1, self.tile_size // num_points), num)
-        mean = np.empty((num, num_points, self.targets.shape[2]))
-        covariance = np.empty((num, num_points, num_points))
+        found = [
+            OrbitPrediction(np.empty((num, num_points, self.targets.shape[2])), np.empty((num, num_points, num_points)))
+            for _ in schedules
+        ]
         for start in range(0, num, size):
             chosen = np.minimum(np.arange(start, start + size), num - 1)
             piece = np.moveaxis(orbits[:, chosen], 0, 1)
             kept = slice(start, min(start + size, num))
-            part = self._predict_piece(np.ascontiguousarray(piece), schedule)
-            mean[kept], covariance[kept] = (values[: kept.stop - start] for values in part)
-        return OrbitPrediction(mean, covariance)
+            for whole, part in zip(found, self._predict_piece(np.ascontiguousarray(piece), schedules), strict=True):
+                whole.mean[kept], whole.covariance[kept] = (values[: kept.stop - start] for values in part)
+        return found
 
-    def _predict_piece(self, samples: Float[np.ndarray, "T Q ..."], schedule: Schedule) -> OrbitPrediction:
+    def _predict_piece(
+        self, samples: Float[np.ndarray, "T Q ..."], schedules: list[Schedule]
+    ) -> Iterator[OrbitPrediction]:
         num, num_points = samples.shape[:2]
         flat = samples.reshape(num * num_points, *samples.shape[2:])
         cross = orbit_cross_gram(self.kernel_function, flat, self.orbits, self.tile_size)
         prior = nngp_within(self.kernel_function, samples)
-        mean = mean_symmetric(self.spectrum, cross.ntk, self.targets, schedule)
         nngp, ntk = (kernel.reshape(num, num_points, *kernel.shape[1:]) for kernel in cross)
-        covariance = covariance_symmetric(self.spectrum, self.kernels.nngp, nngp, prior, ntk, schedule)
-        return OrbitPrediction(mean.reshape(num, num_points, -1), covariance)
+        for schedule in schedules:
+            mean = mean_symmetric(self.spectrum, cross.ntk, self.targets, schedule)
+            covariance = covariance_symmetric(self.spectrum, self.kernels.nngp, nngp, prior, ntk, schedule)
+            yield OrbitPrediction(mean.reshape(num, num_points, -1), covariance)
 
     def predict_mean(self, inputs: Float[np.ndarray, "T ..."], schedule: Schedule) -> Float[np.ndarray, "T K"]:
         """Returns only the mean [T, K], without the kernels that the covariance needs."""
