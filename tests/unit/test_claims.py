@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.claims.table import count_verdicts, ours_text, overview, series_agreement, to_csv, to_markdown
+from emergent.claims.table import ours_text, overview, series_agreement, to_csv, to_markdown
 from emergent.claims.verdict import compare, judge, matches
+from emergent.claims.words import count_verdicts
 from emergent.config.base import validate
 from emergent.config.claims import Claims, read_claims
 from emergent.config.references import read_reference
@@ -239,7 +240,7 @@ def test_overview_leads_with_one_line_an_experiment():
     verdicts = judge(claims, {"e": quantities(q=(10.0, 0.1), r=(30.0, 0.1))}, "paper")
     lines = to_markdown(verdicts).splitlines()
     first = next(line for line in lines if line.startswith("| e |"))
-    assert "| differs | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
+    assert "| mixed | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
     assert lines.index(first) < lines.index("| claim | quantity | ours | published | verdict | why |")
 
 
