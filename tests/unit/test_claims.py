@@ -34,9 +34,14 @@ QUANTITIES = {
     "fashion_mnist": (
         r"(ensemble|members)_osp/cnn_c\d+/\w+/\d+",
         r"(min_)?gain/(cnn_c\d+|\*)/(\w+|\*)",
-        r"gain_growth/(\w+|\*)",
+        r"gain_per_element/(cnn_c\d+|\*)/(\w+|\*)",
+        r"gain_growth/(cnn_c\d+|\*)/(\w+|\*)",
     ),
-    "cnn_gcnn": (r"distance/\w+/\d+", r"(floor|floor_squared|noise|distance_ratio)/\w+", r"invariance_error/gcnn"),
+    "cnn_gcnn": (
+        r"distance/\w+/\d+",
+        r"(floor|floor_squared|floor_over_noise|noise|distance_ratio)/(\w+|\*)",
+        r"invariance_error/gcnn",
+    ),
 }
 """Names that the summaries of the three experiments write, with * where a claim may leave a part open."""
 

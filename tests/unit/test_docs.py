@@ -60,7 +60,7 @@ def test_a_value_changed_in_a_summary_is_found(copy: Path) -> None:
 def test_a_changed_verdict_reaches_readme_and_page(copy: Path) -> None:
     path = copy / "docs/data/laptop/claims.csv"
     lines = path.read_text().splitlines(keepends=True)
-    where = next(index for index, line in enumerate(lines) if line.startswith("permutation_augmented_is_closer"))
+    where = next(index for index, line in enumerate(lines) if line.startswith("permutation_equivariant_stays"))
     lines[where] = lines[where].replace(",agrees,", ",differs,")
     path.write_text("".join(lines))
     assert build.differing(copy, build.pages(copy)) == ["docs/results/flinth.md", "README.md"]

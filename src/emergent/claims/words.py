@@ -27,11 +27,11 @@ JUDGED: tuple[Verdict, ...] = ("agrees", "fitted", "differs", "inconclusive")
 """Verdicts of comparisons that were made."""
 
 GROUP_MEANINGS: dict[str, str] = {
-    "mixed": "some judged comparisons agree and some differ",
-    "differs": "some differ and none agrees",
-    "inconclusive": "none differs, and for some our error is too wide to tell",
+    "mixed": "some judged comparisons agree, some differ",
+    "differs": "some differ, none agrees",
+    "inconclusive": "some errors are too wide, or a claim has been sharpened since",
     "agrees": "all agree",
-    "fitted": "all agree, because a setting was chosen to make them agree",
+    "fitted": "by choice of a setting",
     "unjudged": "none was judged",
 }
 """Word for a group of comparisons to what it means; the first that holds is the group's."""
@@ -39,10 +39,13 @@ GROUP_MEANINGS: dict[str, str] = {
 
 def group_word(verdicts: Iterable[str]) -> str:
     """Returns one word for a group of comparisons; ``GROUP_MEANINGS`` says what it means."""
-    judged = set(verdicts) & set(JUDGED)
+    found = set(verdicts)
+    judged = found & set(JUDGED)
     if {"agrees", "differs"} <= judged:
         return "mixed"
-    return next((word for word in ("differs", "inconclusive", "agrees", "fitted") if word in judged), "unjudged")
+    word = next((word for word in ("differs", "inconclusive", "agrees", "fitted") if word in judged), "unjudged")
+    # The rest of a group agrees, but what has to be judged again may be what the group is about.
+    return "inconclusive" if "superseded" in found and word in ("agrees", "fitted") else word
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> dict[str, int]:

@@ -15,8 +15,8 @@ from emergent.pages.committed import Committed
 from emergent.pages.tables import selected
 
 WORDS = textwrap.fill(
-    f"{group_legend()}; a dash: nothing to compare. *judged*: how many comparisons; the others are numbers that only a "
-    "larger run can test, or were judged by an earlier form of a claim.",
+    f"{group_legend()}; a dash: nothing to compare. *judged*: how many; the others are numbers that only a larger run "
+    "can test.",
     width=120,
 )
 """Legend of the table."""
