@@ -13,7 +13,7 @@ import pytest
 from emergent import storage
 from emergent.claims.table import ours_text, overview, series_agreement, to_csv, to_markdown
 from emergent.claims.verdict import compare, judge, matches
-from emergent.claims.words import count_verdicts
+from emergent.claims.words import GROUP_MEANINGS, count_verdicts, group_word
 from emergent.config.base import validate
 from emergent.config.claims import Claims, read_claims
 from emergent.config.references import read_reference
@@ -253,6 +253,20 @@ def test_an_experiment_of_which_all_was_fitted_says_so():
     table = {"e": quantities(q=(10.0, 0.1))}
     assert overview(judge([make_claim("equals")], table, "paper", {"e": ["a"]}))["outcome"].tolist() == ["fitted"]
     assert overview(judge([make_claim("equals")], table, "paper"))["outcome"].tolist() == ["agrees"]
+
+
+def test_an_experiment_and_a_line_of_the_readme_have_one_word():
+    tables = {
+        "agrees": quantities(q=(10.0, 0.1), r=(10.0, 0.1)),
+        "mixed": quantities(q=(10.0, 0.1), r=(30.0, 0.1)),
+        "differs": quantities(q=(30.0, 0.1), r=(10.0, 9.0)),
+        "inconclusive": quantities(q=(10.0, 0.1), r=(10.0, 9.0)),
+        "unjudged": quantities(other=(1.0, 0.1)),
+    }
+    for word, table in tables.items():
+        verdicts = judge([make_claim("equals", quantity=name) for name in ("q", "r")], {"e": table}, "paper")
+        assert overview(verdicts)["outcome"].tolist() == [word] == [group_word(verdicts["verdict"])]
+    assert set(tables) | {"fitted"} == set(GROUP_MEANINGS)
 
 
 def test_chi_square_of_published_points():
