@@ -75,7 +75,7 @@ def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
 
 
 def has_slices(model: NetworkModel, inputs: Any) -> bool:
-    """Returns whether a network convolves by products of shifted images (``emergent.models.layers``), which want few images at a time.
+    """Returns whether a network convolves by products of shifted images, which want few images at a time.
 
     Args: see ``has_convolutions``.
     """
