@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from emergent import storage
-from emergent.claims.table import count_verdicts, ours_text, overview, series_agreement, to_csv, to_markdown
+from emergent.claims.table import ours_text, overview, series_agreement, to_csv, to_markdown
 from emergent.claims.verdict import compare, judge, matches
+from emergent.claims.words import GROUP_MEANINGS, count_verdicts, group_word
 from emergent.config.base import validate
 from emergent.config.claims import Claims, read_claims
 from emergent.config.references import read_reference
@@ -33,9 +34,14 @@ QUANTITIES = {
     "fashion_mnist": (
         r"(ensemble|members)_osp/cnn_c\d+/\w+/\d+",
         r"(min_)?gain/(cnn_c\d+|\*)/(\w+|\*)",
-        r"gain_growth/(\w+|\*)",
+        r"gain_per_element/(cnn_c\d+|\*)/(\w+|\*)",
+        r"gain_growth/(cnn_c\d+|\*)/(\w+|\*)",
     ),
-    "cnn_gcnn": (r"distance/\w+/\d+", r"(floor|floor_squared|noise|distance_ratio)/\w+", r"invariance_error/gcnn"),
+    "cnn_gcnn": (
+        r"distance/\w+/\d+",
+        r"(floor|floor_squared|floor_over_noise|noise|distance_ratio)/(\w+|\*)",
+        r"invariance_error/gcnn",
+    ),
 }
 """Names that the summaries of the three experiments write, with * where a claim may leave a part open."""
 
@@ -239,7 +245,7 @@ def test_overview_leads_with_one_line_an_experiment():
     verdicts = judge(claims, {"e": quantities(q=(10.0, 0.1), r=(30.0, 0.1))}, "paper")
     lines = to_markdown(verdicts).splitlines()
     first = next(line for line in lines if line.startswith("| e |"))
-    assert "| differs | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
+    assert "| mixed | 1 agrees, 1 differs |" in first and "Ours: 30.00 ± 0.10, published: 10 ± 1." in first
     assert lines.index(first) < lines.index("| claim | quantity | ours | published | verdict | why |")
 
 
@@ -247,6 +253,20 @@ def test_an_experiment_of_which_all_was_fitted_says_so():
     table = {"e": quantities(q=(10.0, 0.1))}
     assert overview(judge([make_claim("equals")], table, "paper", {"e": ["a"]}))["outcome"].tolist() == ["fitted"]
     assert overview(judge([make_claim("equals")], table, "paper"))["outcome"].tolist() == ["agrees"]
+
+
+def test_an_experiment_and_a_line_of_the_readme_have_one_word():
+    tables = {
+        "agrees": quantities(q=(10.0, 0.1), r=(10.0, 0.1)),
+        "mixed": quantities(q=(10.0, 0.1), r=(30.0, 0.1)),
+        "differs": quantities(q=(30.0, 0.1), r=(10.0, 9.0)),
+        "inconclusive": quantities(q=(10.0, 0.1), r=(10.0, 9.0)),
+        "unjudged": quantities(other=(1.0, 0.1)),
+    }
+    for word, table in tables.items():
+        verdicts = judge([make_claim("equals", quantity=name) for name in ("q", "r")], {"e": table}, "paper")
+        assert overview(verdicts)["outcome"].tolist() == [word] == [group_word(verdicts["verdict"])]
+    assert set(tables) | {"fitted"} == set(GROUP_MEANINGS)
 
 
 def test_chi_square_of_published_points():

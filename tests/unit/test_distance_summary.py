@@ -60,7 +60,11 @@ def test_distance_tables(distance_case: dict[str, pd.DataFrame]) -> None:
 def test_distance_quantities(distance_case: dict[str, pd.DataFrame]) -> None:
     quantities = values_of(distance_case)
     names = {"digits", "in", "fields", "ood"}
-    expected = {f"{kind}/{data}" for kind in ("floor_squared", "floor", "noise", "distance_ratio") for data in names}
+    expected = {
+        f"{kind}/{data}"
+        for kind in ("floor_squared", "floor", "noise", "floor_over_noise", "distance_ratio")
+        for data in names
+    }
     expected |= {f"distance/{data}/{size}" for data in names for size in (1, 3, 10, 30)}
     assert set(quantities.index) == expected | {"invariance_error/gcnn"}
     assert quantities.value["invariance_error/gcnn"] == 0
@@ -69,12 +73,16 @@ def test_distance_quantities(distance_case: dict[str, pd.DataFrame]) -> None:
     ratio = quantities.value["distance/ood/30"] / quantities.value["distance/ood/1"]
     np.testing.assert_allclose(quantities.value["distance_ratio/ood"], ratio)
     assert 0 < quantities.stderr["distance_ratio/ood"] < ratio < 0.5
+    share = quantities.value["floor_squared/ood"] / quantities.value["noise/ood"]
+    np.testing.assert_allclose(quantities.value["floor_over_noise/ood"], share)
+    assert quantities.stderr["floor_over_noise/ood"] > 0 and quantities.dof["floor_over_noise/ood"] == 19
     words = {name.split("/")[0]: estimator for name, estimator in quantities.estimator.items()}
     assert words == {
         "distance": "disjoint ensembles",
         "floor_squared": "unbiased",
         "floor": "unbiased",
         "noise": "unbiased",
+        "floor_over_noise": "unbiased",
         "distance_ratio": "ratio",
         "invariance_error": "largest",
     }

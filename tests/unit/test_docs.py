@@ -16,6 +16,7 @@ from emergent.pages import build
 from emergent.pages.committed import Committed
 from emergent.pages.overview import read_overview
 from emergent.pages.rooms import room_imports
+from emergent.pages.tables import selected
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "docs" / "templates").glob("*.md"))
@@ -60,7 +61,7 @@ def test_a_value_changed_in_a_summary_is_found(copy: Path) -> None:
 def test_a_changed_verdict_reaches_readme_and_page(copy: Path) -> None:
     path = copy / "docs/data/laptop/claims.csv"
     lines = path.read_text().splitlines(keepends=True)
-    where = next(index for index, line in enumerate(lines) if line.startswith("permutation_augmented_is_closer"))
+    where = next(index for index, line in enumerate(lines) if line.startswith("permutation_equivariant_stays"))
     lines[where] = lines[where].replace(",agrees,", ",differs,")
     path.write_text("".join(lines))
     assert build.differing(copy, build.pages(copy)) == ["docs/results/flinth.md", "README.md"]
@@ -178,3 +179,28 @@ def test_new_import_changes_the_drawing(copy: Path) -> None:
     module = copy / "src/emergent/metrics/orbit.py"
     module.write_text(module.read_text() + "\nfrom emergent.storage import Array\n")
     assert build.differing(copy, build.pages(copy)) == ["docs/design.md"]
+
+
+def test_verdicts_on_earlier_forms_of_claims_are_superseded(copy: Path) -> None:
+    """A committed file keeps the verdicts of its time; what today's claims do not say is no verdict on them."""
+    path = copy / "docs/data/laptop/claims.csv"
+    before = path.read_text()
+    rows = Committed(copy).verdicts("laptop").set_index("quantity")
+    # Gone, of another quantity, with another bound, and as it was.
+    assert rows.loc["gain_growth/ood", "verdict"] == rows.loc["final/skew", "verdict"] == "superseded"
+    assert rows.loc["departure_ratio/graphs", "verdict"] == "superseded"
+    assert rows.loc["distance/graphs/equivariant", "verdict"] == "agrees"
+    claims = copy / "config/claims.yaml"
+    text = claims.read_text()
+    where = text.index("id: permutation_equivariant_stays")
+    claims.write_text(text[:where] + text[where:].replace("value: 1.0e-5", "value: 1.0e-6", 1))
+    rows = Committed(copy).verdicts("laptop").set_index("quantity")
+    assert rows.loc["distance/graphs/equivariant", "verdict"] == "superseded"
+    assert path.read_text() == before
+
+
+def test_claims_that_a_run_knows_nothing_of_are_absent(copy: Path) -> None:
+    found = selected(Committed(copy), "laptop", ["distance_falls_to_a_small_floor", "gcnn_exact_invariance"])
+    assert list(found["id"]) == ["gcnn_exact_invariance"]
+    with pytest.raises(DataError, match="no claim matches 'distance_falls_too_far'"):
+        selected(Committed(copy), "laptop", ["distance_falls_too_far"])

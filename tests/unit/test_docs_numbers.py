@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emergent.claims.words import group_word
 from emergent.errors import DataError
 from emergent.figures.facts import read_facts
 from emergent.pages.build import reflowed, replace_block
@@ -14,7 +15,7 @@ from emergent.pages.collect import collect
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import Reading, misfit, misfit_of_points, points, spread_of_arms
 from emergent.pages.measured import Measured, score
-from emergent.pages.overview import shortened, verdict_word
+from emergent.pages.overview import shortened
 from emergent.pages.pictures import cell
 
 ROOT = Path(__file__).parents[2]
@@ -62,15 +63,19 @@ def test_errors_propagate() -> None:
     ("verdicts", "word"),
     [
         (["agrees", "not tested at this scale"], "agrees"),
-        (["agrees", "inconclusive"], "open"),
+        (["agrees", "inconclusive"], "inconclusive"),
         (["agrees", "differs", "inconclusive"], "mixed"),
         (["differs", "inconclusive"], "differs"),
-        (["not tested at this scale", "missing"], "unjudged"),
+        (["agrees", "fitted"], "agrees"),
+        (["fitted", "not run"], "fitted"),
+        (["agrees", "superseded"], "inconclusive"),
+        (["differs", "superseded"], "differs"),
+        (["not tested at this scale", "missing", "superseded"], "unjudged"),
         ([], "unjudged"),
     ],
 )
-def test_verdict_word(verdicts: list[str], word: str) -> None:
-    assert verdict_word(verdicts) == word
+def test_word_of_a_group(verdicts: list[str], word: str) -> None:
+    assert group_word(verdicts) == word
 
 
 def test_committed_summaries_can_be_drawn_today() -> None:

@@ -74,7 +74,12 @@ def test_summary(tmp_path: Path) -> None:
     assert quantities["largest/skew"] == pytest.approx(2 * 1e-5 * 1.05 * 2100, rel=1e-5)
     assert quantities["final/skew"] == pytest.approx(2 * 1e-5 * 1.025 * (1400.5 + 350), rel=1e-5)
     assert quantities["ratio/non_unitary"] == pytest.approx(quantities["final/non_unitary"] / quantities["final/cross"])
-    assert "ratio/cross" not in quantities
+    assert "ratio/cross" not in quantities and "growth_excess/cross" not in quantities
+    growth = {arm: quantities[f"final/{arm}"] * (1 - 1 / quantities[f"drift/{arm}"]) for arm in ("skew", "cross")}
+    excess = (growth["skew"] - growth["cross"]) / quantities["final/cross"]
+    assert quantities["growth_excess/skew"] == pytest.approx(excess, rel=1e-3)
+    # Errors of ratios know that they come from six runs of either arm.
+    assert (found["quantities"].set_index("name").loc[["ratio/skew", "growth_excess/skew"], "dof"] <= 10).all()
     table = found["subspace_distance"].query("arm == 'skew' and member == 5")
     epochs, batches = (table[table["time_unit"] == unit] for unit in ("epoch", "batch"))
     assert list(epochs["time"]) == [0, 1, 2, 3]

@@ -6,27 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-ORDER = ("agrees", "fitted", "differs", "inconclusive", "missing", "not tested at this scale", "not run")
-
-JUDGED = ("agrees", "fitted", "differs", "inconclusive")
-"""Verdicts of comparisons that were made."""
+from emergent.claims.words import JUDGED, counts_text, group_word
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a Markdown table; bars inside cells become strokes."""
     lines = [list(head), ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
-
-
-def counts_text(verdicts: pd.DataFrame) -> str:
-    """Returns how many comparisons came out each way, in words."""
-    return ", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(verdicts).items())
-
-
-def count_verdicts(verdicts: pd.DataFrame) -> dict[str, int]:
-    """Returns how many comparisons came out each way, in a fixed order, verdicts that never occur left out."""
-    counts = verdicts["verdict"].value_counts()
-    return {verdict: int(counts[verdict]) for verdict in ORDER if verdict in counts}
 
 
 def split_run(verdicts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -54,13 +40,14 @@ def ours_text(value: float, stderr: float) -> str:
 def overview(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Returns one row per experiment: what came out, and the comparison that shows it best.
 
-    Columns: experiment, outcome (``differs`` where anything does, else ``agrees``, else ``fitted``, else ``open``),
-    counts in words, sharpest (statement, ours and published).
+    Columns: experiment, outcome (the word of ``emergent.claims.words`` for the group), counts in words, sharpest
+    (statement, ours and published).
     """
     rows = []
     for experiment, part in verdicts.groupby("experiment", sort=False):
-        outcome = next((word for word in ("differs", "agrees", "fitted") if (part["verdict"] == word).any()), "open")
-        decided = part[part["verdict"] == outcome]
+        outcome = group_word(part["verdict"])
+        # Of a mixed group what differs is the finding.
+        decided = part[part["verdict"] == ("differs" if outcome == "mixed" else outcome)]
         sharpest = ""
         if len(decided):
             row = decided.loc[_sharpness(decided).idxmax()]

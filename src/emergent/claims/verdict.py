@@ -8,16 +8,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal
 
 import pandas as pd
 
+from emergent.claims.words import Verdict
 from emergent.config.base import hint
 from emergent.config.claims import BetweenClaim, BoundClaim, Claim, EqualsClaim
 from emergent.errors import DataError
 from emergent.statistics.estimate import combined_dof, quantile
-
-Verdict = Literal["agrees", "fitted", "differs", "inconclusive", "not tested at this scale", "missing", "not run"]
 
 STANDARD_ERRORS = 2.0
 """How many standard errors a difference must exceed to count; of few repeats as many of Student's as hold as much."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from emergent import storage
 from emergent.claims import table
 from emergent.claims.verdict import judge
+from emergent.claims.words import count_verdicts, counts_text
 from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard
 from emergent.config.claims import read_claims
@@ -34,7 +35,7 @@ def main() -> None:
     verdicts = judge(read_claims(arguments.claims), quantities, arguments.scale, fitted)
     ran, absent = table.split_run(verdicts)
     ours = [table.ours_text(row.ours, row.ours_stderr) for row in ran.itertuples()]
-    counts = table.count_verdicts(verdicts)
+    counts = count_verdicts(verdicts)
     texts = {
         "csv": table.to_csv(verdicts),
         "md": table.to_markdown(verdicts, arguments.note),
@@ -43,7 +44,7 @@ def main() -> None:
     for suffix, text in texts.items():
         with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    print(table.counts_text(verdicts))
+    print(counts_text(verdicts))
 
 
 if __name__ == "__main__":

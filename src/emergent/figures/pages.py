@@ -114,7 +114,8 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 _CLASSES = {"agrees": "agrees", "fitted": "inconclusive", "differs": "differs", "inconclusive": "inconclusive",
-            "missing": "missing", "not tested at this scale": "untested", "not run": "untested"}  # fmt: skip
+            "missing": "missing", "not tested at this scale": "untested", "not run": "untested",
+            "mixed": "differs"}  # fmt: skip
 
 
 def claims_page(

@@ -107,9 +107,7 @@ def functions(committed: Committed) -> dict[str, object]:
         "law": committed.law,
         "ours": committed.ours,
         "published": committed.published,
-        "claim": lambda run, *patterns: overview.verdict_word(
-            tables.selected(committed.verdicts(run), patterns)["verdict"]
-        ),
+        "claim": partial(tables.claim_word, committed),
         "verdict_counts": partial(tables.verdict_counts, committed),
         "verdict_table": partial(tables.verdict_table, committed),
         "beside_table": partial(tables.beside_table, committed),

@@ -4,7 +4,7 @@ Everything that a page says in numbers is looked up here; whatever is not found 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import pandas as pd
 from pydantic import Field
 
 from emergent import storage
+from emergent.claims.verdict import matches, published_text
+from emergent.claims.words import JUDGED
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
+from emergent.config.claims import Claim, read_claims
 from emergent.config.references import read_reference
 from emergent.errors import DataError
 from emergent.pages.measured import Measured
@@ -62,6 +65,7 @@ class Committed:
         self.quantities = cache(self._quantities)
         self.verdicts = cache(self._verdicts)
         self.reference = cache(self._reference)
+        self.claims = cache(self._claims)
 
     def _folder(self, kind: str, run: str) -> Path:
         if run not in self.runs:
@@ -81,14 +85,32 @@ class Committed:
         }
 
     def _verdicts(self, run: str) -> pd.DataFrame:
-        """Returns the committed verdicts of a run, of the columns that pages read: ``figures/<scale>/claims.csv``."""
+        """Returns the committed verdicts of a run, of the columns that pages read: ``figures/<scale>/claims.csv``.
+
+        The file keeps the verdicts of its time; those on claims that have been sharpened since read ``superseded``.
+        """
         path = self._folder("data", run) / "claims.csv"
         if not path.exists():
             raise DataError(f"{path}: no such file; 'python -m emergent.cli.docs --collect' copies it from a run.")
         table = pd.read_csv(path, keep_default_na=False, na_values={"ours": [""], "ours_stderr": [""]})
         if missing := [name for name in VERDICT_COLUMNS if name not in table.columns]:
             raise DataError(f"{path}: lacks column(s) {', '.join(missing)}.")
+        stale = [self._is_superseded(row) for row in table.to_dict("records")]
+        table.loc[stale, "verdict"] = "superseded"
         return table
+
+    def _claims(self) -> dict[str, Claim]:
+        """Returns today's claims by identifier."""
+        return {claim.id: claim for claim in read_claims(self.root / "config" / "claims.yaml")}
+
+    def _is_superseded(self, row: Mapping[Hashable, object]) -> bool:
+        """Returns whether a verdict is on an earlier form of a claim: another quantity, or another published side."""
+        if row["verdict"] not in JUDGED:
+            return False
+        claim = self.claims().get(str(row["id"]))
+        if claim is None or not matches(claim, [str(row["quantity"])]):
+            return True
+        return row["published"] != published_text(claim)
 
     def _reference(self, name: str) -> Any:
         """Returns the published values of one experiment."""

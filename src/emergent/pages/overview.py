@@ -1,21 +1,25 @@
 """The README's table: every figure with its target, the verdict in one word, and the runs behind it."""
 
-from collections.abc import Iterable
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 from pydantic import Field
 
+from emergent.claims.table import markdown
+from emergent.claims.words import JUDGED, group_legend, group_word
 from emergent.config.base import Many, Name, StrictModel, read_yaml, validate
 from emergent.config.figures import read_catalogue
 from emergent.errors import DataError
 from emergent.pages.committed import Committed
-from emergent.pages.tables import JUDGED, markdown, selected
+from emergent.pages.tables import selected
 
-WORDS = """*agrees*, *differs*: all judged comparisons do; *mixed*: some do; *open*: some errors are too wide to tell;
-*fitted*: a setting was chosen to make them agree; *unjudged*: only numbers of the paper's scale are published; a dash:
-nothing to compare. *judged*: how many comparisons; the others are numbers that only a larger run can test."""
-"""Legend of the verdicts."""
+WORDS = textwrap.fill(
+    f"{group_legend()}; a dash: nothing to compare. *judged*: how many; the others are numbers that only a larger run "
+    "can test.",
+    width=120,
+)
+"""Legend of the table."""
 
 
 class Line(StrictModel):
@@ -68,23 +72,12 @@ def read_overview(docs: Path) -> dict[str, Many[Line]]:
     return validate(Overview, read_yaml(path), str(path)).papers
 
 
-def verdict_word(verdicts: Iterable[str]) -> str:
-    """Returns one word for a group of comparisons; ``WORDS`` says what it means."""
-    judged = set(verdicts) & set(JUDGED)
-    if {"agrees", "differs"} <= judged:
-        return "mixed"
-    for word, shown in (("differs", "differs"), ("inconclusive", "open"), ("agrees", "agrees"), ("fitted", "fitted")):
-        if word in judged:
-            return shown
-    return "unjudged"
-
-
 def _verdict(committed: Committed, line: Line) -> tuple[str, str]:
     """Returns the verdict and how many of the comparisons were judged."""
     if not line.claims or line.judged is None:
         return "–", "–"
-    verdicts: pd.Series = selected(committed.verdicts(line.judged), line.claims)["verdict"]
-    return verdict_word(str(word) for word in verdicts), f"{int(verdicts.isin(JUDGED).sum())} of {len(verdicts)}"
+    verdicts: pd.Series = selected(committed, line.judged, line.claims)["verdict"]
+    return group_word(verdicts), f"{int(verdicts.isin(JUDGED).sum())} of {len(verdicts)}"
 
 
 def shortened(files: list[str]) -> str:

@@ -6,33 +6,44 @@ from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from emergent.claims.table import JUDGED, ORDER, markdown
+from emergent.claims.table import markdown
+from emergent.claims.words import JUDGED, counts_text, group_word
 from emergent.errors import DataError
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import METRICS, points
 from emergent.pages.measured import Measured
 
 
-def selected(verdicts: pd.DataFrame, patterns: Sequence[str]) -> pd.DataFrame:
-    """Returns the rows whose claim matches one of these patterns, less those of experiments that were not run.
+def selected(committed: Committed, run: str, patterns: Sequence[str]) -> pd.DataFrame:
+    """Returns the verdicts of a run whose claim matches one of these patterns, less those of experiments not run.
+
+    A run from before a claim was written has no verdict on it.
 
     Raises:
-        DataError: a pattern matches no claim.
+        DataError: a pattern matches no claim, neither of the run nor of today.
     """
+    verdicts = committed.verdicts(run)
+    known = {*verdicts["id"], *committed.claims()}
     for pattern in patterns:
-        if not any(fnmatchcase(str(name), pattern) for name in verdicts["id"]):
-            raise DataError(f"no claim matches {pattern!r}; see the column 'id' of claims.csv.")
+        if not any(fnmatchcase(str(name), pattern) for name in known):
+            raise DataError(f"no claim matches {pattern!r}; see config/claims.yaml and the column 'id' of claims.csv.")
     kept = verdicts["id"].map(lambda name: any(fnmatchcase(str(name), pattern) for pattern in patterns))
     return verdicts[kept & (verdicts["verdict"] != "not run")]
+
+
+def claim_word(committed: Committed, run: str, *patterns: str) -> str:
+    """Returns one word for the verdicts on these claims."""
+    return group_word(selected(committed, run, patterns)["verdict"])
 
 
 def verdict_table(committed: Committed, run: str, *patterns: str) -> str:
     """Returns every judged comparison of these claims: statement, quantity, ours, published, verdict.
 
-    A statement stands in the first of its rows only.
+    A statement stands in the first of its rows only. Comparisons that an earlier form of a claim judged are shown as
+    superseded.
     """
-    table = selected(committed.verdicts(run), patterns)
-    table = table[table["verdict"].isin(JUDGED)]
+    table = selected(committed, run, patterns)
+    table = table[table["verdict"].isin([*JUDGED, "superseded"])]
     rows, before = [], ""
     for row in table.to_dict("records"):
         statement = "" if row["statement"] == before else row["statement"]
@@ -45,7 +56,7 @@ def verdict_table(committed: Committed, run: str, *patterns: str) -> str:
 
 def beside_table(committed: Committed, run: str, *patterns: str) -> str:
     """Returns ours beside the published number where this run does not test it: quantity, ours, published."""
-    table = selected(committed.verdicts(run), patterns)
+    table = selected(committed, run, patterns)
     table = table[(table["verdict"] == "not tested at this scale") & table["ours"].notna()]
     if table.empty:
         raise DataError(f"{run}: the claims {', '.join(patterns)} have no value that is not judged.")
@@ -55,8 +66,7 @@ def beside_table(committed: Committed, run: str, *patterns: str) -> str:
 
 def verdict_counts(committed: Committed, run: str, *patterns: str) -> str:
     """Returns how many comparisons of these claims came out each way, in words."""
-    counts = selected(committed.verdicts(run), patterns)["verdict"].value_counts()
-    return ", ".join(f"{counts[word]} {word}" for word in ORDER if word in counts)
+    return counts_text(selected(committed, run, patterns))
 
 
 def points_table(committed: Committed, run: str, experiment: str, reference: str, factor: float = 1.0) -> str:

@@ -138,6 +138,8 @@ def _add_quantities(
         ("floor_squared/{data}", law.floor, f"floor^2 (may be negative) of {text}"),
         ("floor/{data}", law.floor.root(), f"floor of {text}"),
         ("noise/{data}", law.slope.times(unit), f"noise of {text}"),
+        # Distances of any two pools fall as their ensembles grow; that they fall to little, only those of equal means.
+        ("floor_over_noise/{data}", law.ratio.times(1 / unit), f"floor^2 (may be negative) over noise of {text}"),
     )
     small, large = averages[min(averages)], averages[max(averages)]
     ratio = large.value / small.value

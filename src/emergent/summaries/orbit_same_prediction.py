@@ -110,8 +110,10 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> p
         error = float(row.std / np.sqrt(row.num))
         level = Estimate(float(row.mean), error, int(row.num), "disjoint ensembles" if is_ensemble else "mean")
         quantities.add_on(by_name[str(row.data)], (pattern, level, "mean orbit same prediction"))
-    ranked = sorted(settings.arms, key=lambda arm: arm.order)
+    # A count of elements grows with the group whatever the networks do; the identity counts always.
+    ranked = sorted((arm for arm in settings.arms if arm.order > 1), key=lambda arm: arm.order)
     for data in settings.data:
+        per_element: dict[str, np.ndarray] = {}
         for arm in settings.arms:
             by_epoch = gains[arm.name, data.name]
             # To pick the worst epoch biases the gain downwards, against the claim that it is positive.
@@ -121,14 +123,16 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> p
             average = Estimate.mean(by_epoch.mean(1), "disjoint ensembles")
             text = "ensemble minus members' mean OSP, averaged over epochs >= 1"
             quantities.add_on(data, (f"gain/{arm.name}/{{data}}", average, text))
-        if len(ranked) > 1:
-            # Arms that share their initialisation are compared ensemble by ensemble.
-            steps = [
-                Estimate.mean(
-                    gains[larger.name, data.name].mean(1) - gains[smaller.name, data.name].mean(1), "disjoint ensembles"
-                )
-                for smaller, larger in pairwise(ranked)
-            ]
-            text = "smallest increase of the gain from one group to the next larger one"
-            quantities.add_on(data, ("gain_growth/{data}", min(steps, key=lambda step: step.value), text))
+            if arm.order > 1:
+                per_element[arm.name] = by_epoch.mean(1) / (arm.order - 1)
+                average = Estimate.mean(per_element[arm.name], "disjoint ensembles")
+                text = "gain, averaged over epochs >= 1, per element of the group but the identity"
+                quantities.add_on(data, (f"gain_per_element/{arm.name}/{{data}}", average, text))
+        # Arms that share their initialisation are compared ensemble by ensemble.
+        for smaller, larger in pairwise(ranked):
+            if smaller.order == larger.order:
+                continue
+            text = f"increase of the gain per element from {smaller.group} to {larger.group}"
+            growth = Estimate.mean(per_element[larger.name] - per_element[smaller.name], "disjoint ensembles")
+            quantities.add_on(data, (f"gain_growth/{larger.name}/{{data}}", growth, text))
     return quantities.table()

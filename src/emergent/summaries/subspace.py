@@ -6,13 +6,15 @@ References:
     arXiv 2303.13458, experimental results of the later versions.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from emergent.config.stages import SummaryStage
-from emergent.statistics.estimate import Estimate
+from emergent.statistics.estimate import Estimate, combined_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -41,7 +43,7 @@ def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Pred
     del predictions
     rows, layers = [], []
     quantities = Quantities()
-    final: dict[str, Estimate] = {}
+    totals: dict[str, np.ndarray] = {}
     for arm in (facts.name for facts in settings.arms):
         block = read_runs(arm, blocks[arm], settings.num_members, AXES)
         total = np.linalg.norm(block["distances"].astype(float), axis=-1)
@@ -55,15 +57,12 @@ def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Pred
         for layer in range(per_layer.shape[1]):
             layers.append(pd.DataFrame({"arm": arm, "layer": layer, "epoch": np.arange(1, len(epochs)),
                                         "distance": per_layer[:, layer]}))  # fmt: skip
-        final[arm] = _add_quantities(quantities, arm, start, total, block)
+        _add_quantities(quantities, arm, start, total, block)
+        totals[arm] = total
     for facts in settings.arms:
         if facts.compare_to is None:
             continue
-        own, base = final[facts.name], final[facts.compare_to]
-        # Arms draw starts of their own, so that their errors are independent.
-        stderr = own.value / base.value * float(np.hypot(own.stderr / own.value, base.stderr / base.value))
-        ratio = Estimate(own.value / base.value, stderr, settings.num_members, "ratio")
-        quantities.add(f"ratio/{facts.name}", ratio, f"final distance over that of {facts.compare_to}")
+        _add_comparison(quantities, facts.name, facts.compare_to, totals[facts.name], totals[facts.compare_to])
     return {
         "subspace_distance": pd.concat(rows, ignore_index=True),
         "layers": pd.concat(layers, ignore_index=True),
@@ -73,8 +72,8 @@ def summarise_subspace(settings: SummaryStage, blocks: Blocks, predictions: Pred
 
 def _add_quantities(
     quantities: Quantities, arm: str, start: np.ndarray, total: np.ndarray, block: Mapping[str, np.ndarray]
-) -> Estimate:
-    """Adds the scalars of one arm and returns its final distance."""
+) -> None:
+    """Adds the scalars of one arm, whose distances after every step are ``total`` [E, T, M]."""
     final = Estimate.median(total[-1].mean(0))
     quantities.add(f"initial/{arm}", Estimate.median(start), "median distance before augmented training")
     quantities.add(f"final/{arm}", final, "median of the mean distance in the last epoch")
@@ -87,7 +86,42 @@ def _add_quantities(
     for phase in ("equivariant", "augmented"):
         loss = Estimate.median(block[f"loss_{phase}"][-1].astype(float))
         quantities.add(f"loss_{phase}/{arm}", loss, f"median training loss in the last epoch of the {phase} phase")
-    return final
+
+
+def _add_comparison(
+    quantities: Quantities,
+    arm: str,
+    control: str,
+    own: Float[np.ndarray, "E T M"],
+    base: Float[np.ndarray, "E T M"],
+) -> None:
+    """Adds what an arm's distance and its growth are beside those of its control, in units of the control's distance.
+
+    The control is at a distance too, that of its noise or of rounding, so that a distance alone says nothing.
+
+    Args:
+        quantities: gets them.
+        arm: name of the arm.
+        control: name of the arm that it is compared with, which stays by theory.
+        own: distances of the arm after every step.
+        base: those of the control.
+    """
+    (first, last), (base_first, base_last) = ((total[0].mean(0), total[-1].mean(0)) for total in (own, base))
+    # Arms draw starts of their own, so that their errors are independent.
+    final, reference = Estimate.median(last), Estimate.median(base_last)
+    ratio = final.value / reference.value
+    relative = [(found.stderr / found.value, found.dof) for found in (final, reference)]
+    error = ratio * math.hypot(*(error for error, _ in relative))
+    text = f"final distance over that of {control}"
+    quantities.add(f"ratio/{arm}", Estimate(ratio, error, len(last), "ratio", combined_dof(*relative)), text)
+    growth, base_growth = Estimate.median(last - first), Estimate.median(base_last - base_first)
+    excess = (growth.value - base_growth.value) / reference.value
+    # Growth and final distance of the control come from the same runs: together they move the quotient like their sum.
+    together = Estimate.median(base_last - base_first + excess * base_last)
+    parts = [(found.stderr / reference.value, found.dof) for found in (growth, together)]
+    error = math.hypot(*(error for error, _ in parts))
+    text = f"growth of the distance from the first to the last epoch, less that of {control}, over its final distance"
+    quantities.add(f"growth_excess/{arm}", Estimate(excess, error, len(last), "ratio", combined_dof(*parts)), text)
 
 
 def _table(arm: str, unit: str, times: np.ndarray, values: np.ndarray) -> pd.DataFrame:
