@@ -41,7 +41,14 @@ def spread_case(tmp_path: Path) -> dict[str, pd.DataFrame]:
         arrays[f"{data}/energy_covariance"] = Array(covariance, ("sample", "element", "element2"))
     kernel = tmp_path / "predictions.h5"
     readings = pd.DataFrame(
-        {"dataset": ["ising"], "rule": ["per_sample"], "data": ["test"], "members_orbit_std": [1.0]}
+        {
+            "dataset": ["ising"],
+            "time": [1.0],
+            "rule": ["per_sample"],
+            "data": ["test"],
+            "members_orbit_std": [1.0],
+            "difference": [0.0],
+        }
     )
     storage.write(kernel, stage="predict", attributes={}, arrays=arrays, tables={"readings": readings})
     blocks = {}
