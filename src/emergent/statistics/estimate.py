@@ -76,10 +76,13 @@ class Estimate:
         """Returns the square root, 0 of a negative value.
 
         Its error is the distance to the root of the upper end of the interval, so that it stays finite where the value
-        is 0 or below and the root has no slope.
+        is 0 or below and the root has no slope. It is at least what makes two errors below the root reach the root of
+        two errors below the value: a floor whose square is not apart from 0 is not either.
         """
-        low = math.sqrt(max(self.value, 0.0))
-        return replace(self, value=low, stderr=math.sqrt(max(self.value, 0.0) + self.stderr) - low)
+        square = max(self.value, 0.0)
+        low, wide = math.sqrt(square), quantile(2.0, self.dof)
+        down = (low - math.sqrt(max(square - wide * self.stderr, 0.0))) / wide
+        return replace(self, value=low, stderr=max(math.sqrt(square + self.stderr) - low, down))
 
 
 def spread_dof(num: int) -> float:

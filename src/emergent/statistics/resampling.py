@@ -7,6 +7,7 @@ References:
     arXiv 2410.01452: ensembles of N members drawn with replacement, orbit same prediction, divergence.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.computing import current
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.estimate import Estimate, combined_dof, spread_dof, standard_error
-from emergent.statistics.jackknife import LeaveOut, jackknife_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
+from emergent.statistics.splits import FEWEST_TO_SPLIT, split_error, split_weights
 
 # Floats of members' outputs that are read at a time.
 READ_FLOATS = 2**25
@@ -123,7 +124,7 @@ class Resampled:
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
-        jackknife: (metric, size) to the error of a single one, which has no spread, and its degrees of freedom.
+        single: (metric, size) to the error of a single one, which has no spread, and its degrees of freedom.
         law_points: size, mean divergence without replacement, jackknife error.
         divergence: law fitted to these.
         squared_gap: exact law of the squared gap.
@@ -132,7 +133,7 @@ class Resampled:
     num_members: int
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
-    jackknife: dict[tuple[str, int], tuple[float, float]]
+    single: dict[tuple[str, int], tuple[float, float]]
     law_points: list[tuple[int, float, float]]
     divergence: Law
     squared_gap: Law
@@ -141,13 +142,13 @@ class Resampled:
         """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool, and its dof.
 
         From their spread, however few they are: the degrees of freedom say so, and groups of members that are left out
-        would cut through ensembles. Of the one ensemble of a whole pool by leaving out a tenth of the members at a
-        time, which counts what is quadratic in the members twice and so errs on the safe side.
+        would cut through ensembles. Of a single ensemble from halves and quarters of the pool
+        (``emergent.statistics.splits``); NaN for pools of fewer than four.
         """
         values = self.disjoint[metric, size]
         if len(values) > 1:
             return standard_error(values), spread_dof(len(values))
-        return self.jackknife[metric, size]
+        return self.single[metric, size]
 
     def estimate(self, metric: str, size: int, pool: int) -> Estimate:
         """Returns the mean of a metric over ensembles of one size, drawn with replacement from a pool of a given size.
@@ -193,30 +194,30 @@ def resample(
     drawn = [bootstrap_counts(num, size, num_members, generator) / size for size in sizes]
     # Ensemble k holds members k N to (k + 1) N - 1, as everywhere (emergent.statistics.ensembles).
     disjoint = [np.kron(np.eye(num_members // size), np.full((1, size), 1 / size)) for size in sizes]
-    disjoint = [LeaveOut.of(np.pad(rows, ((0, 0), (0, num_members - rows.shape[1])))) for rows in disjoint]
-    few = [len(part.rows[0]) == 1 for part in disjoint]
+    disjoint = [np.pad(rows, ((0, 0), (0, num_members - rows.shape[1]))) for rows in disjoint]
     design = law_design(num_members, generator)
-    rows = [part.weights if some else part.weights[part.rows[0]] for part, some in zip(disjoint, few, strict=True)]
-    parts = [*drawn, *rows, design.ensembles.weights]
+    split = np.zeros((0, num_members))
+    if num_members >= FEWEST_TO_SPLIT and any(len(rows) == 1 for rows in disjoint):
+        split = split_weights(num_members, generator)
+    parts = [*drawn, *disjoint, split, design.ensembles.weights]
     # All ensembles at once: the outputs of the pool are gigabytes, and are read a single time.
     values = ensemble_metrics(np.concatenate(parts), read_outputs, num_samples, labels)
     bounds = np.cumsum([len(part) for part in parts])[:-1]
-    split = {metric: np.split(column, bounds) for metric, column in values.items()}
-    law, means, errors = divergence_law(design, split["divergence"][-1])
+    found = {metric: np.split(column, bounds) for metric, column in values.items()}
+    law, means, errors = divergence_law(design, found["divergence"][-1])
     result = Resampled(
         num_members=num_members,
-        drawn={(metric, size): column[i] for metric, column in split.items() for i, size in enumerate(sizes)},
+        drawn={(metric, size): column[i] for metric, column in found.items() for i, size in enumerate(sizes)},
         disjoint={},
-        jackknife={},
+        single={},
         law_points=[(int(n), float(m), float(e)) for n, m, e in zip(design.sizes, means, errors, strict=True)],
         divergence=law,
         squared_gap=squared_gap_law(gap_products(read_outputs, num_samples)),
     )
-    for metric, column in split.items():
-        for size, part, some, found in zip(sizes, disjoint, few, column[len(sizes) : -1], strict=True):
-            result.disjoint[metric, size] = found[: len(part.rows[0])]
-            if some:
-                # An ensemble of which nothing is left is NaN and drops out of the mean.
-                replicates = np.nanmean(part.replicates(found), axis=1)
-                result.jackknife[metric, size] = float(jackknife_error(replicates)), spread_dof(len(replicates))
+    for metric, column in found.items():
+        for size, separate in zip(sizes, column[len(sizes) : -2], strict=True):
+            result.disjoint[metric, size] = separate
+            if len(separate) == 1:
+                known = len(split) > 0
+                result.single[metric, size] = split_error(column[-2], num_members, size) if known else (math.nan, 1.0)
     return result
