@@ -29,6 +29,11 @@ class DataSelection(StrictModel):
     split: Name
     num: PositiveInt | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Returns whether all samples are taken."""
+        return self.num is None
+
 
 class TestSet(DataSelection):
     """Samples on which trained networks are evaluated, as far as the evaluation needs to know them.

@@ -109,7 +109,11 @@ class ArmFacts(StrictModel):
 
 
 class DataFacts(StrictModel):
-    """What summaries and figures know of an evaluation set; see ``emergent.config.domains.EvaluationSet``."""
+    """What summaries and figures know of an evaluation set; see ``emergent.config.domains.EvaluationSet``.
+
+    Attributes:
+        whole: all samples of its split are evaluated, so that they are no draw from more.
+    """
 
     name: Name
     dataset: Name
@@ -120,6 +124,7 @@ class DataFacts(StrictModel):
     condition: str | None
     interpolation: Interpolation | None
     fill: Fill | None
+    whole: bool = False
 
 
 class Assumption(StrictModel):

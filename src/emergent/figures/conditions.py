@@ -157,9 +157,16 @@ def trained_with(facts: Facts) -> str:
 
 def _draw_arm(axes: Axes, look: ArmLook, rows: pd.DataFrame) -> None:
     rows = rows.sort_values("epoch")
-    error = np.where(rows["num"] > 1, rows["std"] / np.sqrt(rows["num"]), np.nan)
+    error = mean_errors(rows)
     axes.errorbar(rows["epoch"], rows["mean"], yerr=error, color=look.color, linestyle=look.line, marker=look.marker,
                   markersize=2.4, linewidth=1.0, elinewidth=0.8, capsize=0)  # fmt: skip
+
+
+def mean_errors(rows: pd.DataFrame) -> np.ndarray:
+    """Returns the standard errors of means over disjoint ensembles and images; NaN for one ensemble."""
+    # Summaries that were made before the images' part was known do not have it.
+    images = rows.get("image_stderr", 0.0)
+    return np.where(rows["num"] > 1, np.hypot(rows["std"] / np.sqrt(rows["num"]), images), np.nan)
 
 
 def _make_room_above(axes: Axes) -> None:

@@ -12,7 +12,7 @@ from emergent.config.figure_kinds import ConditionsTable
 from emergent.errors import DataError
 from emergent.figures import style
 from emergent.figures.arms import arm_looks
-from emergent.figures.conditions import disjoint_of_size, published_of_size, tested_sets, trained_with
+from emergent.figures.conditions import disjoint_of_size, mean_errors, published_of_size, tested_sets, trained_with
 from emergent.figures.drawing import (
     References,
     Tabulation,
@@ -38,7 +38,7 @@ def tabulate(inputs: Inputs, references: References, entry: ConditionsTable) -> 
     """
     options = entry.options
     table, size = disjoint_of_size(inputs, options)
-    table = table[table["epoch"] > 0]
+    table = table[table["epoch"] > 0].assign(stderr=lambda rows: mean_errors(rows))
     published = published_of_size(references, entry.experiments, options.divergence, size)
     # A scale may leave out arms.
     published = (
@@ -77,12 +77,11 @@ def tabulate(inputs: Inputs, references: References, entry: ConditionsTable) -> 
 
 def _compared(row: dict[Any, Any], point: dict[Any, Any]) -> dict[str, Any]:
     """Returns our value at one epoch with its difference from a published point in combined standard errors."""
-    stderr = row["std"] / math.sqrt(row["num"]) if row["num"] > 1 else math.nan
     return {
         **{name: row[name] for name in ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean")},
-        "stderr": stderr,
+        "stderr": row["stderr"],
         "figure": point["figure"],
-        "score": (row["mean"] - point["mean"]) / math.hypot(stderr, point["uncertainty"]),
+        "score": (row["mean"] - point["mean"]) / math.hypot(row["stderr"], point["uncertainty"]),
     }
 
 

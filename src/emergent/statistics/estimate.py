@@ -68,6 +68,11 @@ class Estimate:
         dof = combined_dof((self.stderr, self.dof), (other.stderr, other.dof))
         return replace(self, value=self.value - other.value, stderr=error, dof=dof)
 
+    def blurred(self, error: float, dof: float = math.inf) -> "Estimate":
+        """Returns the same value with a further, independent standard error."""
+        total = float(np.hypot(self.stderr, error))
+        return replace(self, stderr=total, dof=combined_dof((self.stderr, self.dof), (error, dof)))
+
     def times(self, factor: float) -> "Estimate":
         """Returns a multiple."""
         return replace(self, value=self.value * factor, stderr=self.stderr * abs(factor))
@@ -116,6 +121,16 @@ def quantile(standard_errors: float, dof: float) -> float:
 def standard_error(values: Float[np.ndarray, " R"]) -> float:
     """Returns the standard error of the mean of independent repeats; NaN for a single one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def sampling_error(values: Float[np.ndarray, " N"], whole: bool) -> float:
+    """Returns the standard error that a mean over samples has because others could have been drawn.
+
+    Args:
+        values: at each sample.
+        whole: the samples are all that there are, as those of a whole test set are: then 0.
+    """
+    return 0.0 if whole else standard_error(values)
 
 
 def sample_std(values: Float[np.ndarray, " R"]) -> float:

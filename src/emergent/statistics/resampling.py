@@ -21,7 +21,7 @@ from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.computing import current
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate, combined_dof, spread_dof, standard_error
+from emergent.statistics.estimate import Estimate, combined_dof, sampling_error, spread_dof, standard_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
 from emergent.statistics.splits import FEWEST_TO_SPLIT, split_error, split_weights
 
@@ -48,30 +48,52 @@ def ensemble_metrics(
         num_samples: N.
         labels: [N], or None.
     """
+    return measured_ensembles(weights, np.zeros((0, len(weights))), read_outputs, num_samples, labels)[0]
+
+
+def measured_ensembles(
+    weights: Float[np.ndarray, "B M"],
+    groups: Float[np.ndarray, "C B"],
+    read_outputs: Reader,
+    num_samples: int,
+    labels: np.ndarray | None,
+) -> tuple[dict[str, Float[np.ndarray, " B"]], dict[str, Float[np.ndarray, "C N"]]]:
+    """Returns the metrics of ensembles, averaged over samples, and those of groups of them sample by sample.
+
+    Args:
+        weights: rows that sum to 1.
+        groups: weights of the ensembles in each group.
+        read_outputs: outputs of the pool.
+        num_samples: N.
+        labels: [N], or None.
+    """
     totals: dict[str, np.ndarray] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     per_sample = read_outputs(0, 1)[0].size
     # As outputs are stored: with weights in float64 the product would first copy all outputs to float64.
     computing = current()
     num, fillers = len(weights), -len(weights) % computing.row_multiple
     weights = np.pad(weights.astype(np.float32), ((0, fillers), (0, 0)))
-    placed = computing.place(weights)
+    placed = computing.place(weights), computing.place(np.pad(groups, ((0, 0), (0, fillers))))
     step = max(1, computing.chunk_floats // (per_sample * len(weights)))
-    summed = computing.compiled(_summed_metrics)
+    reduced = computing.compiled(_reduced_metrics)
     for first, read in _pieces(read_outputs, num_samples):
         for start in range(0, read.shape[1], step):
             outputs = np.ascontiguousarray(read[:, start : start + step])
             own = None if labels is None else labels[first + start : first + start + outputs.shape[1]]
-            part = summed(placed, computing.place(outputs), own)
-            for name, values in part.items():
-                totals[name] = totals.get(name, 0.0) + np.asarray(values, np.float64)
+            for name, (summed, by_sample) in reduced(*placed, computing.place(outputs), own).items():
+                totals[name] = totals.get(name, 0.0) + np.asarray(summed, np.float64)
+                parts.setdefault(name, []).append(np.asarray(by_sample, np.float64))
     # Compiled functions return names in alphabetical order.
-    return {name: totals[name][:num] / num_samples for name in ENSEMBLE_METRICS if name in totals}
+    names = [name for name in ENSEMBLE_METRICS if name in totals]
+    means = {name: totals[name][:num] / num_samples for name in names}
+    return means, {name: np.concatenate(parts[name], axis=1) for name in names}
 
 
-def _summed_metrics(weights: Any, outputs: Any, labels: Any) -> dict[str, Any]:
-    """Returns metrics [B] of ensembles, summed over samples, from outputs [M, n, G, K] of the pool."""
+def _reduced_metrics(weights: Any, groups: Any, outputs: Any, labels: Any) -> dict[str, tuple[Any, Any]]:
+    """Returns metrics of ensembles summed over samples [B], and of groups [C, n], from outputs [M, n, G, K]."""
     mixed = (weights @ outputs.reshape(len(outputs), -1)).reshape(-1, *outputs.shape[1:])
-    return {name: values.sum(-1) for name, values in metric_values(mixed, labels).items()}
+    return {name: (values.sum(-1), groups @ values) for name, values in metric_values(mixed, labels).items()}
 
 
 def metric_values(outputs: Any, labels: Any) -> dict[str, Any]:
@@ -124,6 +146,8 @@ class Resampled:
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
+        by_sample: (metric, size) to the mean over disjoint ensembles at each sample [N].
+        whole: the samples are all that there are, and no draw from more.
         single: (metric, size) to the error of a single one, which has no spread, and its degrees of freedom.
         law_points: size, mean divergence without replacement, jackknife error.
         divergence: law fitted to these.
@@ -134,6 +158,8 @@ class Resampled:
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
     single: dict[tuple[str, int], tuple[float, float]]
+    by_sample: dict[tuple[str, int], np.ndarray]
+    whole: bool
     law_points: list[tuple[int, float, float]]
     divergence: Law
     squared_gap: Law
@@ -155,13 +181,25 @@ class Resampled:
 
         Drawing N of M members with replacement makes ensembles as noisy as ``1 / (1 / N + (1 - 1 / N) / M)`` different
         members. Between those of this pool and disjoint ones, in which 1 / N is all, metrics are taken as linear in
-        that noise, of which the squared gap is exactly so. The error is that of the pool and of the draws.
+        that noise, of which the squared gap is exactly so. The error is that of the pool, of the draws, and of the
+        samples where these are a part of a test set.
 
         Args:
             metric: a name in ``ENSEMBLE_METRICS``.
             size: N.
             pool: members of the published pool; in one that is not smaller than ours draws are taken as they are.
         """
+        return self._of_these_samples(metric, size, pool).blurred(*self._sampling(self.by_sample[metric, size]))
+
+    def difference(self, other: "Resampled", metric: str, size: int, pool: int) -> Estimate:
+        """Returns the difference to the same ensembles of another pool on the same samples.
+
+        The noise of the samples is that of the differences at each of them, which is less than that of two sets.
+        """
+        found = self._of_these_samples(metric, size, pool).minus(other._of_these_samples(metric, size, pool))
+        return found.blurred(*self._sampling(self.by_sample[metric, size] - other.by_sample[metric, size]))
+
+    def _of_these_samples(self, metric: str, size: int, pool: int) -> Estimate:
         drawn, separate = self.drawn[metric, size], self.disjoint[metric, size]
         share = min(1.0, self.num_members / pool)
         parts = [self.pool_error(metric, size), (share * standard_error(drawn), spread_dof(len(drawn)))]
@@ -171,6 +209,10 @@ class Resampled:
         value = (1 - share) * separate.mean() + share * drawn.mean()
         return Estimate(float(value), error, len(separate), "matched ensembles", dof)
 
+    def _sampling(self, values: Float[np.ndarray, " N"]) -> tuple[float, float]:
+        """Returns the standard error that a mean has for being one over some samples only, and its dof."""
+        return sampling_error(values, self.whole), spread_dof(len(values))
+
 
 def resample(
     read_outputs: Reader,
@@ -179,6 +221,7 @@ def resample(
     labels: np.ndarray | None,
     bootstrap: Bootstrap,
     generator: np.random.Generator,
+    whole: bool = True,
 ) -> Resampled:
     """Returns all resampled ensembles of a pool.
 
@@ -189,6 +232,7 @@ def resample(
         labels: [N], or None.
         bootstrap: sizes and number of ensembles.
         generator: for draws and partitions.
+        whole: the samples are all that there are.
     """
     sizes, num = bootstrap.sizes, bootstrap.num
     drawn = [bootstrap_counts(num, size, num_members, generator) / size for size in sizes]
@@ -201,8 +245,11 @@ def resample(
         split = split_weights(num_members, generator)
     parts = [*drawn, *disjoint, split, design.ensembles.weights]
     # All ensembles at once: the outputs of the pool are gigabytes, and are read a single time.
-    values = ensemble_metrics(np.concatenate(parts), read_outputs, num_samples, labels)
     bounds = np.cumsum([len(part) for part in parts])[:-1]
+    groups = np.zeros((len(sizes), sum(map(len, parts))))
+    for row, start, separate in zip(groups, bounds[len(sizes) - 1 :], disjoint, strict=False):
+        row[start : start + len(separate)] = 1 / len(separate)
+    values, by_sample = measured_ensembles(np.concatenate(parts), groups, read_outputs, num_samples, labels)
     found = {metric: np.split(column, bounds) for metric, column in values.items()}
     law, means, errors = divergence_law(design, found["divergence"][-1])
     result = Resampled(
@@ -210,6 +257,8 @@ def resample(
         drawn={(metric, size): column[i] for metric, column in found.items() for i, size in enumerate(sizes)},
         disjoint={},
         single={},
+        by_sample={(metric, size): rows[i] for metric, rows in by_sample.items() for i, size in enumerate(sizes)},
+        whole=whole,
         law_points=[(int(n), float(m), float(e)) for n, m, e in zip(design.sizes, means, errors, strict=True)],
         divergence=law,
         squared_gap=squared_gap_law(gap_products(read_outputs, num_samples)),

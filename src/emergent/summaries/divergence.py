@@ -14,7 +14,7 @@ import pandas as pd
 
 from emergent.config.questions import DivergenceSummary
 from emergent.statistics.computing import current
-from emergent.statistics.estimate import sample_std, standard_error
+from emergent.statistics.estimate import sample_std, sampling_error, standard_error
 from emergent.statistics.jackknife import jackknife_error
 from emergent.statistics.resampling import ENSEMBLE_METRICS, Resampled, metric_values, resample
 from emergent.summaries.divergence_quantities import divergence_quantities, significance
@@ -52,14 +52,16 @@ def summarise_divergence(settings: DivergenceSummary, blocks: Blocks, prediction
             # Labels of an out-of-distribution set mean nothing to these networks.
             labelled = data.role != "ood" and pool.has_metric(data.name, "correct")
             labels = pool.labels(data.name) if labelled else None
-            rows["pool"] += _pool_rows(key, pool, labels)
-            rows["disjoint"] += _disjoint_rows(key, pool, labels, settings)
+            rows["pool"] += _pool_rows(key, pool, labels, data.whole)
+            rows["disjoint"] += _disjoint_rows(key, pool, labels, settings, data.whole)
             for epoch in settings.bootstrap.epochs:
                 # The same draws on every data set of an arm; in the released code they are new ones at every call.
                 # By the arm's name: its place changes with the arms that are chosen beside it.
                 generator = np.random.default_rng([settings.seed, crc32(arm.name.encode()), epoch])
                 reader, num_samples = pool.reader(data.name, epoch)
-                result = resample(reader, num_samples, pool.num_members, labels, settings.bootstrap, generator)
+                result = resample(
+                    reader, num_samples, pool.num_members, labels, settings.bootstrap, generator, data.whole
+                )
                 results[arm.name, data.name, epoch] = result
                 for name, values in _resampled_rows(key | {"epoch": epoch}, result, pool.num_members).items():
                     rows[name] += values
@@ -90,32 +92,45 @@ def _resampled_rows(key: dict[str, Any], result: Resampled, num_members: int) ->
     return {"ensembles": ensembles, "law_points": points, "law": laws}
 
 
-def _mean_metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Returns the metrics [E] of one predictor from its outputs [E, N, G, K], averaged over samples."""
+def _metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Returns the metrics [E, N] of one predictor from its outputs [E, N, G, K]."""
     computing = current()
     found = computing.compiled(metric_values)(computing.place(outputs), labels)
-    return {name: np.asarray(found[name]).mean(-1, dtype=np.float64) for name in ENSEMBLE_METRICS if name in found}
+    return {name: np.asarray(found[name], np.float64) for name in ENSEMBLE_METRICS if name in found}
 
 
-def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None) -> Rows:
-    """Returns members (mean and 95 % range) and the ensemble of all of them, at every checkpoint."""
+def _image_errors(values: np.ndarray, whole: bool) -> list[float]:
+    """Returns, at each checkpoint, the error of a mean over samples that are a part of a set, from values [E, N]."""
+    return [sampling_error(row, whole) for row in values]
+
+
+def _pool_rows(key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, all_samples: bool) -> Rows:
+    """Returns members (mean and 95 % range) and the ensemble of all of them, at every checkpoint.
+
+    The errors are those of the members and of the samples; the latter also stand alone.
+    """
     rows: Rows = []
-    whole = _mean_metrics(pool.mean(key["data"]), labels)
+    whole = _metrics(pool.mean(key["data"]), labels)
     errors = _block_errors(key["data"], pool, labels)
     for metric, stored in MEMBER_METRIC.items():
         if metric in LABELLED and labels is None:
             continue
-        members = pool.metric(key["data"], stored).mean(2, dtype=np.float64)
+        by_sample = pool.metric(key["data"], stored)
+        members = by_sample.mean(2, dtype=np.float64)
+        of_members = _image_errors(by_sample.mean(0, dtype=np.float64), all_samples)
+        of_pool = _image_errors(whole[metric], all_samples)
         for index, epoch in enumerate(pool.epochs):
             # As in the published bands, but for the one on CIFAR-10 that starts at 25 % by a slip of its script.
             low, high = np.quantile(members[:, index], [0.025, 0.975])
             head = key | {"epoch": int(epoch), "metric": metric, "num": pool.num_members}
             own = members[:, index]
-            row = {"mean": own.mean(), "std": sample_std(own), "low": low, "high": high, "stderr": standard_error(own)}
+            row = {"mean": own.mean(), "std": sample_std(own), "low": low, "high": high}
+            row |= {"stderr": np.hypot(standard_error(own), of_members[index]), "image_stderr": of_members[index]}
             rows.append(head | {"predictor": "members"} | row)
-            none = {"std": np.nan, "low": np.nan, "high": np.nan}
-            found = {"mean": whole[metric][index], "stderr": errors[metric][index] if errors else np.nan}
-            rows.append(head | {"predictor": "pool"} | found | none)
+            row = {"mean": whole[metric][index].mean(), "std": np.nan, "low": np.nan, "high": np.nan}
+            error = errors[metric][index] if errors else np.nan
+            row |= {"stderr": np.hypot(error, of_pool[index]), "image_stderr": of_pool[index]}
+            rows.append(head | {"predictor": "pool"} | row)
     return rows
 
 
@@ -123,22 +138,29 @@ def _block_errors(data: str, pool: MemberPool, labels: np.ndarray | None) -> dic
     """Returns the errors [E] of the metrics of all members together, by leaving out a block; none from few blocks."""
     if pool.num_blocks < FEWEST_BLOCKS:
         return {}
-    replicates = [_mean_metrics(mean, labels) for mean in pool.means_without_a_block(data)]
+    found = (_metrics(mean, labels) for mean in pool.means_without_a_block(data))
+    replicates = [{metric: values.mean(-1) for metric, values in part.items()} for part in found]
     return {metric: jackknife_error(np.stack([part[metric] for part in replicates])) for metric in replicates[0]}
 
 
 def _disjoint_rows(
-    key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: DivergenceSummary
+    key: dict[str, Any], pool: MemberPool, labels: np.ndarray | None, settings: DivergenceSummary, all_samples: bool
 ) -> Rows:
-    """Returns disjoint ensembles, which are independent repetitions, at every checkpoint."""
+    """Returns disjoint ensembles, which are independent repetitions on the same samples, at every checkpoint."""
     rows: Rows = []
     for size in settings.ensemble_sizes:
-        outputs = pool.ensembles(key["data"], size, settings.max_ensembles)
-        values = [_mean_metrics(ensemble, labels) for ensemble in outputs]
-        for metric in values[0]:
-            stacked = np.stack([value[metric] for value in values])
+        values: dict[str, list[np.ndarray]] = {}
+        total: dict[str, np.ndarray] = {}
+        for ensemble in pool.ensembles(key["data"], size, settings.max_ensembles):
+            for metric, found in _metrics(ensemble, labels).items():
+                values.setdefault(metric, []).append(found.mean(-1))
+                total[metric] = total.get(metric, 0.0) + found
+        for metric, parts in values.items():
+            stacked = np.stack(parts)
+            errors = _image_errors(total[metric] / len(parts), all_samples)
             for index, epoch in enumerate(pool.epochs):
                 column = stacked[:, index]
+                row = {"mean": column.mean(), "std": sample_std(column), "num": len(column)}
                 head = key | {"epoch": int(epoch), "ensemble_size": size, "metric": metric}
-                rows.append(head | {"mean": column.mean(), "std": sample_std(column), "num": len(column)})
+                rows.append(head | row | {"image_stderr": errors[index]})
     return rows

@@ -41,7 +41,7 @@ def significance(settings: DivergenceSummary, results: Results) -> pd.DataFrame:
                     ours, theirs = results[arm, data, epoch], results[other, data, epoch]
                     side = "greater" if key[0] == "osp" else "less"
                     test = stats.ttest_ind(ours.drawn[key], theirs.drawn[key], equal_var=False, alternative=side)
-                    found = ours.estimate(*key, published).minus(theirs.estimate(*key, published))
+                    found = ours.difference(theirs, *key, published)
                     rows.append(
                         {"data": data, "epoch": epoch, "metric": key[0], "ensemble_size": key[1]}
                         | {"arm": arm, "other": other, "difference": found.value, "pool_stderr": found.stderr}
@@ -94,7 +94,7 @@ def _add_sizes(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | Non
         text = f"{metric} of ensembles of {size} drawn with replacement from a pool of {pool}"
         add(f"{metric}/{arm.name}/{{data}}/{size}", found, text)
         if base is not None:
-            difference = found.minus(base.estimate(metric, size, published))
+            difference = result.difference(base, metric, size, published)
             name = f"{metric}_difference/{arm.name}/{{data}}/{size}"
             add(name, difference, f"{text}: minus that of {arm.compare_to}")
 
