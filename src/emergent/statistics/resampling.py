@@ -23,7 +23,7 @@ from emergent.statistics.computing import current
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.estimate import Estimate, combined_dof, sampling_error, spread_dof, standard_error
 from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
-from emergent.statistics.splits import FEWEST_TO_SPLIT, split_error, split_weights
+from emergent.statistics.splits import FEWEST_TO_SPLIT, MOST_DOF, split_error, split_weights
 
 # Floats of members' outputs that are read at a time.
 READ_FLOATS = 2**25
@@ -146,9 +146,9 @@ class Resampled:
         drawn: (metric, size) to the values [B] of ensembles drawn with replacement.
         disjoint: (metric, size) to the values of disjoint ensembles: independent repetitions, so that their spread
             knows the noise of the pool, which bootstraps do not.
+        few: (metric, size) to the error, and its degrees of freedom, of means over too few for their own spread.
         by_sample: (metric, size) to the mean over disjoint ensembles at each sample [N].
         whole: the samples are all that there are, and no draw from more.
-        single: (metric, size) to the error of a single one, which has no spread, and its degrees of freedom.
         law_points: size, mean divergence without replacement, jackknife error.
         divergence: law fitted to these.
         squared_gap: exact law of the squared gap.
@@ -157,7 +157,7 @@ class Resampled:
     num_members: int
     drawn: dict[tuple[str, int], np.ndarray]
     disjoint: dict[tuple[str, int], np.ndarray]
-    single: dict[tuple[str, int], tuple[float, float]]
+    few: dict[tuple[str, int], tuple[float, float]]
     by_sample: dict[tuple[str, int], np.ndarray]
     whole: bool
     law_points: list[tuple[int, float, float]]
@@ -167,14 +167,13 @@ class Resampled:
     def pool_error(self, metric: str, size: int) -> tuple[float, float]:
         """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool, and its dof.
 
-        From their spread, however few they are: the degrees of freedom say so, and groups of members that are left out
-        would cut through ensembles. Of a single ensemble from halves and quarters of the pool
-        (``emergent.statistics.splits``); NaN for pools of fewer than four.
+        From their spread, or that of halves and quarters of the pool (``emergent.statistics.splits``) where this is
+        known better: of a single ensemble, of two or of three. NaN for a single one of fewer than four members.
         """
         values = self.disjoint[metric, size]
-        if len(values) > 1:
-            return standard_error(values), spread_dof(len(values))
-        return self.single[metric, size]
+        if (metric, size) in self.few:
+            return self.few[metric, size]
+        return standard_error(values), spread_dof(len(values))
 
     def estimate(self, metric: str, size: int, pool: int) -> Estimate:
         """Returns the mean of a metric over ensembles of one size, drawn with replacement from a pool of a given size.
@@ -241,7 +240,7 @@ def resample(
     disjoint = [np.pad(rows, ((0, 0), (0, num_members - rows.shape[1]))) for rows in disjoint]
     design = law_design(num_members, generator)
     split = np.zeros((0, num_members))
-    if num_members >= FEWEST_TO_SPLIT and any(len(rows) == 1 for rows in disjoint):
+    if num_members >= FEWEST_TO_SPLIT and any(len(rows) <= MOST_DOF for rows in disjoint):
         split = split_weights(num_members, generator)
     parts = [*drawn, *disjoint, split, design.ensembles.weights]
     # All ensembles at once: the outputs of the pool are gigabytes, and are read a single time.
@@ -256,7 +255,7 @@ def resample(
         num_members=num_members,
         drawn={(metric, size): column[i] for metric, column in found.items() for i, size in enumerate(sizes)},
         disjoint={},
-        single={},
+        few={},
         by_sample={(metric, size): rows[i] for metric, rows in by_sample.items() for i, size in enumerate(sizes)},
         whole=whole,
         law_points=[(int(n), float(m), float(e)) for n, m, e in zip(design.sizes, means, errors, strict=True)],
@@ -266,7 +265,7 @@ def resample(
     for metric, column in found.items():
         for size, separate in zip(sizes, column[len(sizes) : -2], strict=True):
             result.disjoint[metric, size] = separate
-            if len(separate) == 1:
-                known = len(split) > 0
-                result.single[metric, size] = split_error(column[-2], num_members, size) if known else (math.nan, 1.0)
+            if len(split) and len(separate) <= MOST_DOF:
+                error, dof = split_error(column[-2], num_members, size)
+                result.few[metric, size] = error / math.sqrt(len(separate)), dof
     return result

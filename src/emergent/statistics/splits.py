@@ -1,4 +1,4 @@
-"""What one ensemble of a whole pool scatters by, from random halves and quarters of its members.
+"""What ensembles of half a pool or more scatter by, from random halves and quarters of its members.
 
 A jackknife counts what is quadratic in the members twice, and fails for steps: over 300 simulated pools its error was
 1.5 times the true scatter of the divergence of a pool without a floor, and 1.6 to 2.1 times that of the OSP. Halves of
@@ -37,12 +37,12 @@ def split_weights(num_members: int, generator: np.random.Generator) -> Float[np.
 
 
 def split_error(values: Float[np.ndarray, " A"], num_members: int, size: int) -> tuple[float, float]:
-    """Returns the standard error of a metric of a single ensemble, with its degrees of freedom.
+    """Returns the standard deviation of a metric of ensembles of one size, with its degrees of freedom.
 
     Args:
         values: of the ensembles of ``split_weights``.
         num_members: M, of the pool that was split.
-        size: N, members of the single ensemble, at least half of the pool.
+        size: N, members of an ensemble, more than a quarter of the pool.
     """
     parts = values.reshape(NUM_SPLITS, 6)
     half, quarter = (float(found.var(axis=1, ddof=1).mean()) for found in (parts[:, :2], parts[:, 2:]))

@@ -13,7 +13,7 @@ from scipy import stats
 
 from emergent.config.questions import DivergenceSummary
 from emergent.config.stages import ArmFacts, DataFacts
-from emergent.statistics.estimate import Estimate, standard_error
+from emergent.statistics.estimate import Estimate, spread_dof, standard_error
 from emergent.statistics.resampling import Resampled
 from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import Quantities
@@ -108,8 +108,10 @@ def _add_epochs(add: Add, arm: str, table: pd.DataFrame, pool: MemberPool, data:
             estimate = Estimate(value, error, int(row.num), "mean")
             add(f"members_{metric}/{arm}/{{data}}/{row.epoch}", estimate, f"mean {metric} of members")
             continue
+        # The error is that of leaving out blocks, of which there are few.
+        dof = spread_dof(pool.num_blocks)
         text = f"{metric} of all members together; error by leaving out blocks, where there are enough"
-        add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", Estimate(value, error, 1, "pool"), text)
+        add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", Estimate(value, error, 1, "pool", dof), text)
         if metric == "osp" and row.epoch >= 1:
             own = members[:, list(pool.epochs).index(row.epoch)]
             noise = np.hypot(standard_error(own), error if np.isfinite(error) else 0.0)

@@ -19,7 +19,7 @@ from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate, sample_std
+from emergent.statistics.estimate import Estimate, sample_std, spread_dof
 from emergent.statistics.jackknife import jackknife_error, jackknife_groups
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -187,8 +187,10 @@ def _add(
     num = len(members)
     gains = [left - np.delete(members, group).mean() for left, group in zip(left_out, _groups(num), strict=True)]
     mean = Estimate.mean(members)
-    whole = Estimate(float(pool), float(jackknife_error(left_out)), num, "pool")
-    gain = Estimate(float(pool - members.mean()), float(jackknife_error(np.array(gains))), num, "pool")
+    whole = Estimate(float(pool), float(jackknife_error(left_out)), num, "pool", spread_dof(len(left_out)))
+    gain = Estimate(
+        float(pool - members.mean()), float(jackknife_error(np.array(gains))), num, "pool", spread_dof(len(gains))
+    )
     place = f"{arm}/{{data}}"
     rows = [
         (f"members_{metric}/{place}", mean, f"mean {metric} of single members"),
