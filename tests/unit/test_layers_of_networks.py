@@ -153,6 +153,10 @@ def test_gains_scale_weights_and_biases() -> None:
     # The same numbers in the other parametrisation pass unscaled, whatever the gains.
     unscaled = Dense("pytorch", 1.7, 0.4, 6).apply(parameters, inputs)
     np.testing.assert_allclose(unscaled, inputs @ weights + biases, rtol=1e-5, atol=1e-6)
+    without = Dense("pytorch_unbiased", 1.7, 0.4, 6)
+    assert set(without.init(jax.random.key(0), inputs)["params"]) == {"kernel"}
+    found = without.apply({"params": {"kernel": weights}}, inputs)
+    np.testing.assert_allclose(found, inputs @ weights, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(8, 1), (7, 2), (8, 2), (8, 3)])

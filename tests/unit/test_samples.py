@@ -84,6 +84,19 @@ def test_evaluation_sets_on_the_unit_interval(images: Path) -> None:
     np.testing.assert_allclose(evaluated.inputs, PIXELS[evaluated.labels] / 255, atol=1e-6)
 
 
+def test_evaluation_sets_in_their_own_scaling(images: Path, spins: Path) -> None:
+    _, scaling = load_training(images, data(num=4))
+    own = {"test": {"dataset": "digits", "split": "train", "num": 5, "scaling": "own"}}
+    evaluated, black = load_evaluation(images, data(evaluate=own), "test", scaling)
+    # Of the whole split, however few samples are taken.
+    mean, std = (PIXELS / 255).mean(), (PIXELS / 255).std()
+    np.testing.assert_allclose(evaluated.inputs, (PIXELS[evaluated.labels] / 255 - mean) / std, atol=1e-5)
+    np.testing.assert_allclose(black.background(), -mean / std, rtol=1e-6)
+    fields = {"test": {"dataset": "fields", "split": "test", "scaling": "own"}}
+    with pytest.raises(DataError, match="scaling 'own' of test expects 8-bit pixels"):
+        load_evaluation(spins, data(evaluate=fields), "test", scaling)
+
+
 def test_more_samples_extend_fewer_and_keep_their_labels(images: Path) -> None:
     few, many = (load_training(images, data(num=num))[0] for num in (5, 12))
     assert few.labels is not None and many.labels is not None

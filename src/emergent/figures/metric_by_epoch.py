@@ -78,7 +78,8 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
             panel.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
             if len(on_panel := published_on(published, data, home)):
                 theirs = on_panel[(on_panel["group"] == arm.group) & (on_panel["predictor"] == "ensemble")]
-                style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
+                if len(theirs):
+                    style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
         panel.set_title(narrow_title(inputs, roles, data))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _set_values(axes, look, sorted(set(orders.values())))
