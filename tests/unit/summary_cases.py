@@ -31,7 +31,7 @@ METRICS = {
 
 def data_facts(name: str, role: str, dataset: str, primary: bool = True) -> DataFacts:
     nothing = dict.fromkeys(("label", "condition_of", "condition", "interpolation", "fill"))
-    return DataFacts(name=name, role=role, dataset=dataset, primary=primary, **nothing)
+    return DataFacts(name=name, role=role, dataset=dataset, primary=primary, whole=True, **nothing)
 
 
 def settings_of(

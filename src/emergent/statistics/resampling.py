@@ -193,7 +193,8 @@ class Resampled:
     def difference(self, other: "Resampled", metric: str, size: int, pool: int) -> Estimate:
         """Returns the difference to the same ensembles of another pool on the same samples.
 
-        The noise of the samples is that of the differences at each of them, which is less than that of two sets.
+        The noise of the samples is that of the differences at each of them, which is less than that of two sets. What
+        the ensembles' own noise adds to these is in their spread too: at worst the error is sqrt(2) too large.
         """
         found = self._of_these_samples(metric, size, pool).minus(other._of_these_samples(metric, size, pool))
         return found.blurred(*self._sampling(self.by_sample[metric, size] - other.by_sample[metric, size]))
