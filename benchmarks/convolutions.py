@@ -14,10 +14,12 @@ import argparse
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from ensemble_throughput import matmul_peak
 
 from emergent.cli._run import prepare_xla
 
@@ -70,17 +72,6 @@ def _data() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(size=(NUM, SIDE, SIDE, 1)).astype(np.float32), generator.integers(0, 10, NUM)
 
 
-def _start() -> dict[str, Any]:
-    import jax
-    import jax.numpy as jnp
-
-    from emergent.models.registry import build
-    from emergent.prng import member_key
-
-    key = member_key(0, "benchmark", "cnn", 0, "initialise")
-    return jax.jit(build(_stage(32).model).init)(key, jnp.zeros((1, SIDE, SIDE, 1)))["params"]
-
-
 def engine(batch: int) -> list[float]:
     """Returns the times at the ends of epochs."""
     import jax.numpy as jnp
@@ -108,8 +99,7 @@ def flax(batch: int) -> list[float]:
 
     layers.convolve = layers.convolve_by_library
     module, optimiser = build(_stage(batch).model), optax.adam(RATE)
-    # Copied, because steps give up their arguments.
-    weights = jax.tree.map(jnp.array, _start())
+    weights = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, SIDE, SIDE, 1)))["params"]
     state = (weights, optimiser.init(weights))
 
     def step(state: Any, images: jax.Array, targets: jax.Array) -> Any:
@@ -153,39 +143,28 @@ def torch(batch: int) -> list[float]:
 CONTENDERS = {"engine": engine, "flax": flax, "torch": torch}
 
 
-def _work(name: str, batch: int, results: Any) -> None:
+def _work(function: Callable[..., Any], arguments: tuple[Any, ...], results: Any) -> None:
     # Before JAX or PyTorch start; the first as every job of the pipeline does it.
     prepare_xla(1)
     os.environ["OMP_NUM_THREADS"] = "1"
-    times = CONTENDERS[name](batch)
-    results.put((EPOCHS - 1) * NUM / (times[-1] - times[0]))
+    results.put(function(*arguments))
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns what a function of this file finds in a process of its own on one core."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    worker = context.Process(target=_work, args=(function, arguments, results))
+    worker.start()
+    found = results.get()
+    worker.join()
+    return found
 
 
 def measure(name: str, batch: int) -> float:
     """Returns images a second on one core; the first epoch, which compiles, is not counted."""
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    worker = context.Process(target=_work, args=(name, batch, results))
-    worker.start()
-    rate = results.get()
-    worker.join()
-    return rate
-
-
-def _peak(results: Any) -> None:
-    prepare_xla(1)
-    import jax
-    import jax.numpy as jnp
-
-    size, best = 2048, np.inf
-    left = jnp.ones((size, size))
-    product = jax.jit(lambda a: a @ a)
-    jax.block_until_ready(product(left))
-    for _ in range(5):
-        begin = time.perf_counter()
-        jax.block_until_ready(product(left))
-        best = min(best, time.perf_counter() - begin)
-    results.put(size**3 / best)
+    times = alone(CONTENDERS[name], batch)
+    return (EPOCHS - 1) * NUM / (times[-1] - times[0])
 
 
 def main() -> None:
@@ -195,12 +174,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="each contender's best of so many runs in turn counts")
     arguments = parser.parse_args()
     names = [name for name in CONTENDERS if name != "torch" or find_spec("torch")]
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    worker = context.Process(target=_peak, args=(results,))
-    worker.start()
-    peak = results.get()
-    worker.join()
+    peak = alone(matmul_peak)
     print(f"one core, float32 matrix products {2 * peak / 1e9:.0f} GFLOP/s")
     print("batch  contender   images/s   engine faster by   range within one round   of peak")
     for batch in arguments.batch:

@@ -37,6 +37,7 @@ from emergent.figures.metrics import (
     published_points,
     scale_divergence,
 )
+from emergent.statistics.estimate import mean_error
 
 COLUMNS = ("experiment", "arm", "data", "epoch", "ensemble_size", "metric", "mean", "std", "num")
 AS_TRAINED = "as trained"
@@ -157,16 +158,14 @@ def trained_with(facts: Facts) -> str:
 
 def _draw_arm(axes: Axes, look: ArmLook, rows: pd.DataFrame) -> None:
     rows = rows.sort_values("epoch")
-    error = mean_errors(rows)
-    axes.errorbar(rows["epoch"], rows["mean"], yerr=error, color=look.color, linestyle=look.line, marker=look.marker,
-                  markersize=2.4, linewidth=1.0, elinewidth=0.8, capsize=0)  # fmt: skip
+    axes.errorbar(rows["epoch"], rows["mean"], yerr=mean_errors(rows), color=look.color, linestyle=look.line,
+                  marker=look.marker, markersize=2.4, linewidth=1.0, elinewidth=0.8, capsize=0)  # fmt: skip
 
 
 def mean_errors(rows: pd.DataFrame) -> np.ndarray:
     """Returns the standard errors of means over disjoint ensembles and images; NaN for one ensemble."""
     # Summaries that were made before the images' part was known do not have it.
-    images = rows.get("image_stderr", 0.0)
-    return np.where(rows["num"] > 1, np.hypot(rows["std"] / np.sqrt(rows["num"]), images), np.nan)
+    return mean_error(rows["std"], rows["num"], rows.get("image_stderr", 0.0))
 
 
 def _make_room_above(axes: Axes) -> None:

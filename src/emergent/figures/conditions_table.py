@@ -38,7 +38,7 @@ def tabulate(inputs: Inputs, references: References, entry: ConditionsTable) -> 
     """
     options = entry.options
     table, size = disjoint_of_size(inputs, options)
-    table = table[table["epoch"] > 0].assign(stderr=lambda rows: mean_errors(rows))
+    table = table[table["epoch"] > 0].assign(stderr=mean_errors)
     published = published_of_size(references, entry.experiments, options.divergence, size)
     # A scale may leave out arms.
     published = (

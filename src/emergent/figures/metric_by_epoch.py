@@ -76,10 +76,9 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
             _draw_members(panel, members[(members["data"] == data) & (members["arm"] == arm.name)], color, options.band)
             own = ensembles[(ensembles["data"] == data) & (ensembles["arm"] == arm.name)].sort_values("epoch")
             panel.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
-            if len(on_panel := published_on(published, data, home)):
-                theirs = on_panel[(on_panel["group"] == arm.group) & (on_panel["predictor"] == "ensemble")]
-                if len(theirs):
-                    style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
+            theirs = published_curve(published, str(arm.group), data, home)
+            if len(theirs):
+                style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
         panel.set_title(narrow_title(inputs, roles, data))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _set_values(axes, look, sorted(set(orders.values())))
@@ -98,12 +97,13 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
     return Drawing(figure, stack(pd.concat([members, ensembles], ignore_index=True), published), facts)
 
 
-def published_on(published: pd.DataFrame, data: str, home: str) -> pd.DataFrame:
-    """Returns the published rows of one data set; those that name none belong to ``home``."""
-    if not len(published):
+def published_curve(published: pd.DataFrame, group: str, data: str, home: str) -> pd.DataFrame:
+    """Returns the published ensembles of one group on one data set; rows that name no data set belong to ``home``."""
+    if published.empty:
         return published
-    own = published["data"].fillna(home) if "data" in published else pd.Series(home, index=published.index)
-    return published[own == data]
+    own = published["data"].fillna(home) if "data" in published else home
+    chosen = (published["group"] == group) & (published["predictor"] == "ensemble")
+    return published[chosen & (own == data)]
 
 
 def panels(figure: Figure, count: int) -> list[Axes]:

@@ -11,6 +11,7 @@ import pandas as pd
 from emergent.config.figure_kinds import MetricReadings
 from emergent.figures import style
 from emergent.figures.arms import arm_looks
+from emergent.figures.conditions import AS_TRAINED
 from emergent.figures.drawing import (
     References,
     Tabulation,
@@ -23,8 +24,6 @@ from emergent.figures.drawing import (
 )
 from emergent.figures.facts import Inputs
 from emergent.figures.metric_by_epoch import COLUMNS
-
-AS_TRAINED = "as trained"
 
 
 def tabulate(inputs: Inputs, references: References, entry: MetricReadings) -> Tabulation:

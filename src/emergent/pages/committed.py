@@ -20,6 +20,7 @@ from emergent.config.claims import Claim, read_claims
 from emergent.config.references import read_reference
 from emergent.errors import DataError
 from emergent.pages.measured import Measured
+from emergent.statistics.estimate import mean_error
 
 
 class Run(StrictModel):
@@ -126,14 +127,15 @@ class Committed:
     def disjoint(self, run: str, experiment: str, **keys: object) -> Measured:
         """Returns the mean of a metric over disjoint ensembles with its standard error; NaN error if there is one.
 
+        The error is that of figures, the images' part where a summary has it.
+
         Args:
             run: committed run.
             experiment: experiment with a table ``disjoint``.
             keys: ``arm``, ``data``, ``epoch``, ``ensemble_size`` and ``metric``.
         """
         row = self.row(run, experiment, "disjoint", **keys)
-        num = int(row["num"])
-        return Measured(float(row["mean"]), float(row["std"]) / math.sqrt(num) if num > 1 else math.nan)
+        return Measured(float(row["mean"]), float(mean_error(row["std"], row["num"], row.get("image_stderr", 0.0))))
 
     def law(self, run: str, experiment: str, column: str, **keys: object) -> Measured:
         """Returns ``floor``, ``slope`` or their ``ratio`` in the law floor + slope / N, of the gap or the divergence.

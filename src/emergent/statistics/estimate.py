@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy import special
 
 Estimator = Literal[
@@ -131,6 +132,18 @@ def sampling_error(values: Float[np.ndarray, " N"], whole: bool) -> float:
         whole: the samples are all that there are, as those of a whole test set are: then 0.
     """
     return 0.0 if whole else standard_error(values)
+
+
+def mean_error(std: ArrayLike, num: ArrayLike, images: ArrayLike = 0.0) -> np.ndarray:
+    """Returns the standard error of means over ensembles that share their samples; NaN for a single ensemble.
+
+    Args:
+        std: over the ensembles.
+        num: ensembles.
+        images: error of the mean over samples (``sampling_error``).
+    """
+    std, num = np.asarray(std, np.float64), np.asarray(num)
+    return np.where(num > 1, np.hypot(std / np.sqrt(num), images), np.nan)
 
 
 def sample_std(values: Float[np.ndarray, " R"]) -> float:
