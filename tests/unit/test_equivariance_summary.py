@@ -75,6 +75,14 @@ def test_fit_and_quantities(tables: dict[str, pd.DataFrame]) -> None:
     assert list(tables["fit"].columns) == ["arm", "width", "data", *names, "num_members"]
     assert len(fit) == 4 and set(fit.num_members) == {NUM_MEMBERS}
     quantities = values_of(tables)
+    for data in ("test", "far"):
+        # Both widths keep the same.
+        narrow, wide = fit.loc["mlp_8", data], fit.loc["mlp_16", data]
+        ratio = quantities.loc[f"floor_ratio/{data}"]
+        np.testing.assert_allclose(ratio.value, wide.floor / narrow.floor, rtol=1e-12)
+        relative = np.hypot(wide.floor_stderr / wide.floor, narrow.floor_stderr / narrow.floor)
+        np.testing.assert_allclose(ratio.stderr, ratio.value * relative, rtol=1e-12)
+        assert abs(ratio.value - 1) < 4 * ratio.stderr
     for (arm, data), row in fit.iterrows():
         assert abs(row.slope - 1.6 * NOISE**2) < 4 * row.slope_stderr < 0.4
         # Floor and noise add up to the members, who take no part in the fit.
@@ -88,7 +96,8 @@ def test_fit_and_quantities(tables: dict[str, pd.DataFrame]) -> None:
     assert quantities.value["floor/mlp_8/in"] == quantities.value["floor/mlp_8/test"]
     assert quantities.estimator["orbit_mse/mlp_16/ood/4"] == "disjoint ensembles"
     assert quantities.estimator["members_equivariance_error/mlp_16/ood"] == "mean"
-    expected = {"orbit_mse", "equivariance_error", "members_orbit_mse", "members_equivariance_error", "floor", "slope"}
+    names = {"orbit_mse", "equivariance_error", "members_orbit_mse", "members_equivariance_error"}
+    expected = names | {"floor", "slope", "floor_ratio"}
     assert {str(name).split("/")[0] for name in quantities.index} == expected
 
 

@@ -69,6 +69,13 @@ class Estimate:
         dof = combined_dof((self.stderr, self.dof), (other.stderr, other.dof))
         return replace(self, value=self.value - other.value, stderr=error, dof=dof)
 
+    def over(self, other: "Estimate") -> "Estimate":
+        """Returns the ratio of two independent estimates, of which the other is many errors away from 0."""
+        ratio = self.value / other.value
+        errors = self.stderr / abs(other.value), ratio * other.stderr / abs(other.value)
+        dof = combined_dof((errors[0], self.dof), (errors[1], other.dof))
+        return Estimate(ratio, float(np.hypot(*errors)), min(self.num, other.num), "ratio", dof)
+
     def blurred(self, error: float, dof: float = math.inf) -> "Estimate":
         """Returns the same value with a further, independent standard error."""
         total = float(np.hypot(self.stderr, error))

@@ -49,6 +49,7 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
     rows: list[dict[str, Any]] = []
     fits: list[dict[str, Any]] = []
     quantities = Quantities()
+    floors: dict[str, list[tuple[int, Estimate]]] = {}
     for arm, orbit in zip(settings.arms, settings.orbits, strict=True):
         for data in settings.data:
             values = _values(settings, arm, orbit, data, pools[arm.name])
@@ -68,6 +69,8 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
             quantities.add_on(data, (f"floor/{arm.name}/{{data}}", law.floor, text))
             text = "coefficient of 1 / M in the orbit MSE, fitted"
             quantities.add_on(data, (f"slope/{arm.name}/{{data}}", law.slope, text))
+            floors.setdefault(data.name, []).append((arm.width, law.floor))
+    _add_floor_ratios(quantities, settings, floors)
     columns = ["arm", "width", "data", "floor", "floor_stderr", "slope", "slope_stderr", "ratio", "ratio_stderr"]
     fit = pd.DataFrame(fits, columns=[*columns, "num_members"])
     return {"orbit_error": pd.DataFrame(rows), "fit": fit, "quantities": quantities.table()}
@@ -98,6 +101,17 @@ def _action(matrices: np.ndarray, shape: tuple[int, ...], where: str) -> Matrice
             f"found shape {shape} (epochs, samples, elements, outputs); evaluate the blocks again."
         )
     return vectors(matrices, shape[-1] // size)
+
+
+def _add_floor_ratios(
+    quantities: Quantities, settings: EquivarianceSummary, floors: dict[str, list[tuple[int, Estimate]]]
+) -> None:
+    """Adds the floor of the widest networks in units of that of the narrowest, where widths differ."""
+    for data in settings.data:
+        found = sorted(floors.get(data.name, []), key=lambda pair: pair[0])
+        if found and found[0][0] < found[-1][0]:
+            text = "orbit MSE of infinite ensembles: that of the widest networks over that of the narrowest"
+            quantities.add_on(data, ("floor_ratio/{data}", found[-1][1].over(found[0][1]), text))
 
 
 def _add(quantities: Quantities, arm: str, data: DataFacts, metric: str, size: int, found: np.ndarray) -> None:
