@@ -10,6 +10,7 @@ import pytest
 from flax import traverse_util
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
+from emergent.evaluation.forward import PIECE, forward
 from emergent.models import layers
 from emergent.models.layers import (
     Conv,
@@ -141,6 +142,18 @@ def test_both_convolutions_are_one_function_with_the_same_gradients(frame, size,
     step = generator.normal(size=found.shape)
     for ours, theirs in zip(back(step), expected_back(step), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("num", [1, PIECE, PIECE + 1, 3 * PIECE - 1, 4 * PIECE])
+@pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
+def test_a_few_inputs_at_a_time_give_the_outputs_of_all_at_once(config, num) -> None:
+    module = build(config)
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(num, 4, 4, 2))
+    parameters = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), parameter_shapes(module, (4, 4, 2)))
+    expected = module.apply(parameters, inputs)
+    np.testing.assert_allclose(forward(config)(parameters, inputs), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_gains_scale_weights_and_biases() -> None:

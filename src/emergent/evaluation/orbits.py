@@ -17,10 +17,10 @@ from emergent.config.stages import EvaluateStage
 from emergent.domains.arrays import ArrayOrbits
 from emergent.domains.protocols import OrbitSet
 from emergent.errors import ConfigError, DataError
+from emergent.evaluation.forward import forward
 from emergent.evaluation.vectorised import Reduced, can_vectorise, evaluate_vectorised
 from emergent.metrics.output_actions import OutputAction
 from emergent.metrics.registry import member_metric
-from emergent.models.registry import build
 from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
 
@@ -161,7 +161,7 @@ def evaluate_block(
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
     }
     # Compiled once for all members and checkpoints: parameters are an argument.
-    apply = jax.jit(build(stage.model).apply)
+    apply = forward(stage.model)
     # Float32 products, where the default of recent accelerators is less: metrics look at small differences, and blocks
     # evaluated on different machines belong to one pool. The layout of random numbers is pinned as in training.
     with jax.default_matmul_precision(stage.matmul_precision), jax.threefry_partitionable(True):
