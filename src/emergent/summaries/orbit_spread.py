@@ -64,7 +64,7 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
             difference_rows.append(head | {"mean": 0.0})
         for arm in settings.arms:
             own = pools[arm.name].metric(data, "orbit_std").astype(np.float64)[:, -1:] / scale
-            orbit_rows.append(_members_row(arm.name, arm.width, data, own))
+            orbit_rows.append(_members_row(arm.name, arm.width_in_tables, data, own))
             _add_members(quantities, arm.name, data, own[:, 0])
             ensembles = _ensembles(settings, arm, data, pools[arm.name], energy, scale)
             orbit_rows += ensembles["orbit_std"]
@@ -101,7 +101,7 @@ def _ensembles(
         outputs = [part[-1] for part in pool.ensembles(data, size, settings.max_ensembles)]
         stds = np.array([(orbit_std(part) / scale).mean() for part in outputs])
         gaps = np.array([(np.abs(site_mean(part)[:, 0] - energy[:, 0]) / scale).mean() for part in outputs])
-        head = {"arm": arm.name, "width": arm.width, "data": data, "ensemble_size": size}
+        head = {"arm": arm.name, "width": arm.width_in_tables, "data": data, "ensemble_size": size}
         result["orbit_std"].append(head | {"predictor": "ensemble"} | _spread(stds))
         result["difference"].append(head | _spread(gaps))
         curve.append((size, stds))
@@ -116,7 +116,7 @@ def _ensembles(
     return result
 
 
-def _members_row(arm: str, width: int, data: str, members: Float[np.ndarray, "M 1 N"]) -> dict[str, Any]:
+def _members_row(arm: str, width: float, data: str, members: Float[np.ndarray, "M 1 N"]) -> dict[str, Any]:
     """Returns mean and std over members, each averaged over samples, as in the published bands."""
     head = {"arm": arm, "width": width, "data": data, "predictor": "members", "ensemble_size": 1}
     return head | {
