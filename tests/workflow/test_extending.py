@@ -126,7 +126,7 @@ def test_the_question_is_answered_with_the_metric_on_the_data_by_the_network(ext
     # The network has a kernel, and the question is not told of it.
     distance = storage.read_table(extended.folder / summary, "infinite_width", "summary")
     assert set(distance["arm"]) == {"linear"}
-    # Quarter turns make every horizontal bar a vertical one: the infinite ensemble learns nothing, so no size to compare.
+    # Quarter turns make every horizontal bar a vertical one: the infinite ensemble learns nothing, so no scale.
     assert (distance["mean"] > 0).all()
 
 

@@ -26,7 +26,7 @@ def infinite_width_table(settings: EnsembleSummary, blocks: Blocks, predictions:
         predictions: arm to the predictions of its infinitely wide ensemble, of some arms.
 
     Returns:
-        Columns arm, width, data, ensemble_size, mean, std (over disjoint ensembles), num.
+        Columns arm, width (NaN without hidden layers), data, ensemble_size, mean, std (over disjoint ensembles), num.
     """
     pools = open_pools(settings, blocks)
     rows = []

@@ -8,6 +8,7 @@ References:
     arXiv 2403.03103, Ising experiment: relative orbit standard deviation, relative difference to the NTK.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ COLUMNS = ["arm", "width", "data", "predictor", "ensemble_size", "mean", "std", 
 def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``orbit_std``, ``ntk_difference``, ``readings`` and ``quantities``.
 
+    The infinitely wide ensemble has rows of its own, of infinite width.
+
     Args:
         settings: of the summary stage.
         blocks: arm to its evaluated blocks.
@@ -56,10 +59,10 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
     for data in (facts.name for facts in settings.data):
         energy, scale, members = _infinite(infinite, data, settings)
         invariance.append(float((np.abs(energy - energy[:, :1]).max(1) / np.abs(energy).mean()).max()))
-        orbit_rows.append(_members_row(INFINITE_ARM, 0, data, members))
+        orbit_rows.append(_members_row(INFINITE_ARM, math.inf, data, members))
         for size in settings.ensemble_sizes:
             # One level for every size: the prediction is that of infinitely many members.
-            head = {"arm": INFINITE_ARM, "width": 0, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
+            head = {"arm": INFINITE_ARM, "width": math.inf, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
             orbit_rows.append(head | {"predictor": "ensemble", "mean": float((energy.std(-1) / scale).mean())})
             difference_rows.append(head | {"mean": 0.0})
         for arm in settings.arms:
