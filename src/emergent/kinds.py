@@ -62,6 +62,11 @@ class Kind:
         """Returns the stage whose files the summary reads."""
         return "evaluate" if "evaluate" in self.verbs else "train"
 
+    @property
+    def resumes(self) -> bool:
+        """Returns whether its verb of the stage ``train`` takes ``--resume``, to go on from a shorter training."""
+        return self.verbs["train"] == ENSEMBLES["train"]
+
 
 ENSEMBLES = {"train": "train", "evaluate": "evaluate", "predict": "predict"}
 """Verbs of every question that is asked of ensembles."""

@@ -27,6 +27,9 @@ SCHEMA_VERSION = 1
 CHUNK_BYTES = 2**16
 """Larger arrays are stored in chunks of about this size: readers take some samples of many members at a time."""
 
+MAY_BE_INFINITE = ("width", "time")
+"""Columns of tables in which infinity is a value: of infinitely wide networks, and of training that never ends."""
+
 
 @dataclass(frozen=True)
 class Array:
@@ -100,7 +103,7 @@ def write(
         attributes: further root attributes (``experiment``, ``arm``, ``config_json``, ``seed`` ...), all text.
         arrays: name (may contain ``/``) to array.
         tables: name to tidy table.
-        allow_nan: accept NaN in arrays and tables; infinities are always refused.
+        allow_nan: accept NaN in arrays and tables; infinities are refused but in columns of ``MAY_BE_INFINITE``.
 
     Raises:
         DataError: a floating-point array has non-finite values or ``dims`` do not fit its shape.
@@ -154,7 +157,8 @@ def _write_table(file: h5py.File, path: Path, name: str, table: "pd.DataFrame", 
     for column in table.columns:
         values = table[column].to_numpy()
         if values.dtype.kind == "f":
-            _require_finite(path, f"{name}/{column}", values, allow_nan)
+            checked = np.where(np.isposinf(values), 0, values) if column in MAY_BE_INFINITE else values
+            _require_finite(path, f"{name}/{column}", checked, allow_nan)
             group.create_dataset(str(column), data=values)
         elif values.dtype.kind in "iub":
             group.create_dataset(str(column), data=values)

@@ -115,7 +115,7 @@ def test_other_augmentation_is_refused(augmentation: dict[str, Any], message: st
         ({**NETWORKS["gcnn"], "dense": [5]}, "no hidden dense layers after group pooling"),
         (
             {"family": "support_cnn", "channels": [4, 4], "support": ["111", "111", "111"], "num_outputs": 16},
-            "family 'support_cnn' has no kernel; families with one: mlp, cnn, gcnn",
+            "family 'support_cnn' has no kernel in emergent.kernels.registry",
         ),
     ],
     ids=["parametrisation", "activation", "stride", "pool", "dense", "family"],

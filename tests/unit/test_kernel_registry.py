@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from emergent.config.infinite_width import FAMILIES, infinitely_wide, missing_kernel
-from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel, SupportCnnModel
+from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.networks import Network
 from emergent.errors import ConfigError
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel
 from emergent.kernels.registry import KERNELS, kernel_function
@@ -19,9 +19,12 @@ CNN: dict[str, Any] = {"family": "cnn", "layers": (LAYER, LAYER), "readout": "me
 GCNN: dict[str, Any] = {**CNN, "family": "gcnn", "group": "C4"}
 
 
-def test_every_family_that_is_said_to_have_a_kernel_has_one() -> None:
-    found = {get_args(model.model_fields["family"].annotation)[0] for model in KERNELS}
-    assert found == set(FAMILIES)
+@pytest.mark.parametrize("model", get_args(NetworkModel), ids=lambda model: model.__name__)
+def test_settings_that_say_when_they_have_a_kernel_have_one(model: type[Network]) -> None:
+    assert (model.missing_kernel is not Network.missing_kernel) == (model in KERNELS)
+    # A hidden width that stayed in the settings would be part of the infinitely wide network's.
+    wide = model.hidden_width is not Network.hidden_width
+    assert model not in KERNELS or wide == (model.infinitely_wide is not Network.infinitely_wide)
 
 
 def test_kernel_is_that_of_the_settings() -> None:
@@ -48,18 +51,18 @@ def test_kernel_is_that_of_the_settings() -> None:
 
 def test_widths_do_not_matter_and_programs_are_kept() -> None:
     wide, narrow = (MlpModel(family="mlp", width=width, num_outputs=3) for width in (512, 2))
-    assert infinitely_wide(wide) == infinitely_wide(narrow)
+    assert wide.infinitely_wide() == narrow.infinitely_wide()
     assert kernel_function(wide, (4,)) is kernel_function(narrow, (4,))
     wide, narrow = (
         CnnModel(**CNN | {"layers": (ConvLayer(channels=channels),), "dense": (channels,)}) for channels in (64, 2)
     )
-    assert infinitely_wide(wide) == infinitely_wide(narrow)
-    assert infinitely_wide(wide) != infinitely_wide(CnnModel(**CNN | {"layers": (LAYER,)}))
+    assert wide.infinitely_wide() == narrow.infinitely_wide()
+    assert wide.infinitely_wide() != CnnModel(**CNN | {"layers": (LAYER,)}).infinitely_wide()
 
 
 SUPPORT = SupportCnnModel(family="support_cnn", channels=(4, 4), support=("111", "111", "111"), num_outputs=2)
 REFUSED = {
-    "family": (SUPPORT, (8, 8, 1), "family 'support_cnn' has no kernel; families with one: mlp, cnn, gcnn"),
+    "family": (SUPPORT, (8, 8, 1), "family 'support_cnn' has no kernel in"),
     "parametrisation": (
         CnnModel(**CNN, parametrisation="pytorch"),
         (8, 8, 1),
@@ -91,7 +94,7 @@ def test_strides_that_pad_alike_are_the_network() -> None:
     """On 9 pixels a stride of 2 takes positions 0, 2 ... 8: network and kernel agree at initialisation."""
     strided = (ConvLayer(channels=64, stride=2), ConvLayer(channels=64))
     model = CnnModel(**CNN | {"layers": strided, "num_outputs": 64})
-    assert missing_kernel(model, (9, 9, 1)) is None
+    assert model.missing_kernel((9, 9, 1)) is None
     images = np.random.default_rng(0).normal(size=(2, 9, 9, 1)).astype(np.float32)
     module = build(model)
 

@@ -112,3 +112,9 @@ def test_substitute_takes_the_place_of_a_data_set() -> None:
     study = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", swap)
     assert study.dataset_names("evaluate") == ["cifar10_jpeg_grey28", "mnist"]
     assert "cifar10" in [data.name for data in study.stage("summary").data]
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_training_verbs_offer_to_resume_where_they_do(name: str) -> None:
+    source = (ROOT / f"src/emergent/cli/{KINDS[name].verbs['train']}.py").read_text(encoding="utf-8")
+    assert ("arguments.resume" in source) == ("resumes=True" in source) == KINDS[name].resumes

@@ -75,7 +75,7 @@ def test_spread_tables(spread_case: dict[str, pd.DataFrame]) -> None:
     assert list(difference.columns) == [column for column in columns if column != "predictor"]
     # For the kernel and both arms on both sets: members, and four sizes of ensembles.
     assert len(orbit) == 3 * 2 * 5 and len(difference) == 3 * 2 * 4
-    assert orbit.groupby("arm").width.first().to_dict() == {"mlp_16": 16, "mlp_8": 8, "ntk": 0}
+    assert orbit.groupby("arm").width.first().to_dict() == {"mlp_16": 16, "mlp_8": 8, "ntk": np.inf}
     for data in ("train", "test"):
         scale = spread_case["scales"][data][0]
         rows = orbit[orbit.data == data].set_index(["arm", "predictor", "ensemble_size"])

@@ -97,6 +97,16 @@ def test_nan_may_be_allowed_but_infinity_never(tmp_path: Path) -> None:
         write(path, tables={"t": pd.DataFrame({"std": [np.inf]})}, allow_nan=True)
 
 
+def test_an_infinite_width_is_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    table = pd.DataFrame({"width": [8.0, np.inf], "time": [np.inf, 1.0]})
+    write(path, tables={"t": table})
+    pd.testing.assert_frame_equal(storage.read_table(path, "t"), table)
+    for bad in (-np.inf, np.nan):
+        with pytest.raises(DataError, match=r"'t/width' has 1 non-finite value\(s\) of 2, first at index \(1,\)"):
+            write(path, tables={"t": table.assign(width=[np.inf, bad])})
+
+
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     large, small = generator.normal(size=(100, 200)), np.arange(3)

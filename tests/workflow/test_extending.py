@@ -20,6 +20,7 @@ COSTS = {
         "src/emergent/models/linear.py",
         "src/emergent/config/models.py",
         "src/emergent/models/registry.py",
+        "src/emergent/kernels/registry.py",
     },
     "A data set": {"src/emergent/datasets/bars.py", "config/datasets.yaml", "src/emergent/datasets/registry.py"},
     "A metric": {"src/emergent/metrics/margin.py", "src/emergent/metrics/registry.py"},
@@ -122,6 +123,11 @@ def test_the_question_is_answered_with_the_metric_on_the_data_by_the_network(ext
     assert list(quantities.index) == ["margin/linear/bars"]
     assert quantities.at["margin/linear/bars", "value"] > 0
     assert quantities.at["margin/linear/bars", "num"] == 4
+    # The network has a kernel, and the question is not told of it.
+    distance = storage.read_table(extended.folder / summary, "infinite_width", "summary")
+    assert set(distance["arm"]) == {"linear"}
+    # Quarter turns make every horizontal bar a vertical one: the infinite ensemble learns nothing, so no scale.
+    assert (distance["mean"] > 0).all()
 
 
 def test_the_claim_is_judged(extended: Project) -> None:

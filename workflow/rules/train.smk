@@ -13,7 +13,8 @@ rule train:
     output:
         block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/train/{arm}/members_{block}.h5.provenance.json",
-        # A second name of the block, which is not deleted before the job runs again: what longer training goes on from.
+        # A second name of the block, which is not deleted before the job runs again: what longer training goes on from, in the
+        # kinds that can.
         resume=update("results/{scale}/{experiment}/train/{arm}/resume_{block}.h5"),
     log:
         "results/{scale}/{experiment}/logs/train_{arm}_{block}.log",
@@ -26,13 +27,18 @@ rule train:
     params:
         verb=lambda wildcards: verb(wildcards, "train"),
         datasets=dataset_flags("train"),
+        resume=lambda wildcards, output: (
+            f"--resume {output.resume}"
+            if PLAN.kind(wildcards.scale, wildcards.experiment).resumes
+            else ""
+        ),
         code=lambda wildcards: CODE[verb(wildcards, "train")],
     # A hard link takes no space; where a file system has none it is a copy.
     shell:
         "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
         " {params.datasets}"
-        " --resume {output.resume}"
+        " {params.resume}"
         " --members {wildcards.block}"
         " --threads {threads}"
         " --fingerprint {params.code}"

@@ -12,7 +12,11 @@ from emergent.storage import Array
 
 
 def training_arguments(
-    verb: str, description: str | None, datasets: Literal["required", "optional", "none"] = "required"
+    verb: str,
+    description: str | None,
+    datasets: Literal["required", "optional", "none"] = "required",
+    *,
+    resumes: bool = False,
 ) -> argparse.Namespace:
     """Returns the parsed flags of a training verb, and keeps the job to its processors.
 
@@ -20,6 +24,7 @@ def training_arguments(
         verb: name of the verb.
         description: its module docstring.
         datasets: whether it reads prepared data always, in some experiments or never.
+        resumes: whether it goes on from a shorter training.
     """
     parser = argparse.ArgumentParser(prog=f"python -m emergent.cli.{verb}", description=description)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'train' of one arm")
@@ -29,9 +34,10 @@ def training_arguments(
             "--dataset", action="append", required=required, metavar="NAME=PATH", help="prepared data; repeatable"
         )
     parser.add_argument("--members", required=True, help="block of members, e.g. 0000-0099")
-    parser.add_argument(
-        "--resume", type=Path, help="the same block after fewer epochs; plain gradient descent goes on from it"
-    )
+    if resumes:
+        parser.add_argument(
+            "--resume", type=Path, help="the same block after fewer epochs; plain gradient descent goes on from it"
+        )
     return _parse(parser)
 
 

@@ -17,7 +17,7 @@ from emergent.training.engine import train_block
 
 def main() -> None:
     """Parses the flags, trains and writes."""
-    arguments = training_arguments("train", __doc__)
+    arguments = training_arguments("train", __doc__, resumes=True)
     stage = read_stage(arguments.config, TrainStage)
     members = parse_block(arguments.members)
     data = training_data(stage, parse_pairs(arguments.dataset, "--dataset"))

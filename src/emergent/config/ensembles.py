@@ -13,7 +13,7 @@ from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.domains import Data, EvaluationSet, ImageData, for_evaluation, for_training, selections
 from emergent.config.evaluation import Evaluation, EvaluationSettings
 from emergent.config.groups import Augmentation, GroupName, orbit_order
-from emergent.config.infinite_width import infinitely_wide, require_infinite_width
+from emergent.config.infinite_width import require_infinite_width
 from emergent.config.models import Model
 from emergent.config.stages import ArmFacts, DataFacts, EvaluateStage, PredictStage, Stage, SummaryStage, TrainStage
 from emergent.config.study import ArmLabels, StudyBase
@@ -192,7 +192,7 @@ class EnsembleExperiment(StudyBase):
             return PredictStage(
                 **common,
                 data=data,
-                model=infinitely_wide(own.model),
+                model=own.model.infinitely_wide(),
                 augmentation=own.augmentation,
                 orbit=own.orbit,
                 # What is stored on the way does not enter the prediction, and must not make it run again.
@@ -222,8 +222,7 @@ class EnsembleExperiment(StudyBase):
             **arm.labels(name),
             group=orbit.group,
             order=orbit_order(orbit.group, orbit.num_elements),
-            # 0 is the infinitely wide one's in tables; a family without hidden layers has none to tell.
-            width=getattr(arm.model, "hidden_width", 1),
+            width=arm.model.hidden_width,
             interpolation=arm.augmentation.interpolation if self.data.domain == "images" else None,
         )
 

@@ -2,7 +2,8 @@
 
 The prediction holds for full-batch gradient descent on the squared error, on whole orbits, in NTK parametrisation, and
 for networks whose kernel is known in closed form. Whatever differs would make it the limit of another experiment, so it
-is refused here, with the setting to change. ``emergent.kernels.registry`` says what kernel belongs to which network.
+is refused here, with the setting to change. Whether there is a kernel, the settings of the network say themselves
+(``emergent.config.networks``).
 
 References:
     arXiv 2403.03103, arXiv 2406.06504: mean and covariance of the infinitely wide ensemble.
@@ -14,65 +15,14 @@ from typing import Literal
 import numpy as np
 
 from emergent.config.groups import Augmentation
-from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
+from emergent.config.networks import Network
 from emergent.config.training import Training
 from emergent.point_groups import group_from_name
-
-FAMILIES = ("mlp", "cnn", "gcnn")
-"""Families that ``emergent.kernels.registry`` has a kernel of."""
-CLOSED_FORMS = ("relu", "erf")
-"""Activations whose Gaussian expectations are known in closed form."""
-
-
-def infinitely_wide(model: NetworkModel) -> NetworkModel:
-    """Returns the settings with all hidden widths set to 1: equal for networks that share an infinitely wide one."""
-    if isinstance(model, MlpModel):
-        return model.model_copy(update={"width": 1})
-    if isinstance(model, CnnModel):
-        layers = tuple(layer.model_copy(update={"channels": 1}) for layer in model.layers)
-        return model.model_copy(update={"layers": layers, "dense": (1,) * len(model.dense)})
-    return model
-
-
-def missing_kernel(model: NetworkModel, shape: Sequence[int]) -> str | None:
-    """Returns why a network has no kernel here that means the same network, or None if it has one.
-
-    Args:
-        model: settings of the network.
-        shape: of one input, [H, W, C] for images.
-    """
-    if model.family not in FAMILIES or not isinstance(model, MlpModel | CnnModel):
-        return f"family {model.family!r} has no kernel; families with one: {', '.join(FAMILIES)}"
-    if model.parametrisation != "ntk":
-        return f"kernels are those of parametrisation 'ntk', found {model.parametrisation!r}"
-    if model.activation not in CLOSED_FORMS:
-        return f"activation {model.activation!r} has no closed-form kernel; use one of {', '.join(CLOSED_FORMS)}"
-    return _missing_convolutions(model, shape) if isinstance(model, CnnModel) else None
-
-
-def _missing_convolutions(model: CnnModel, shape: Sequence[int]) -> str | None:
-    if isinstance(model, GcnnModel) and model.dense:
-        # The group mean of kernels commutes with linear layers only.
-        return "dense: the kernel of a group convolutional network has no hidden dense layers after group pooling"
-    sides = tuple(shape[:2])
-    for index, layer in enumerate(model.layers):
-        if any((side - 1) % layer.stride for side in sides):
-            # The network pads both sides alike, neural-tangents' SAME the far side more; and a grid of filter
-            # positions that is not centred on the image is no longer mapped to itself by the group.
-            return (
-                f"layers[{index}].stride: kernel and network pad alike only where the stride divides side - 1, "
-                f"found stride {layer.stride} on {sides[0]} x {sides[1]}; use stride 1 with average_pool"
-            )
-        sides = tuple((side - 1) // layer.stride + 1 for side in sides)
-        if any(side % layer.average_pool for side in sides):
-            return f"layers[{index}].average_pool: {layer.average_pool} does not divide {sides[0]} x {sides[1]}"
-        sides = tuple(side // layer.average_pool for side in sides)
-    return None
 
 
 def require_infinite_width(
     where: str,
-    model: NetworkModel,
+    model: Network,
     train: Training,
     augmentation: Augmentation,
     domain: Literal["images", "point_clouds", "vectors"],
@@ -94,7 +44,7 @@ def require_infinite_width(
     where = f"{where}: the prediction describes"
     if domain == "point_clouds":
         raise ValueError(f"{where} a fixed training set, but points are drawn from meshes at every access")
-    missing = missing_kernel(model, shape)
+    missing = model.missing_kernel(shape)
     if missing is not None:
         raise ValueError(f"{where} networks with a kernel: {missing}")
     if train.batch_size is not None:

@@ -1,10 +1,13 @@
 """Typed configuration of networks: fully connected, (group) convolutional, on a filter support, on point clouds."""
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
 from emergent.config.supports import support_mask
 
@@ -14,7 +17,7 @@ Parametrisation = Literal["ntk", "pytorch", "pytorch_unbiased"]
 uniform in +-1 / sqrt(fan_in), no scaling; ``pytorch_unbiased``: the same without biases."""
 
 
-class MlpModel(StrictModel):
+class MlpModel(Network):
     """Fully connected network with ``depth`` hidden layers of equal width.
 
     Attributes:
@@ -39,6 +42,15 @@ class MlpModel(StrictModel):
         """Returns the units of a hidden layer."""
         return self.width
 
+    def infinitely_wide(self) -> Self:
+        """Returns the settings of width 1."""
+        return self.model_copy(update={"width": 1})
+
+    def missing_kernel(self, shape: Sequence[int]) -> str | None:
+        """Returns why there is no kernel of this network, or None."""
+        del shape
+        return missing_closed_form(self.parametrisation, self.activation)
+
 
 class ConvLayer(StrictModel):
     """One convolution, its nonlinearity, and average pooling after it.
@@ -54,7 +66,7 @@ class ConvLayer(StrictModel):
     average_pool: PositiveInt = 1
 
 
-class CnnModel(StrictModel):
+class CnnModel(Network):
     """Convolutional network: odd square filters, zero padding, then flatten or mean pool, then dense layers.
 
     Attributes:
@@ -90,6 +102,39 @@ class CnnModel(StrictModel):
         """Returns the channels of the last convolution."""
         return self.layers[-1].channels
 
+    def infinitely_wide(self) -> Self:
+        """Returns the settings with one channel per convolution and one unit per dense layer."""
+        layers = tuple(layer.model_copy(update={"channels": 1}) for layer in self.layers)
+        return self.model_copy(update={"layers": layers, "dense": (1,) * len(self.dense)})
+
+    def missing_kernel(self, shape: Sequence[int]) -> str | None:
+        """Returns why there is no kernel of this network on images [H, W, C], or None."""
+        missing = missing_closed_form(self.parametrisation, self.activation)
+        if missing is not None:
+            return missing
+        sides = tuple(shape[:2])
+        for index, layer in enumerate(self.layers):
+            if any((side - 1) % layer.stride for side in sides):
+                # The network pads both sides alike, neural-tangents' SAME the far side more; and a grid of filter
+                # positions that is not centred on the image is no longer mapped to itself by the group.
+                return (
+                    f"layers[{index}].stride: kernel and network pad alike only where the stride divides side - 1, "
+                    f"found stride {layer.stride} on {sides[0]} x {sides[1]}; use stride 1 with average_pool"
+                )
+            sides = tuple((side - 1) // layer.stride + 1 for side in sides)
+            if any(side % layer.average_pool for side in sides):
+                return f"layers[{index}].average_pool: {layer.average_pool} does not divide {sides[0]} x {sides[1]}"
+            sides = tuple(side // layer.average_pool for side in sides)
+        return None
+
+    def kernel_positions(self, shape: Sequence[int]) -> int:
+        """Returns the pairs of pixels whose covariance the kernel keeps for a pair of images [H, W, C]."""
+        num_pixels = math.prod(shape[:2])
+        # Pooling, inside or at the end, needs the covariance of every pixel of the one with every pixel of the other; a
+        # stride is computed as one.
+        pools = self.readout == "mean" or any(layer.average_pool > 1 or layer.stride > 1 for layer in self.layers)
+        return num_pixels**2 if pools else num_pixels
+
 
 class GcnnModel(CnnModel):
     """Group convolutional network: lifting layer, group convolutions, mean over group and positions, linear head.
@@ -109,8 +154,15 @@ class GcnnModel(CnnModel):
             raise ValueError("layers.stride: a stride breaks exact equivariance; use average_pool instead")
         return self
 
+    def missing_kernel(self, shape: Sequence[int]) -> str | None:
+        """Returns why there is no kernel of this network on images [H, W, C], or None."""
+        if self.dense:
+            # The group mean of kernels commutes with linear layers only.
+            return "dense: the kernel of a group convolutional network has no hidden dense layers after group pooling"
+        return super().missing_kernel(shape)
 
-class SupportCnnModel(StrictModel):
+
+class SupportCnnModel(Network):
     """Convolutional network whose filters live on a support, with unscaled N(0, 1) weights and no biases.
 
     Each layer convolves with zero padding, averages over 2 x 2 pixels (the first ``num_pooled`` layers), applies tanh

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.networks import Network
 
 Initialisation = Literal["xavier", "released"]
 """``xavier``: all weights Gaussian with standard deviation 5/3 sqrt(2 / (fan_in + fan_out)), a law that every rotation
@@ -18,7 +19,7 @@ That list holds all messages between neighbours, then all messages of points to 
 points and clouds and the output of a cloud depends on its batch."""
 
 
-class PointNetModel(StrictModel):
+class PointNetModel(Network):
     """Network on point clouds: an encoder of points, one message passing layer, the mean over points, a decoder.
 
     All nonlinearities are tanh; local and global net normalise after each of theirs (no affine part, epsilon 1e-5).

@@ -8,7 +8,7 @@ diagonalised, the kernels between training and a piece of a test set, and one ti
 import math
 from typing import NamedTuple
 
-from emergent.config.models import CnnModel, NetworkModel
+from emergent.config.networks import Network
 from emergent.config.stages import PredictStage
 from emergent.point_groups import group_from_name
 
@@ -19,6 +19,8 @@ FLOAT64_BYTES = 8
 BLOCK_COPIES = 5
 # Both kernels of one piece with all training points, their components, and weights on the way.
 PIECE_COPIES = 10
+# NNGP, NTK and the temporaries of an elementwise nonlinearity or of a filter average.
+COPIES = 12
 
 
 class PredictionSize(NamedTuple):
@@ -40,22 +42,14 @@ class PredictionSize(NamedTuple):
         return BASE_BYTES + self.kept_bytes + FLOAT64_BYTES * self.tile_size**2 * self.floats_per_pair
 
 
-def floats_per_pair(model: NetworkModel, shape: tuple[int, ...]) -> int:
+def floats_per_pair(model: Network, shape: tuple[int, ...]) -> int:
     """Returns how many numbers one pair of inputs occupies at the peak of a kernel computation, measured on a CPU.
 
     Args:
         model: settings of the network.
         shape: [H, W, C] of an image; of other inputs nothing is used.
     """
-    # NNGP, NTK and the temporaries of an elementwise nonlinearity or of a filter average.
-    copies = 12
-    if not isinstance(model, CnnModel):
-        return copies
-    num_pixels = math.prod(shape[:2])
-    # Pooling, inside or at the end, needs the covariance of every pixel of the one with every pixel of the other; a
-    # stride is computed as one.
-    pools = model.readout == "mean" or any(layer.average_pool > 1 or layer.stride > 1 for layer in model.layers)
-    return copies * (num_pixels**2 if pools else num_pixels)
+    return COPIES * model.kernel_positions(shape)
 
 
 def prediction_size(stage: PredictStage, shape: tuple[int, ...], num_train: int, num_test: int) -> PredictionSize:

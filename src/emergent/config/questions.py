@@ -9,7 +9,6 @@ from emergent.config.domains import VectorData
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.evaluation import Bootstrap, DivergenceEvaluation, EnergyScale, SpreadEvaluation
 from emergent.config.groups import Augmentation
-from emergent.config.infinite_width import infinitely_wide
 from emergent.config.stages import SummaryStage
 
 
@@ -101,7 +100,7 @@ class OrbitSpread(EnsembleExperiment):
 
     def _check_comparable(self, name: str, infinite: str) -> None:
         arm, reference = self.arms[name], self.arms[infinite]
-        own, limit = infinitely_wide(arm.model), infinitely_wide(reference.model)
+        own, limit = arm.model.infinitely_wide(), reference.model.infinitely_wide()
         if own != limit:
             different = (
                 ["family"]

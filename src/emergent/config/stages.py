@@ -5,9 +5,10 @@ or its fields. A setting that is absent here cannot make that stage run again: t
 training (a larger ensemble adds blocks and recomputes none), and batch sizes of evaluation are absent from training.
 """
 
+import math
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from emergent.config.base import Many, Name, StrictModel
 from emergent.config.domains import EvaluationData, Role, TrainingData
@@ -93,7 +94,7 @@ class ArmFacts(StrictModel):
         group: of the orbits, e.g. ``C4``; empty where there is none.
         order: elements of an orbit; 0 where there is none.
         compare_to: the arm that this one is compared with, whose value is subtracted.
-        width: of the hidden layers, or of the last convolution; 0 where the experiment trains no networks of its own.
+        width: of the hidden layers, or of the last convolution; null where there are none.
         interpolation: of the rotations in training, where there are some.
     """
 
@@ -104,8 +105,19 @@ class ArmFacts(StrictModel):
     group: str = ""
     order: NonNegativeInt = 0
     compare_to: Name | None = None
-    width: NonNegativeInt = 0
+    width: PositiveInt | None = None
     interpolation: Interpolation | None = None
+
+    @field_validator("width", mode="before")
+    @classmethod
+    def _no_width(cls, width: Any) -> Any:
+        # Summaries that were made before, some of which are committed, say 0.
+        return None if width == 0 else width
+
+    @property
+    def width_in_tables(self) -> float:
+        """Returns the width as a number, NaN where there is none; that of an infinitely wide network is infinite."""
+        return math.nan if self.width is None else float(self.width)
 
 
 class DataFacts(StrictModel):

@@ -5,6 +5,7 @@ Input: summary table ``ntk_difference``. arXiv:2403.03103 has a figure of this f
 
 from itertools import zip_longest
 
+import numpy as np
 from matplotlib.lines import Line2D
 
 from emergent.config.figure_kinds import InfiniteWidthDifference
@@ -36,7 +37,7 @@ def draw(inputs: Inputs, references: References, entry: InfiniteWidthDifference)
         DataError: the table or the rows of one panel are missing.
     """
     table = require_table(inputs, "ntk_difference", COLUMNS)
-    table = table[table["width"] > 0]
+    table = table[np.isfinite(table["width"])]
     published = published_table(references, "ntk_difference")
     widths = sorted({int(width) for width in table["width"]})
     colors = style.width_colors(widths)

@@ -71,4 +71,4 @@ def _by_width(published: pd.DataFrame) -> dict[int, dict[str, float]]:
 def _time(multiple: float) -> str:
     if multiple == 1:
         return ""
-    return ", infinite time" if multiple < 0 else f", {multiple:g} times as long"
+    return ", infinite time" if np.isinf(multiple) else f", {multiple:g} times as long"

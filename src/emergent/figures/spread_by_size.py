@@ -26,7 +26,6 @@ from emergent.figures.facts import Inputs
 from emergent.figures.metrics import metric_look
 
 COLUMNS = ("arm", "width", "data", "predictor", "ensemble_size", "mean", "std", "num")
-NTK_WIDTH = 0
 
 
 def draw(inputs: Inputs, references: References, entry: SpreadBySize) -> Drawing:
@@ -44,7 +43,7 @@ def draw(inputs: Inputs, references: References, entry: SpreadBySize) -> Drawing
     look = metric_look(entry.options.metric or what)
     table = metric_rows(inputs, entry.options, COLUMNS)
     published = published_table(references, what)
-    finite = require_rows(table[table["width"] != NTK_WIDTH], what, predictor="ensemble")
+    finite = require_rows(table[np.isfinite(table["width"])], what, predictor="ensemble")
     widths = sorted({int(width) for width in finite["width"]})
     colors = style.width_colors(widths)
     marks = style.markers(sorted({*widths, *(published["width"] if len(published) else ())}))
@@ -70,10 +69,10 @@ def draw(inputs: Inputs, references: References, entry: SpreadBySize) -> Drawing
         lower.set_xlabel("Ensemble Size")
     axes[0, 0].set_ylabel(look.axis)
     axes[1, 0].set_ylabel(f"{look.axis} (zoom)")
-    members = (table["predictor"] == "members") & (table["width"] != NTK_WIDTH)
-    single = (table["predictor"] == "members") & (table["width"] == NTK_WIDTH)
+    members = (table["predictor"] == "members") & np.isfinite(table["width"])
+    single = (table["predictor"] == "members") & np.isinf(table["width"])
     known = sorted({int(width) for width in published["width"]}) if len(published) else []
-    handles = _legend(colors, marks, entry.options.guide, known, bool((table["width"] == NTK_WIDTH).any()),
+    handles = _legend(colors, marks, entry.options.guide, known, bool(np.isinf(table["width"]).any()),
                       bool(single.any()))  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.4)
     facts = {
@@ -112,7 +111,7 @@ def _draw_guide(axes: Axes, rows: pd.DataFrame, color: str) -> None:
 
 
 def _finish(upper: Axes, lower: Axes, rows: pd.DataFrame, scale: str, without: float | None) -> None:
-    ntk = rows[rows["width"] == NTK_WIDTH]
+    ntk = rows[np.isinf(rows["width"])]
     single = ntk[ntk["predictor"] == "members"]
     if len(single):
         upper.axhline(float(single["mean"].iloc[0]), color=style.NTK_COLOR, linestyle="-.", linewidth=0.9)

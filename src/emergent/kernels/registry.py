@@ -1,15 +1,14 @@
 """The kernel of a network: settings class to kernel function, one line per architecture.
 
 Kernels have the semantics of the modules in ``emergent.models`` at infinite width: same activation, gains, pooling and
-readout. Where the two differ the kernel is refused (``emergent.config.infinite_width``). A new architecture is one
-function and one line in ``KERNELS``, and its family's name there.
+readout. Where the two differ, ``missing_kernel`` of the settings refuses it. A new architecture is one line in
+``KERNELS``, and what its settings say of its kernel (``emergent.config.networks``).
 """
 
 from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, cast
 
-from emergent.config.infinite_width import infinitely_wide, missing_kernel
 from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
 from emergent.errors import ConfigError
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
@@ -54,11 +53,11 @@ def kernel_function(model: NetworkModel, shape: tuple[int, ...]) -> KernelFuncti
     Raises:
         ConfigError: the network has no kernel here, or one that would mean another network on inputs of this shape.
     """
-    missing = missing_kernel(model, shape)
+    missing = model.missing_kernel(shape)
     if missing is not None:
         raise ConfigError(f"no infinite-width kernel: {missing}.")
     # With the widths taken out, arms that differ in nothing else share one compiled kernel.
-    return _made(type(model), cast(Hashable, infinitely_wide(model)))
+    return _made(type(model), cast(Hashable, model.infinitely_wide()))
 
 
 @cache

@@ -39,7 +39,7 @@ def readings_table(stage: PredictStage, datasets: Mapping[str, Path]) -> pd.Data
         datasets: name to prepared file.
 
     Returns:
-        Columns dataset, time (multiple of the run's; infinite is -1), rule, data, members_orbit_std, and difference:
+        Columns dataset, time (multiple of the run's, or infinite), rule, data, members_orbit_std, and difference:
         the mean over samples of the absolute difference to the energy after infinite time, over the same denominator.
 
     Raises:
@@ -57,7 +57,7 @@ def readings_table(stage: PredictStage, datasets: Mapping[str, Path]) -> pd.Data
             for time, prediction in zip(TIMES, predictions, strict=True):
                 energies = site_mean(prediction.mean)[:, 0]
                 spread = gaussian_orbit_std(energy_covariance(prediction)).mean(0)
-                place = {"dataset": name, "time": time if math.isfinite(time) else -1.0, "data": split}
+                place = {"dataset": name, "time": time, "data": split}
                 for rule in ENERGY_SCALES:
                     scale, of_final = (energy_scale(some, rule) for some in (energies, final))
                     found = {"members_orbit_std": float((spread / scale).mean())}

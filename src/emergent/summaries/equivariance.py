@@ -53,7 +53,7 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
     for arm, orbit in zip(settings.arms, settings.orbits, strict=True):
         for data in settings.data:
             values = _values(settings, arm, orbit, data, pools[arm.name])
-            head = {"arm": arm.name, "width": arm.width, "data": data.name}
+            head = {"arm": arm.name, "width": arm.width_in_tables, "data": data.name}
             for (metric, size), found in values.items():
                 predictor = "members" if size == 0 else "ensemble"
                 place = head | {"predictor": predictor, "ensemble_size": max(size, 1), "metric": metric}

@@ -26,7 +26,7 @@ def infinite_width_table(settings: EnsembleSummary, blocks: Blocks, predictions:
         predictions: arm to the predictions of its infinitely wide ensemble, of some arms.
 
     Returns:
-        Columns arm, width, data, ensemble_size, mean, std (over disjoint ensembles), num.
+        Columns arm, width (NaN without hidden layers), data, ensemble_size, mean, std (over disjoint ensembles), num.
     """
     pools = open_pools(settings, blocks)
     rows = []
@@ -39,6 +39,6 @@ def infinite_width_table(settings: EnsembleSummary, blocks: Blocks, predictions:
                 ensembles = pools[arm.name].ensembles(data.name, size, settings.max_ensembles)
                 found = np.array([np.sqrt(np.square(outputs[-1] - infinite).mean()) for outputs in ensembles])
                 found = found / size_of_outputs
-                head = {"arm": arm.name, "width": arm.width, "data": data.name, "ensemble_size": size}
+                head = {"arm": arm.name, "width": arm.width_in_tables, "data": data.name, "ensemble_size": size}
                 rows.append(head | {"mean": float(found.mean()), "std": sample_std(found), "num": len(found)})
     return pd.DataFrame(rows)

@@ -8,6 +8,7 @@ References:
     arXiv 2403.03103, Ising experiment: relative orbit standard deviation, relative difference to the NTK.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ COLUMNS = ["arm", "width", "data", "predictor", "ensemble_size", "mean", "std", 
 def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``orbit_std``, ``ntk_difference``, ``readings`` and ``quantities``.
 
+    The infinitely wide ensemble has rows of its own, of infinite width.
+
     Args:
         settings: of the summary stage.
         blocks: arm to its evaluated blocks.
@@ -56,15 +59,15 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
     for data in (facts.name for facts in settings.data):
         energy, scale, members = _infinite(infinite, data, settings)
         invariance.append(float((np.abs(energy - energy[:, :1]).max(1) / np.abs(energy).mean()).max()))
-        orbit_rows.append(_members_row(INFINITE_ARM, 0, data, members))
+        orbit_rows.append(_members_row(INFINITE_ARM, math.inf, data, members))
         for size in settings.ensemble_sizes:
             # One level for every size: the prediction is that of infinitely many members.
-            head = {"arm": INFINITE_ARM, "width": 0, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
+            head = {"arm": INFINITE_ARM, "width": math.inf, "data": data, "ensemble_size": size, "std": 0.0, "num": 1}
             orbit_rows.append(head | {"predictor": "ensemble", "mean": float((energy.std(-1) / scale).mean())})
             difference_rows.append(head | {"mean": 0.0})
         for arm in settings.arms:
             own = pools[arm.name].metric(data, "orbit_std").astype(np.float64)[:, -1:] / scale
-            orbit_rows.append(_members_row(arm.name, arm.width, data, own))
+            orbit_rows.append(_members_row(arm.name, arm.width_in_tables, data, own))
             _add_members(quantities, arm.name, data, own[:, 0])
             ensembles = _ensembles(settings, arm, data, pools[arm.name], energy, scale)
             orbit_rows += ensembles["orbit_std"]
@@ -101,7 +104,7 @@ def _ensembles(
         outputs = [part[-1] for part in pool.ensembles(data, size, settings.max_ensembles)]
         stds = np.array([(orbit_std(part) / scale).mean() for part in outputs])
         gaps = np.array([(np.abs(site_mean(part)[:, 0] - energy[:, 0]) / scale).mean() for part in outputs])
-        head = {"arm": arm.name, "width": arm.width, "data": data, "ensemble_size": size}
+        head = {"arm": arm.name, "width": arm.width_in_tables, "data": data, "ensemble_size": size}
         result["orbit_std"].append(head | {"predictor": "ensemble"} | _spread(stds))
         result["difference"].append(head | _spread(gaps))
         curve.append((size, stds))
@@ -116,7 +119,7 @@ def _ensembles(
     return result
 
 
-def _members_row(arm: str, width: int, data: str, members: Float[np.ndarray, "M 1 N"]) -> dict[str, Any]:
+def _members_row(arm: str, width: float, data: str, members: Float[np.ndarray, "M 1 N"]) -> dict[str, Any]:
     """Returns mean and std over members, each averaged over samples, as in the published bands."""
     head = {"arm": arm, "width": width, "data": data, "predictor": "members", "ensemble_size": 1}
     return head | {

@@ -1,0 +1,49 @@
+"""What the settings of every network tell about it, beside how it is built: its width, its limit, its kernel."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from emergent.config.base import StrictModel
+
+CLOSED_FORMS = ("relu", "erf")
+"""Activations whose Gaussian expectations are known in closed form."""
+
+
+class Network(StrictModel):
+    """Settings of a network; what is said here holds for one without hidden layers and without a kernel."""
+
+    @property
+    def hidden_width(self) -> int | None:
+        """Returns the units of a hidden layer, or channels of the last convolution; None without hidden layers."""
+        return None
+
+    def infinitely_wide(self) -> Self:
+        """Returns the settings with all hidden widths 1: equal for networks that share an infinitely wide one."""
+        return self
+
+    def missing_kernel(self, shape: Sequence[int]) -> str | None:
+        """Returns why ``emergent.kernels.registry`` has no kernel that means the same network, or None if it has one.
+
+        Args:
+            shape: of one input, [H, W, C] for images.
+        """
+        del shape
+        return f"family {getattr(self, 'family', '')!r} has no kernel in emergent.kernels.registry"
+
+    def kernel_positions(self, shape: Sequence[int]) -> int:
+        """Returns the pairs of positions whose covariance its kernel keeps, layer by layer, for a pair of inputs.
+
+        Args:
+            shape: of one input, [H, W, C] for images.
+        """
+        del shape
+        return 1
+
+
+def missing_closed_form(parametrisation: str, activation: str) -> str | None:
+    """Returns why no layer with these settings has a kernel in closed form, or None if it has one."""
+    if parametrisation != "ntk":
+        return f"kernels are those of parametrisation 'ntk', found {parametrisation!r}"
+    if activation not in CLOSED_FORMS:
+        return f"activation {activation!r} has no closed-form kernel; use one of {', '.join(CLOSED_FORMS)}"
+    return None
