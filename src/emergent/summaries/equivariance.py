@@ -49,7 +49,7 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
     rows: list[dict[str, Any]] = []
     fits: list[dict[str, Any]] = []
     quantities = Quantities()
-    floors: dict[str, list[tuple[int, Estimate]]] = {}
+    floors: dict[str, list[tuple[float, Estimate]]] = {}
     for arm, orbit in zip(settings.arms, settings.orbits, strict=True):
         for data in settings.data:
             values = _values(settings, arm, orbit, data, pools[arm.name])
@@ -69,7 +69,7 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
             quantities.add_on(data, (f"floor/{arm.name}/{{data}}", law.floor, text))
             text = "coefficient of 1 / M in the orbit MSE, fitted"
             quantities.add_on(data, (f"slope/{arm.name}/{{data}}", law.slope, text))
-            floors.setdefault(data.name, []).append((arm.width, law.floor))
+            floors.setdefault(data.name, []).append((arm.width_in_tables, law.floor))
     _add_floor_ratios(quantities, settings, floors)
     columns = ["arm", "width", "data", "floor", "floor_stderr", "slope", "slope_stderr", "ratio", "ratio_stderr"]
     fit = pd.DataFrame(fits, columns=[*columns, "num_members"])
@@ -104,7 +104,7 @@ def _action(matrices: np.ndarray, shape: tuple[int, ...], where: str) -> Matrice
 
 
 def _add_floor_ratios(
-    quantities: Quantities, settings: EquivarianceSummary, floors: dict[str, list[tuple[int, Estimate]]]
+    quantities: Quantities, settings: EquivarianceSummary, floors: dict[str, list[tuple[float, Estimate]]]
 ) -> None:
     """Adds the floor of the widest networks in units of that of the narrowest, where widths differ."""
     for data in settings.data:
