@@ -42,6 +42,7 @@ def summarise_curve_symmetry(settings: CurveSummary, blocks: Blocks, predictions
     data = next(entry for entry in settings.data if entry.role == "in" and entry.primary)
     x = _points(blocks, settings.arms[0].name, data.name)
     quantities = Quantities()
+    quantities.add("num_members", Estimate.exact(settings.num_members), "members of every arm")
     curves, rows = [], []
     for arm, pool in open_pools(settings, blocks).items():
         for epoch in (int(number) for number in pool.epochs):
