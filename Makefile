@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup figures report docs test lint types validate check dry-run locks clean
+.PHONY: help setup figures demo report docs test lint types validate check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -78,6 +78,13 @@ figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, 
 	@$(SNAKEMAKE)
 	@echo "Figures and tables (beside each: its other formats and the CSV behind it):"
 	@find figures/$(SCALE) -name '*.pdf' -o -name '*.md' | sort | sed 's/^/  /'
+
+# One experiment, trained and drawn while one waits; Snakemake's own messages stay in its log.
+DEMO := figures/$(SCALE)/gerken_kessel/toy_cosine
+demo: setup ## train a small ensemble in under a minute, draw it and animate it
+	@export EMERGENT_PROGRESS=1; $(SNAKEMAKE) experiments="['toy_cosine']" --quiet all -- $(DEMO).pdf $(DEMO).gif
+	@echo "Figure:    $(DEMO).pdf (also .png, .svg; the numbers in .csv, the caption in .txt)"
+	@echo "Animation: $(DEMO).gif"
 
 report: figures ## build the HTML report of what 'make figures' made
 	@$(SNAKEMAKE) --report results/$(SCALE)/report.html

@@ -15,6 +15,8 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
+    CurveSummary,
+    CurveSymmetry,
     DivergenceSummary,
     EnsembleDistance,
     EnsembleSummary,
@@ -133,6 +135,14 @@ def equivariance() -> Summarise:
     from emergent.summaries.equivariance import summarise_equivariance
 
     return summarise_equivariance
+
+
+@_kind(CurveSymmetry, CurveSummary, ENSEMBLES)
+def curve_symmetry() -> Summarise:
+    """Is the mean of networks on a line its own mirror image while they are trained?"""
+    from emergent.summaries.curve_symmetry import summarise_curve_symmetry
+
+    return summarise_curve_symmetry
 
 
 @_kind(SubspaceExperiment, SummaryStage, {"train": "train_subspace"})

@@ -44,10 +44,10 @@ class FiniteGroup:
         order: number of elements G.
         product: [G, G] int32; ``product[g, h]`` is the element "first h, then g".
         inverse: [G] int32.
-        matrices: [G, d, d] float64, orthogonal, of the plane (d = 2: x right, y up) or of space (d = 3), acting on
-            column vectors; integers and halves are exact.
+        matrices: [G, d, d] float64, orthogonal, of a line, of the plane (d = 2: x right, y up) or of space (d = 3),
+            acting on column vectors; integers and halves are exact.
         angles: [G] rotation angle in radians: counter-clockwise in [0, 2 pi) in the plane, where mirror images carry
-            that of the rotation that follows; about the element's own axis in [0, pi] in space.
+            that of the rotation that follows; about the element's own axis in [0, pi] in space; 0 on a line.
         reflections: [G] whether the element contains a mirror image.
     """
 
@@ -67,7 +67,7 @@ class FiniteGroup:
 
     @property
     def dimension(self) -> int:
-        """Number of coordinates that the matrices act on: 2 for groups of the plane, 3 for those of space."""
+        """Number of coordinates that the matrices act on: 1 on a line, 2 in the plane, 3 in space."""
         return self.matrices.shape[-1]
 
 
@@ -127,6 +127,8 @@ def closure(name: str, symbol: str, generators: Sequence[Sequence[Sequence[float
     products = np.einsum("gij,hjk->ghik", matrices, matrices).reshape(-1, size, size)
     # The trace of a turn by a is 1 + 2 cos a, whatever its axis.
     cosine = (np.einsum("gii->g", matrices) - 1) / 2 if size == 3 else matrices[:, 0, 0]
+    # Nothing turns on a line.
+    cosine = np.ones(len(matrices)) if size == 1 else cosine
     return FiniteGroup(
         name=name,
         symbol=symbol,
@@ -183,11 +185,13 @@ _FIFTH_TURN = (
 POINT_GROUPS: dict[str, Entry] = {
     "C{n}": Entry("C_{{{n}}}", lambda name, symbol, n: planar(name, symbol, n, with_reflections=False)),
     "D{n}": Entry("D_{{{n}}}", lambda name, symbol, n: planar(name, symbol, n, with_reflections=True)),
+    "reflection": Entry("Z_2", lambda name, symbol, n: closure(name, symbol, (((-1,),),))),
     "tetrahedral": Entry("T", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _HALF_TURN))),
     "octahedral": Entry("O", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _QUARTER_TURN))),
     "icosahedral": Entry("I", lambda name, symbol, n: closure(name, symbol, (_THIRD_TURN, _HALF_TURN, _FIFTH_TURN))),
 }
-"""Every group by its name; ``{n}`` stands for a number from 1 to 999. The solids stand for their rotations."""
+"""Every group by its name; ``{n}`` stands for a number from 1 to 999. The reflection is that of a line, x -> -x; the
+solids stand for their rotations."""
 
 
 def group_from_name(name: str) -> FiniteGroup:

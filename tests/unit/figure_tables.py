@@ -78,6 +78,22 @@ def convergence_tables() -> dict:
     return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}
 
 
+def curve_tables() -> dict:
+    """Returns uneven members on a line and their mean at three times, and the function that they learn."""
+    x, generator = np.linspace(-5.3, 5.3, 9), np.random.default_rng(1)
+    parts = []
+    for epoch in (0, 1, 2000):
+        slopes = generator.normal(size=4)
+        values = np.cos(x) + (slopes - slopes.mean() + 0.1)[:, None] * x / (1 + epoch)
+        for member, row in enumerate([values.mean(0), *values], start=-1):
+            parts.append(pd.DataFrame({"arm": "mlp", "epoch": epoch, "member": member, "x": x, "value": row,
+                                       "mirrored": row[::-1]}))  # fmt: skip
+    fine = np.linspace(-5.3, 5.3, 21)
+    asymmetry = [{"arm": "mlp", "epoch": epoch, "kept": 0.0} for epoch in (0, 2000)]
+    return {"curves": pd.concat(parts, ignore_index=True), "asymmetry": pd.DataFrame(asymmetry),
+            "targets": pd.DataFrame({"data": "truth", "role": "in", "x": fine, "value": np.cos(fine)})}  # fmt: skip
+
+
 def facts(*names: str, label: str = "") -> Facts:
     """Returns the facts of an experiment with these arms, each with the group in its name."""
     arms = tuple(
@@ -97,5 +113,5 @@ def given(tables: dict) -> Inputs:
 def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
-              **convergence_tables()}  # fmt: skip
+              **convergence_tables(), **curve_tables()}  # fmt: skip
     return given(tables)

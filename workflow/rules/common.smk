@@ -60,6 +60,7 @@ CODE = {
         "summarise",
         "figure",
         "table",
+        "animate",
         "claims",
         "report_page",
     )

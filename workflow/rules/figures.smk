@@ -53,6 +53,33 @@ rule figure:
         " 2>&1 | tee {log}"
 
 
+rule animation:
+    """Animates one figure, where pictures of its kind move; made when asked for by its name."""
+    input:
+        config="results/figures/{name}.json",
+        summaries=figure_inputs,
+    output:
+        "figures/{scale}/{paper}/{name}.gif",
+    log:
+        "results/{scale}/logs/animation_{paper}_{name}.log",
+    resources:
+        mem_mb=2000,
+    params:
+        summaries=lambda wildcards, input: [
+            f"--summary {name}={path}"
+            for name, path in zip(
+                PLAN.figures[wildcards.name].experiments, input.summaries
+            )
+        ],
+        code=CODE["animate"],
+    shell:
+        "python -m emergent.cli.animate"
+        " --config {input.config}"
+        " {params.summaries}"
+        " --output {output}"
+        " 2>&1 | tee {log}"
+
+
 rule table:
     """Makes one table."""
     input:

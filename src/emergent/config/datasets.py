@@ -11,7 +11,13 @@ from pydantic import Field, PositiveInt, SerializeAsAny, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
 from emergent.config.downloads import DownloadConfig, RawFile
-from emergent.config.generators import CrossProductOptions, GaussianFieldOptions, IsingOptions, PhotoPatchOptions
+from emergent.config.generators import (
+    CosineOptions,
+    CrossProductOptions,
+    GaussianFieldOptions,
+    IsingOptions,
+    PhotoPatchOptions,
+)
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
 from emergent.errors import ConfigError
 
@@ -114,6 +120,7 @@ class DatasetEntry(StrictModel):
 OPTIONS: dict[str, type[StrictModel]] = {
     "cifar10": ColourOptions,
     "cifar10_jpeg": ColourOptions,
+    "cosine": CosineOptions,
     "cross_product": CrossProductOptions,
     "digits": DigitsOptions,
     "gaussian_fields": GaussianFieldOptions,

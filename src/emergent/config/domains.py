@@ -124,21 +124,23 @@ class PointCloudTraining(_TrainingSection):
 
 
 class VectorTraining(_TrainingSection):
-    """A few vectors of space per sample.
+    """A few vectors of a line, of the plane or of space per sample.
 
     Attributes:
-        num_vectors: V of one input [V, 3].
+        num_vectors: V of one input [V, d].
+        dimension: coordinates d of a vector; groups are those of as many dimensions.
         outputs: ``invariant`` for numbers that do not change under rotation; ``vectors`` for outputs that are vectors.
     """
 
     domain: Literal["vectors"]
     num_vectors: PositiveInt
+    dimension: Literal[1, 2, 3] = 3
     outputs: Literal["invariant", "vectors"] = "invariant"
 
     @property
     def sample_floats(self) -> int:
         """Returns the numbers in one input that stay in memory during an evaluation."""
-        return 3 * self.num_vectors
+        return self.dimension * self.num_vectors
 
 
 TrainingData = Annotated[ImageTraining | PointCloudTraining | VectorTraining, Field(discriminator="domain")]

@@ -46,6 +46,16 @@ class SpreadEvaluation(Evaluation):
     energy_scale: EnergyScale
 
 
+class CurveEvaluation(Evaluation):
+    """Evaluation of functions of one variable.
+
+    Attributes:
+        panels: checkpoints at which a figure shows them and their symmetry is measured.
+    """
+
+    panels: Many[NonNegativeInt] = Field(min_length=1)
+
+
 class Bootstrap(StrictModel):
     """Resampled ensembles, whose members are drawn uniformly with replacement from the pool (arXiv 2410.01452).
 

@@ -9,6 +9,7 @@ from emergent.config.base import Many, Name, StrictModel
 from emergent.config.figure_options import (
     ConditionOptions,
     ConditionTableOptions,
+    CurveOptions,
     DifferenceOptions,
     DistanceOptions,
     DivergenceOptions,
@@ -228,6 +229,13 @@ class Flow(_Figure):
     options: FlowOptions
 
 
+class LearnedCurves(_Figure):
+    """Networks on a line and their mean, a panel per time."""
+
+    plot: Literal["learned_curves"]
+    options: CurveOptions
+
+
 class SubspaceDistance(_Figure):
     """Distance from the equivariant subspace along augmented training."""
 
@@ -264,6 +272,7 @@ Entry = Annotated[
     | Significance
     | PublishedPoints
     | Flow
+    | LearnedCurves
     | SubspaceDistance
     | Departure,
     Field(discriminator="plot"),

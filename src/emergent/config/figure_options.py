@@ -154,6 +154,13 @@ class FlowOptions(StrictModel):
     half_width: float = Field(gt=0, description="the panels show this far from the origin")
 
 
+class CurveOptions(StrictModel):
+    """Which networks on a line are shown, and beside what."""
+
+    arm: Name = Field(description="arm whose members are drawn")
+    truth: Name = Field(description="evaluation set whose targets are drawn as the function that is learned")
+
+
 class SubspaceOptions(StrictModel):
     """Curves of the distance from the equivariant subspace."""
 

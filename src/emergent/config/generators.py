@@ -126,3 +126,32 @@ class CrossProductOptions(StrictModel):
     num_ood: PositiveInt
     half_width: PositiveFloat
     seed: Seed
+
+
+class CosineOptions(StrictModel):
+    """Points of a line and their cosine.
+
+    Attributes:
+        num_train: training points, uniform in an interval.
+        interval: its ends, ascending.
+        half_width: the grids reach so far from 0.
+        num_curve: points of the grid on which networks are drawn.
+        num_truth: points of the grid on which the cosine is drawn.
+        seed: of the training points.
+
+    References:
+        talks on arXiv 2403.03103, toy example.
+    """
+
+    num_train: PositiveInt
+    interval: Pair
+    half_width: PositiveFloat
+    num_curve: int = Field(ge=2)
+    num_truth: int = Field(ge=2)
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _interval_is_ordered(self) -> "CosineOptions":
+        if self.interval[0] >= self.interval[1]:
+            raise ValueError(f"interval: expected two ascending numbers, found {self.interval}")
+        return self

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name
 from emergent.config.domains import VectorData
 from emergent.config.ensembles import EnsembleExperiment
-from emergent.config.evaluation import Bootstrap, DivergenceEvaluation, EnergyScale, SpreadEvaluation
+from emergent.config.evaluation import Bootstrap, CurveEvaluation, DivergenceEvaluation, EnergyScale, SpreadEvaluation
 from emergent.config.groups import Augmentation
 from emergent.config.stages import SummaryStage
 
@@ -51,6 +51,12 @@ class EquivarianceSummary(EnsembleSummary):
     """
 
     orbits: Many[Augmentation]
+
+
+class CurveSummary(EnsembleSummary):
+    """Settings of ``curve_symmetry``; see ``emergent.config.evaluation.CurveEvaluation``."""
+
+    panels: Many[NonNegativeInt]
 
 
 class Question(EnsembleExperiment):
@@ -234,3 +240,32 @@ class Equivariance(EnsembleExperiment):
     def summary_stage(self) -> EquivarianceSummary:
         """Returns what the summary depends on."""
         return EquivarianceSummary(**self.ensemble_facts(), orbits=tuple(arm.orbit for arm in self.arms.values()))
+
+
+class CurveSymmetry(EnsembleExperiment):
+    """Is the mean of networks on a line its own mirror image while they are trained?"""
+
+    kind: Literal["curve_symmetry"]
+    data: VectorData
+    evaluate: CurveEvaluation
+
+    @model_validator(mode="after")
+    def _check_curves(self) -> "CurveSymmetry":
+        if self.data.sample_floats != 1:
+            raise ValueError("data: curves are functions of one number: num_vectors and dimension must be 1")
+        if not any(entry.role == "in" and entry.primary for entry in self.data.evaluate.values()):
+            raise ValueError("data.evaluate: curves are drawn on the primary set of role 'in'; found none")
+        for name, arm in self.arms.items():
+            if (arm.model.num_outputs, arm.orbit.group) != (1, "reflection"):
+                raise ValueError(f"arms.{name}: expected one output, and orbit_group (or augmentation) 'reflection'")
+        if absent := sorted(set(self.evaluate.panels) - set(self.train.checkpoint_epochs())):
+            raise ValueError(f"evaluate.panels: no checkpoint at {absent}; there are {self.train.checkpoint_epochs()}")
+        return self
+
+    def output_epochs(self) -> tuple[int, ...]:
+        """Returns the checkpoints at which every member's outputs are kept: all, for animations."""
+        return self.train.checkpoint_epochs()
+
+    def summary_stage(self) -> CurveSummary:
+        """Returns what the summary depends on."""
+        return CurveSummary(**self.ensemble_facts(), panels=self.evaluate.panels)

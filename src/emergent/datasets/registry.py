@@ -8,6 +8,7 @@ from emergent.config.datasets import DatasetEntry
 from emergent.datasets import (
     cifar10,
     cifar10_jpeg,
+    cosine,
     cross_product,
     digits,
     gaussian_fields,
@@ -35,6 +36,7 @@ def _generated_meshes(raw: Path, options: Any) -> dict[str, Array]:
 PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "cifar10": cifar10.prepare,
     "cifar10_jpeg": cifar10_jpeg.prepare,
+    "cosine": cosine.prepare,
     "cross_product": cross_product.prepare,
     "digits": digits.prepare,
     "gaussian_fields": gaussian_fields.prepare,

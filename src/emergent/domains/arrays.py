@@ -102,6 +102,7 @@ class TestSamples(NamedTuple):
         targets: [N, K], or None.
         output_action: see ``emergent.domains.protocols.OrbitSet``.
         rotations: see ``OrbitSet``.
+        points: see ``OrbitSet``.
     """
 
     __test__ = False
@@ -111,7 +112,8 @@ class TestSamples(NamedTuple):
     labels: Int[np.ndarray, " N"] | None = None
     targets: Float[np.ndarray, "N K"] | None = None
     output_action: OutputAction | None = None
-    rotations: Float[np.ndarray, "G 3 3"] | None = None
+    rotations: Float[np.ndarray, "G d d"] | None = None
+    points: Float[np.ndarray, "N V d"] | None = None
 
 
 class ArrayOrbits:
@@ -130,6 +132,7 @@ class ArrayOrbits:
         """
         self.labels, self.targets = samples.labels, samples.targets
         self.output_action, self.rotations = samples.output_action, samples.rotations
+        self.points = samples.points
         inputs = orbit_inputs(samples.inputs, samples.orbit)
         self.shape = (int(inputs.shape[0]), int(inputs.shape[1]))
         # Cut up by NumPy: every operation on arrays of JAX outside a compiled function is compiled for itself.

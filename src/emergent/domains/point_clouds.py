@@ -144,6 +144,7 @@ class CloudOrbits:
     targets: Float[np.ndarray, "N K"] | None = None
     output_action: OutputAction | None
     rotations: Float[np.ndarray, "G 3 3"] | None
+    points: Float[np.ndarray, "N V d"] | None = None
 
     def __init__(self, stage: EvaluateStage, name: str, meshes: Meshes) -> None:
         """Draws nothing yet.

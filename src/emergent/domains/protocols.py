@@ -51,13 +51,15 @@ class OrbitSet(Protocol):
         labels: int32 [N], or None.
         targets: [N, K], or None.
         output_action: how outputs should move with the inputs; None where the inputs' action has no counterpart.
-        rotations: [G, 3, 3], the elements, where the group turns space; else None.
+        rotations: [G, d, d], the elements as matrices, where the inputs are points or vectors; else None.
+        points: [N, V, d], the untransformed inputs, where they are a few vectors; else None.
     """
 
     labels: Int[np.ndarray, " N"] | None
     targets: Float[np.ndarray, "N K"] | None
     output_action: OutputAction | None
-    rotations: Float[np.ndarray, "G 3 3"] | None
+    rotations: Float[np.ndarray, "G d d"] | None
+    points: Float[np.ndarray, "N V d"] | None
 
     def outputs(self, apply: Apply, parameters: Any, member: int) -> Float[np.ndarray, "N G K"]:
         """Returns the outputs of one member on all orbits; element 0 is the untransformed sample."""

@@ -1,4 +1,4 @@
-"""Groups of space in training and evaluation: which rotations are used, and how vectors in a row of numbers turn."""
+"""Point groups in training and evaluation: which elements are used, and how vectors in a row of numbers move."""
 
 import zlib
 from typing import Any, NamedTuple
@@ -14,13 +14,15 @@ from emergent.groups.actions import Action, HaarAction, MatrixAction
 from emergent.point_groups import CONTINUOUS_GROUPS, orbit_matrices
 
 IDENTITY_GROUP = "C1"
+_SPACES = {1: "a line", 2: "the plane", 3: "space"}
+_GROUPS = {1: "reflection", 2: "C4, D4 ...", 3: "tetrahedral, octahedral, icosahedral, SO3"}
 
 
 class VectorAction(NamedTuple):
-    """Vectors of space, one after another in a row of numbers ``[N, 3 V]``, that turn together.
+    """Vectors, one after another in a row of numbers ``[N, d V]``, that move together.
 
     Attributes:
-        space: action on ``[N, V, 3]``.
+        space: action on ``[N, V, d]``.
     """
 
     space: Any
@@ -36,51 +38,64 @@ class VectorAction(NamedTuple):
 
     def transform(self, values: Shaped[Array, "N K"], elements: Array) -> Shaped[Array, "N K"]:
         """Returns every sample moved by its own element."""
-        return self.space.transform(_rows(values), elements).reshape(values.shape)
+        return self.space.transform(self._rows(values), elements).reshape(values.shape)
 
     def orbit(self, values: Shaped[Array, "N K"]) -> Shaped[Array, "G N K"]:
         """Returns all copies of every sample."""
-        moved = self.space.orbit(_rows(values))
+        moved = self.space.orbit(self._rows(values))
         return moved.reshape(moved.shape[0], *values.shape)
 
+    def _rows(self, values: Any) -> jax.Array:
+        size = self.space.matrices.shape[-1] if isinstance(self.space, MatrixAction) else 3
+        if jnp.ndim(values) != 2 or values.shape[1] % size:
+            raise ValueError(
+                f"the action does not fit: expected vectors of {size} coordinates, [N, {size} V], found shape "
+                f"{jnp.shape(values)}."
+            )
+        return jnp.asarray(values).reshape(values.shape[0], -1, size)
 
-def _rows(values: Any) -> jax.Array:
-    if jnp.ndim(values) != 2 or values.shape[1] % 3:
-        raise ValueError(
-            f"the action does not fit: expected vectors of space, [N, 3 V], found shape {jnp.shape(values)}."
-        )
-    return jnp.asarray(values).reshape(values.shape[0], -1, 3)
 
-
-def matrices(augmentation: Augmentation, seed: int) -> Float[np.ndarray, "G 3 3"]:
-    """Returns the rotations in use, float64, the identity first.
+def matrices(augmentation: Augmentation, seed: int, dimension: int = 3) -> Float[np.ndarray, "G d d"]:
+    """Returns the elements in use as matrices, float64, the identity first.
 
     Args:
-        augmentation: finite group of space, or a finite part of it or of a continuous one.
+        augmentation: finite group, or a finite part of it or of a continuous one.
         seed: of draws from a continuous group.
+        dimension: coordinates d of what they act on.
 
     Raises:
-        ConfigError: the group acts on the plane, or is continuous and all of it is asked for.
+        ConfigError: the group acts on another space, or is continuous and all of it is asked for.
     """
-    found = np.eye(3)[None]
+    found = np.eye(dimension)[None]
     if augmentation.group != IDENTITY_GROUP:
         found = orbit_matrices(augmentation.group, seed, augmentation.elements, augmentation.num_elements)
-    if found.shape[-1] != 3:
-        raise ConfigError(
-            f"group {augmentation.group}: acts on the plane, but the inputs are points of space; use tetrahedral, "
-            f"octahedral, icosahedral, SO3 or {IDENTITY_GROUP} (none)."
-        )
+    if found.shape[-1] != dimension:
+        raise _unfit(augmentation, found.shape[-1], dimension)
     return found
 
 
-def training_action(augmentation: Augmentation, seed: int) -> Action:
-    """Returns the action of the group that augments points or vectors of space ``[N, V, 3]``.
+def _unfit(augmentation: Augmentation, found: int, dimension: int) -> ConfigError:
+    return ConfigError(
+        f"group {augmentation.group}: acts on {_SPACES[found]}, but the inputs are points of {_SPACES[dimension]}; "
+        f"use {_GROUPS[dimension]} or {IDENTITY_GROUP} (none)."
+    )
+
+
+def training_action(augmentation: Augmentation, seed: int, dimension: int = 3) -> Action:
+    """Returns the action of the group that augments points or vectors ``[N, V, d]``.
 
     Args:
-        augmentation: group of space.
+        augmentation: group of as many dimensions.
         seed: of the experiment. A finite part of a continuous group is drawn from another one, because orbits of test
             sets begin with the rotations of the experiment's own, and would measure what was trained on.
+        dimension: coordinates d of a vector.
+
+    Raises:
+        ConfigError: the group acts on another space.
     """
     if augmentation.group in CONTINUOUS_GROUPS and augmentation.num_elements is None:
+        if dimension != 3:
+            raise _unfit(augmentation, 3, dimension)
         return HaarAction()
-    return MatrixAction(jnp.asarray(matrices(augmentation, seed + zlib.crc32(b"augmentation")), jnp.float32))
+    found = matrices(augmentation, seed + zlib.crc32(b"augmentation"), dimension)
+    return MatrixAction(jnp.asarray(found, jnp.float32))

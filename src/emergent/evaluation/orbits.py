@@ -28,6 +28,7 @@ SAMPLE_DIMS = ("member", "epoch", "sample")
 SUM_DIMS = ("run", "epoch", "sample", "element", "output")
 OUTPUT_DIMS = ("member", "output_epoch", "sample", "element", "output")
 ROTATION_DIMS = ("element", "row", "column")
+POINT_DIMS = ("sample", "vector", "coordinate")
 
 
 def unflatten(parameters: Mapping[str, np.ndarray], epoch: int, member: int) -> Any:
@@ -192,4 +193,6 @@ def _facts(stage: EvaluateStage, part: OrbitSet) -> dict[str, Array]:
         arrays["targets"] = Array(part.targets, ("sample", "output"), "1", "what was to be predicted")
     if part.rotations is not None:
         arrays["rotations"] = Array(part.rotations, ROTATION_DIMS, "1", "elements of the orbits, the identity first")
+    if part.points is not None:
+        arrays["points"] = Array(part.points, POINT_DIMS, "1", "untransformed inputs")
     return arrays

@@ -1,7 +1,7 @@
 """What plots take and give: tables checked on the way in, a figure with its data and facts on the way out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,22 @@ class Drawing(NamedTuple):
     figure: Figure
     data: pd.DataFrame
     facts: dict[str, str]
+
+
+class Animation(NamedTuple):
+    """A picture that moves.
+
+    Attributes:
+        figure: as it is before the first frame.
+        frames: names of the frames in order, e.g. times.
+        show: changes the figure to one of these frames.
+        lasting: frames that stay for longer.
+    """
+
+    figure: Figure
+    frames: Sequence[int]
+    show: Callable[[int], None]
+    lasting: frozenset[int]
 
 
 class Tabulation(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emergent.config.figure_kinds import Entry
+from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
     conditions,
@@ -16,6 +17,7 @@ from emergent.figures import (
     infinite_width_difference,
     infinite_width_readings,
     law,
+    learned_curves,
     method_table,
     metric_by_epoch,
     metric_by_epoch_and_size,
@@ -31,7 +33,7 @@ from emergent.figures import (
     style,
     subspace_distance,
 )
-from emergent.figures.drawing import Drawing, References, Tabulation
+from emergent.figures.drawing import Animation, Drawing, References, Tabulation
 from emergent.figures.facts import Inputs
 
 
@@ -43,11 +45,13 @@ class Plot:
         draw: called with (inputs, references, entry of the catalogue).
         tables: summary tables that it reads, where the entry's options do not name one.
         arrays: summary arrays that it reads.
+        animate: called with (inputs, entry), for kinds that move.
     """
 
     draw: Callable[[Any, Any, Any], Drawing | Tabulation]
     tables: tuple[str, ...] = ()
     arrays: tuple[str, ...] = ()
+    animate: Callable[[Any, Any], Animation] | None = None
 
 
 PLOTS: dict[str, Plot] = {
@@ -65,6 +69,9 @@ PLOTS: dict[str, Plot] = {
     "infinite_width_readings": Plot(infinite_width_readings.tabulate, tables=("readings",)),
     "pool_by_epoch": Plot(pool_by_epoch.draw, tables=("pool",)),
     "metric_by_size": Plot(metric_by_size.draw, tables=("ensembles", "quantities")),
+    "learned_curves": Plot(
+        learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
+    ),
     "law": Plot(law.draw, tables=("law_points", "law", "quantities")),
     "conditions": Plot(conditions.draw, tables=("disjoint",)),
     "conditions_table": Plot(conditions_table.tabulate, tables=("disjoint",)),
@@ -90,3 +97,18 @@ def draw(entry: Entry, inputs: Inputs, references: References) -> Drawing | Tabu
     """
     with style.context():
         return PLOTS[entry.plot].draw(inputs, references, entry)
+
+
+def animate(entry: Entry, inputs: Inputs) -> Animation:
+    """Returns the animation of one entry, drawn in the common style.
+
+    Raises:
+        ConfigError: pictures of this kind do not move.
+        DataError: an input is missing.
+    """
+    move = PLOTS[entry.plot].animate
+    if move is None:
+        known = ", ".join(name for name, plot in PLOTS.items() if plot.animate)
+        raise ConfigError(f"{entry.name}: pictures of kind {entry.plot!r} do not move; those that do: {known}.")
+    with style.context():
+        return move(inputs, entry)

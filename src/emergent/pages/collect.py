@@ -61,6 +61,8 @@ def _pictures(run: Run, figures: Path, folder: Path) -> list[tuple[Path, Path]]:
         if len(found) != 1:
             raise DataError(f"{figures}: {len(found)} pictures or tables of the name {name!r}; wanted: one.")
         suffixes = next(kind for kind in SUFFIXES.values() if kind[0] == found[0].suffix)
+        # An animation lies beside its figure where it was asked for.
+        suffixes += (".gif",) if found[0].with_suffix(".gif").exists() else ()
         pairs += [(found[0].with_suffix(suffix), folder / f"{name}{suffix}") for suffix in suffixes]
     return pairs
 
