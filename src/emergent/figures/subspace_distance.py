@@ -3,6 +3,8 @@
 Input: summary table ``subspace_distance``. arXiv:2303.13458, experimental results of the later versions.
 """
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -44,7 +46,7 @@ def draw(inputs: Inputs, references: References, entry: SubspaceDistance) -> Dra
         for arm in arms:
             chosen = require_rows(rows[arm], "subspace_distance", time_unit=unit)
             _draw_arm(panel, chosen, colors[arm])
-        panel.set_xlabel(label)
+        panel.set(xlabel=label, ylabel="")
         panel.set_xlim(left=0)
         if entry.options.scale == "linear":
             panel.set_ylim(bottom=0)
@@ -63,8 +65,11 @@ def draw(inputs: Inputs, references: References, entry: SubspaceDistance) -> Dra
 
 
 def _draw_arm(axes: Axes, rows: pd.DataFrame, color: str) -> None:
-    runs = rows.pivot(index="time", columns="member", values="distance").sort_index()
+    # Here and not above: all figures import this module, and seaborn takes a second.
+    import seaborn as sns
+
     # Where rounding leaves nothing at all, a logarithmic axis has no place for the point.
-    runs = runs.where(runs > 0) if axes.get_yscale() == "log" else runs
-    axes.plot(runs.index, runs.to_numpy(), color=color, linewidth=0.3, alpha=0.6)
-    axes.plot(runs.index, runs.median(axis=1).to_numpy(), color=color, linewidth=1.6)
+    shown = rows[rows["distance"] > 0] if axes.get_yscale() == "log" else rows
+    look: dict[str, Any] = {"data": shown, "x": "time", "y": "distance", "color": color, "ax": axes}
+    sns.lineplot(**look, units="member", estimator=None, linewidth=0.3, alpha=0.6)
+    sns.lineplot(**look, estimator="median", errorbar=None, linewidth=1.6)
