@@ -11,6 +11,7 @@ from emergent.config.evaluation import Bootstrap
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.estimate import Estimate, quantile
 from emergent.statistics.resampling import Resampled, resample
+from emergent.statistics.splits import split_error, split_weights
 
 NUM_SAMPLES, ORDER, NUM_CLASSES, NOISE = 24, 4, 3, 1.5
 NUM_POOLS, NUM_TRUE = 200, 4000
@@ -82,3 +83,27 @@ def test_matched_ensembles(num: int, floor: float, monkeypatch: pytest.MonkeyPat
                 for width, covered in coverage(found, expected).items():
                     level = LEVELS[width]
                     assert covered > level - 3 * np.sqrt(level * (1 - level) / NUM_POOLS), (case, width, covered)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.4])
+@pytest.mark.parametrize("num", [5, 10])
+def test_whole_pools_of_few_blocks(num: int, floor: float) -> None:
+    """The fewest blocks that give an error, and as many as the pools of the paper have.
+
+    Of five blocks the divergence without a floor has errors up to half too large, as quarters are single blocks.
+    """
+    mean, weights = mean_function(floor), split_weights(num, np.random.default_rng(num))
+    noise, generator = NOISE / 3, np.random.default_rng(4)
+    many = mean + noise / np.sqrt(num) * generator.normal(size=(4000, *mean.shape))
+    for metric in (orbit_same_predictions, symmetric_kl):
+        values, found = [], []
+        for seed in range(NUM_POOLS):
+            blocks = noise * np.random.default_rng([seed, num]).normal(size=(num, *mean.shape)) + mean
+            values.append(float(metric(blocks.mean(0)).mean()))
+            error, dof = split_error(metric(np.tensordot(weights, blocks, 1)).mean(1), num, num)
+            found.append(Estimate(values[-1], error, 1, "pool", dof))
+        ratio = np.sqrt(np.mean([one.stderr**2 for one in found])) / np.std(values, ddof=1)
+        assert 0.85 < ratio < (1.25 if num > 5 else 1.5), ratio
+        for width, covered in coverage(found, float(metric(many).mean())).items():
+            level = LEVELS[width]
+            assert covered > level - 3 * np.sqrt(level * (1 - level) / NUM_POOLS), (metric, width, covered)

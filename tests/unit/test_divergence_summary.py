@@ -108,21 +108,21 @@ def test_significance_tells_which_arm_is_more_symmetric(divergence_tables: dict[
 
 
 def test_whole_pool_has_an_error_where_its_blocks_are_enough_to_tell(tmp_path: Path) -> None:
-    """Leaving out one of five blocks: for a linear statistic the standard error of the mean over the blocks."""
+    """Parts of a pool are means over all members of some blocks, also where blocks differ in size."""
     generator = np.random.default_rng(0)
     settings = divergence_settings(20)
     outputs = generator.normal(size=(3, 20, 6, 4, 3))
     pools = {}
-    for num in (2, 5):
+    for num in (2, 6):
         paths = write_blocks(tmp_path / str(num), "sym", {"digits": outputs}, {}, settings, num)
         pools[num] = MemberPool("sym", paths, 20)
     for num, pool in pools.items():
         errors = _block_errors("digits", pool, None)
         assert (errors == {}) == (num < 5)
-        without = list(pool.means_without_a_block("digits"))
-        size = 20 // num
-        for block, mean in enumerate(without):
-            rest = np.delete(outputs.astype(np.float32), range(block * size, (block + 1) * size), axis=1)
-            np.testing.assert_allclose(mean, rest.mean(1, dtype=np.float64), atol=1e-6)
+        part = np.array([[0.5] * 2 + [0.0] * (num - 2), [1.0] + [0.0] * (num - 1)])
+        (means,) = pool.means_of_blocks("digits", 1, [part])
+        for mean, blocks in zip(means, (2, 1), strict=True):
+            expected = outputs[1, : 20 * blocks // num].astype(np.float32).mean(0, dtype=np.float64)
+            np.testing.assert_allclose(mean, expected, atol=1e-6)
     assert set(errors) == {"osp", "divergence"} and all(error.shape == (3,) for error in errors.values())
     assert (errors["divergence"] > 0).all()

@@ -87,10 +87,10 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     law = law_of(estimate, replicates, num, "unbiased")
     if num < 4:
         return law
-    twice = 2 * _pair_variance(products) / (num * (num - 1))
+    twice = 2 * pair_variance(products) / (num * (num - 1))
     # The slope in the ratio counts as known: its relative error is small beside that of a floor near 0.
-    floor = _without_pairs(law.floor, twice)
-    return replace(law, floor=floor, ratio=_without_pairs(law.ratio, twice / estimate[1] ** 2))
+    floor = without_pairs(law.floor, twice)
+    return replace(law, floor=floor, ratio=without_pairs(law.ratio, twice / estimate[1] ** 2))
 
 
 def squared_norm_of_mean(products: Float[np.ndarray, "M M"]) -> Estimate:
@@ -105,10 +105,10 @@ def squared_norm_of_mean(products: Float[np.ndarray, "M M"]) -> Estimate:
     replicates = (total - 2 * rows + diagonal) / (num - 1) ** 2
     error, dof = float(jackknife_error(replicates)), spread_dof(len(replicates))
     found = Estimate(float(total / num**2), error, num, "pool", dof)
-    return found if num < 4 else _without_pairs(found, 2 * _pair_variance(products) * (num - 1) / num**3)
+    return found if num < 4 else without_pairs(found, 2 * pair_variance(products) * (num - 1) / num**3)
 
 
-def _pair_variance(products: Float[np.ndarray, "M M"]) -> float:
+def pair_variance(products: Float[np.ndarray, "M M"]) -> float:
     """Returns the variance of what belongs to pairs alone in Hoeffding's decomposition of the products.
 
     It has M (M - 3) / 2 degrees of freedom, since M row sums are taken off M (M - 1) / 2 products.
@@ -121,7 +121,7 @@ def _pair_variance(products: Float[np.ndarray, "M M"]) -> float:
     return float((np.square(pairs).sum() - np.square(np.diag(pairs)).sum()) / (num * (num - 3)))
 
 
-def _without_pairs(found: Estimate, part: float) -> Estimate:
+def without_pairs(found: Estimate, part: float) -> Estimate:
     """Returns an estimate whose jackknife error counts the part of the variance that belongs to pairs once."""
     # The difference of two noisy numbers: half of what belongs to pairs is the least that is believed. With all of
     # it the errors of small pools without a floor are a fifth too large, with none of it some are far too small.

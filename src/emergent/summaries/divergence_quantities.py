@@ -4,7 +4,9 @@ References:
     arXiv 2410.01452: Welch tests over 30 bootstraps, thresholds .005 and .001.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -13,8 +15,9 @@ from scipy import stats
 
 from emergent.config.questions import DivergenceSummary
 from emergent.config.stages import ArmFacts, DataFacts
-from emergent.statistics.estimate import Estimate, spread_dof, standard_error
+from emergent.statistics.estimate import Estimate
 from emergent.statistics.resampling import Resampled
+from emergent.statistics.splits import MOST_DOF
 from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import Quantities
 
@@ -101,23 +104,27 @@ def _add_sizes(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | Non
 
 def _add_epochs(add: Add, arm: str, table: pd.DataFrame, pool: MemberPool, data: str) -> None:
     members = pool.metric(data, "orbit_same_predictions").mean(2, dtype=np.float64)
-    gains: list[tuple[float, float]] = []
+    gains: list[Estimate] = []
     for row in table.itertuples():
         metric, value, error = str(row.metric), float(row.mean), float(row.stderr)
         if row.predictor == "members":
             estimate = Estimate(value, error, int(row.num), "mean")
             add(f"members_{metric}/{arm}/{{data}}/{row.epoch}", estimate, f"mean {metric} of members")
             continue
-        # The error is that of leaving out blocks, of which there are few.
-        dof = spread_dof(pool.num_blocks)
-        text = f"{metric} of all members together; error by leaving out blocks, where there are enough"
-        add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", Estimate(value, error, 1, "pool", dof), text)
+        # Only the part of the members is known from few blocks.
+        images = float(row.image_stderr)
+        of_members = math.sqrt(max(error**2 - images**2, 0.0)) if math.isfinite(error) else math.nan
+        text = f"{metric} of all members together; error from halves and quarters of the blocks, where there are enough"
+        estimate = Estimate(value, of_members, 1, "pool", MOST_DOF).blurred(images)
+        add(f"pool_{metric}/{arm}/{{data}}/{row.epoch}", estimate, text)
         if metric == "osp" and row.epoch >= 1:
             own = members[:, list(pool.epochs).index(row.epoch)]
-            noise = np.hypot(standard_error(own), error if np.isfinite(error) else 0.0)
-            gains.append((float(value - own.mean()), float(noise)))
+            gain = replace(Estimate.mean(own), value=float(value - own.mean()), estimator="pool")
+            if math.isfinite(of_members):
+                gain = gain.blurred(of_members, MOST_DOF)
+            gains.append(gain.blurred(float(row.gain_image_stderr)))
     text = (
         "OSP of all members together minus their own mean, smallest over epochs >= 1; error: spread of members, "
         "and that of the ensemble where it is known"
     )
-    add(f"pool_gain/{arm}/{{data}}", Estimate(*min(gains), pool.num_members, "pool"), text)
+    add(f"pool_gain/{arm}/{{data}}", min(gains, key=lambda gain: gain.value), text)

@@ -20,7 +20,8 @@ from jaxtyping import Float
 from emergent.config.questions import EnsembleDistance, EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
-from emergent.statistics.estimate import Estimate, combined_dof, sample_std
+from emergent.statistics.distance_ratio import distance_ratio
+from emergent.statistics.estimate import Estimate, sample_std
 from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -141,12 +142,9 @@ def _add_quantities(
         # Distances of any two pools fall as their ensembles grow; that they fall to little, only those of equal means.
         ("floor_over_noise/{data}", law.ratio.times(1 / unit), f"floor^2 (may be negative) over noise of {text}"),
     )
-    small, large = averages[min(averages)], averages[max(averages)]
-    ratio = large.value / small.value
-    relative = [(found.stderr / found.value, found.dof) for found in (small, large)]
-    error = ratio * math.hypot(*(error for error, _ in relative))
-    text = f"distance of ensembles of {max(averages)} over that of ensembles of {min(averages)}"
-    estimate = Estimate(ratio, error, min(small.num, large.num), "ratio", combined_dof(*relative))
+    sizes = min(averages), max(averages)
+    estimate = distance_ratio(distances[sizes[0]], distances[sizes[1]], sizes, products, unit)
+    text = f"distance of ensembles of {sizes[1]} over that of ensembles of {sizes[0]}"
     quantities.add_on(data, ("distance_ratio/{data}", estimate, text))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from emergent import storage
 from emergent.config.stages import SummaryStage
 from emergent.errors import DataError
-from emergent.statistics.ensembles import disjoint_ensembles, ensemble_mean
+from emergent.statistics.ensembles import Run, disjoint_ensembles, ensemble_mean
 from emergent.summaries.files import Blocks, in_order
 
 STAGE = "evaluate"
@@ -80,23 +80,35 @@ class MemberPool:
         """Returns the mean outputs of all members, in float64, where the sums of whole blocks were stored."""
         return ensemble_mean((0, self.num_members), dict(self._block_sums(data)), self._borders)
 
-    def means_without_a_block(self, data: str) -> Iterator[Float[np.ndarray, "E N G K"]]:
-        """Yields the mean outputs of all members but those of one block, for each block in turn."""
-        total = self.mean(data) * self.num_members
-        for (first, stop), block in self._block_sums(data):
-            yield (total - block) / (self.num_members - (stop - first))
+    def means_of_blocks(
+        self, data: str, index: int, parts: Sequence[Float[np.ndarray, "A B"]]
+    ) -> Iterator[Float[np.ndarray, "A N G K"]]:
+        """Yields the mean outputs of all members of some blocks, in float64, at one checkpoint.
+
+        Args:
+            data: the evaluation set.
+            index: position of the checkpoint.
+            parts: weights of the blocks, whose means are given together; blocks whose weight is not 0 are one ensemble.
+        """
+        blocks = list(self._block_sums(data, index))
+        sizes = np.array([stop - first for (first, stop), _ in blocks])
+        sums = np.stack([block for _, block in blocks]).astype(np.float64)
+        for weights in parts:
+            chosen = (weights != 0).astype(np.float64)
+            yield np.tensordot(chosen / (chosen @ sizes)[:, None], sums, 1)
 
     @property
     def num_blocks(self) -> int:
         """Returns the number of blocks."""
         return len(self._paths)
 
-    def _block_sums(self, data: str) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    def _block_sums(self, data: str, index: int | slice = slice(None)) -> Iterator[tuple[Run, np.ndarray]]:
+        """Yields the members of each block and their summed outputs at one checkpoint, or at all."""
         for path, first, stop in zip(self._paths, self._borders[:-1], self._borders[1:], strict=True):
             with storage.open_file(path, STAGE) as file:
                 runs = [(int(start), int(end)) for start, end in storage.read_array(file, f"{data}/runs")]
                 if (first, stop) in runs:
-                    yield (first, stop), file[f"{data}/sums"][runs.index((first, stop))]
+                    yield (first, stop), file[f"{data}/sums"][runs.index((first, stop)), index]
 
     def reader(self, data: str, epoch: int) -> tuple[Callable[[int, int], np.ndarray], int]:
         """Returns a function from first and last sample (excluded) to outputs [M, n, G, K], and the number of samples.

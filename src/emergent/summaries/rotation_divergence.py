@@ -19,8 +19,8 @@ from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate, sample_std, spread_dof
-from emergent.statistics.jackknife import jackknife_error, jackknife_groups
+from emergent.statistics.estimate import Estimate, sample_std
+from emergent.statistics.splits import FEWEST_TO_SPLIT, split_error, split_weights
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
@@ -28,7 +28,6 @@ from emergent.summaries.quantities import Quantities
 # Logits held at a time, in bytes; predictors whose metrics are computed at a time.
 _CHUNK_BYTES = 2**28
 _ROWS = 32
-_MAX_GROUPS = 20
 
 
 def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -61,11 +60,11 @@ def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, pre
                 for size, values in boots.items():
                     ensembles.append(head | {"ensemble_size": size, "metric": metric, "mean": values.mean(),
                                              "std": sample_std(values), "num": len(values)})  # fmt: skip
-                pool, left_out = combined[metric][-1], combined[metric][len(boots) * settings.bootstrap.num : -1]
+                pool, parts = combined[metric][-1], combined[metric][len(boots) * settings.bootstrap.num : -1]
                 pool_rows += _pool_rows(head | {"metric": metric}, members[metric], pool)
                 if metric != "accuracy":
                     tests += _tests(head | {"metric": metric}, boots)
-                _add(quantities, arm.name, data, metric, boots, members[metric], pool, left_out)
+                _add(quantities, arm.name, data, metric, boots, members[metric], pool, parts)
     return {
         "ensembles": pd.DataFrame(ensembles),
         "pool": pd.DataFrame(pool_rows),
@@ -77,7 +76,7 @@ def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, pre
 def _predictors(settings: RotationSummary, arm: str, data: str) -> tuple[np.ndarray, dict[int, slice]]:
     """Returns weights [R, M] of the members in every combined predictor, and the rows of each ensemble size.
 
-    First come the ensembles drawn with replacement, then the pool without each group of members, last the whole pool.
+    First come the ensembles drawn with replacement, then halves and quarters of the pool, last the whole pool.
     """
     num, repeats = settings.num_members, settings.bootstrap.num
     rows, draws = [], {}
@@ -86,17 +85,17 @@ def _predictors(settings: RotationSummary, arm: str, data: str) -> tuple[np.ndar
         generator = np.random.default_rng([settings.seed, crc32(arm.encode()), crc32(data.encode()), size])
         rows.append(bootstrap_counts(repeats, size, num, generator) / size)
         draws[size] = slice(index * repeats, (index + 1) * repeats)
-    for group in _groups(num):
-        keep = np.ones(num)
-        keep[group] = 0
-        rows.append(keep[None] / keep.sum())
+    rows.append(_splits(num))
     rows.append(np.full((1, num), 1 / num))
     return np.concatenate(rows).astype(np.float32), draws
 
 
-def _groups(num_members: int) -> list[np.ndarray]:
-    """Returns the groups of members that the jackknife leaves out in turn; none of a single member."""
-    return jackknife_groups(num_members, _MAX_GROUPS) if num_members > 1 else []
+def _splits(num_members: int) -> np.ndarray:
+    """Returns weights [A, M] of the parts of the pool that tell its error; none where it is too small for quarters."""
+    if num_members < FEWEST_TO_SPLIT:
+        return np.zeros((0, num_members))
+    # The same partitions everywhere, so that arms do not differ by the choice of them.
+    return split_weights(num_members, np.random.default_rng(num_members))
 
 
 def _measure(
@@ -181,16 +180,13 @@ def _add(
     boots: dict[int, np.ndarray],
     members: np.ndarray,
     pool: float,
-    left_out: np.ndarray,
+    parts: np.ndarray,
 ) -> None:
     """Adds the estimates of one metric of an arm on an evaluation set."""
     num = len(members)
-    gains = [left - np.delete(members, group).mean() for left, group in zip(left_out, _groups(num), strict=True)]
     mean = Estimate.mean(members)
-    whole = Estimate(float(pool), float(jackknife_error(left_out)), num, "pool", spread_dof(len(left_out)))
-    gain = Estimate(
-        float(pool - members.mean()), float(jackknife_error(np.array(gains))), num, "pool", spread_dof(len(gains))
-    )
+    whole = _of_pool(float(pool), parts, num)
+    gain = _of_pool(float(pool - members.mean()), parts - _splits(num) @ members, num)
     place = f"{arm}/{{data}}"
     rows = [
         (f"members_{metric}/{place}", mean, f"mean {metric} of single members"),
@@ -202,3 +198,9 @@ def _add(
         for size, values in boots.items():
             rows.append((f"{metric}/{place}/{size}", Estimate.mean(values, "drawn ensembles"), text))
     quantities.add_on(data, *rows)
+
+
+def _of_pool(value: float, parts: np.ndarray, num: int) -> Estimate:
+    """Returns a value of the whole pool with the error that its halves and quarters tell, where there are any."""
+    error, dof = split_error(parts, num, num) if len(parts) else (np.nan, np.inf)
+    return Estimate(value, error, num, "pool", dof)
