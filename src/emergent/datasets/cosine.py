@@ -18,11 +18,11 @@ from emergent.storage import Array
 def prepare(raw: Path, options: CosineOptions) -> dict[str, Array]:
     """Returns the arrays of all splits; raw files are not read."""
     del raw
-    ends = options.half_width * np.array([-1.0, 1.0])
+    end = options.half_width
     places = {
         "train": np.random.default_rng(options.seed).uniform(*options.interval, options.num_train),
-        "curve": np.linspace(*ends, options.num_curve),
-        "truth": np.linspace(*ends, options.num_truth),
+        "curve": np.linspace(-end, end, options.num_curve),
+        "truth": np.linspace(-end, end, options.num_truth),
     }
     arrays: dict[str, Array] = {}
     for split, x in places.items():

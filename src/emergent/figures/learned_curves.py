@@ -4,6 +4,7 @@ Input: summary tables ``curves``, ``targets`` and ``asymmetry``. Talks on arXiv:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +29,10 @@ from emergent.figures.facts import Inputs
 COLUMNS = ("arm", "epoch", "member", "x", "value", "mirrored")
 MEAN = -1
 """Number of the mean of all members among the members."""
-_MEMBER = {"color": style.BLUE, "linewidth": 0.6, "alpha": 0.45, "zorder": 2}
-_MEAN = {"color": style.RED, "linewidth": 2.0, "zorder": 4}
-_TRUTH = {"color": "black", "linewidth": 0.9, "linestyle": (0, (1.2, 1.2)), "zorder": 5}
-_MIRRORED = {"color": style.ORANGE, "linewidth": 2.0, "linestyle": (0, (2.6, 1.6)), "zorder": 6}
+_MEMBER: dict[str, Any] = {"color": style.BLUE, "linewidth": 0.6, "alpha": 0.45, "zorder": 2}
+_MEAN: dict[str, Any] = {"color": style.RED, "linewidth": 2.0, "zorder": 4}
+_TRUTH: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": (0, (1.2, 1.2)), "zorder": 5}
+_MIRRORED: dict[str, Any] = {"color": style.ORANGE, "linewidth": 2.0, "linestyle": (0, (2.6, 1.6)), "zorder": 6}
 
 
 def draw(inputs: Inputs, references: References, entry: LearnedCurves) -> Drawing:
@@ -149,7 +150,7 @@ def _time(epoch: int) -> str:
 
 def _handles() -> list[Line2D]:
     return [
-        Line2D([], [], **_MEMBER | {"linewidth": 1.0, "alpha": 0.7}, label="members"),
+        Line2D([], [], color=style.BLUE, linewidth=1.0, alpha=0.7, label="members"),
         Line2D([], [], **_MEAN, label="ensemble mean"),
         Line2D([], [], **_MIRRORED, label="its left half, mirrored"),
         Line2D([], [], **_TRUTH, label=r"$\cos x$"),
