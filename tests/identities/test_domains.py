@@ -181,7 +181,7 @@ MLP = {"family": "mlp", "width": 4}
             {"inputs": PAIRS, "targets": PRODUCTS[:, :2]},
             {"model": MLP | {"num_outputs": 2}},
             DataError,
-            "'vectors', which have three coordinates each; found 2 targets",
+            "'vectors', which have 3 coordinates each; found 2 targets",
         ),
         (
             {"inputs": PAIRS, "targets": PRODUCTS},
@@ -222,7 +222,7 @@ def test_actions_that_do_not_fit_are_refused() -> None:
         array_data(PAIRS, PRODUCTS, rotations, TrivialAction(4), "full")
     with pytest.raises(ValueError, match="the action does not fit"):
         array_data(np.ones((5, 4), np.float32), PRODUCTS, rotations, VectorAction(rotations), "full")
-    with pytest.raises(ValueError, match=r"expected vectors of space, \[N, 3 V\], found shape \(5, 4\)"):
+    with pytest.raises(ValueError, match=r"expected vectors of 3 coordinates, \[N, 3 V\], found shape \(5, 4\)"):
         array_data(PAIRS, np.ones((5, 4), np.float32), rotations, VectorAction(rotations), "full")
     with pytest.raises(ConfigError, match="orbit of a continuous group is infinite"):
         array_data(PAIRS, PRODUCTS, HaarAction(), VectorAction(HaarAction()), "full")

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 from divergence_tables import EXPERIMENTS, joined
 from drawn import assert_words_have_room
-from figure_tables import all_inputs, convergence_tables, facts, given, ising_tables, orbit_errors, osp_table
+from figure_tables import (
+    all_inputs,
+    convergence_tables,
+    curve_tables,
+    facts,
+    given,
+    ising_tables,
+    orbit_errors,
+    osp_table,
+)
 
 from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
@@ -40,7 +49,7 @@ def test_words_of_divergence_figures_have_room(name: str, settings: dict) -> Non
 @pytest.mark.parametrize("name", OTHERS)
 def test_words_of_other_figures_have_room(name: str, small: bool) -> None:
     tables = {**ising_tables((32, 64), (2, 4, 8)), **orbit_errors(), **osp_table(("digits", "photo_patches"), (3,), 3),
-              **convergence_tables()}  # fmt: skip
+              **convergence_tables(), **curve_tables()}  # fmt: skip
     inputs = given(tables) if small else all_inputs()
     if name == "cnn_gcnn_convergence":
         inputs = Inputs(inputs.tables, (facts("augmented_cnn", "gcnn"),))

@@ -126,7 +126,7 @@ def test_groups_of_space_do_not_act_on_images_and_lattices():
 
 @pytest.mark.parametrize("name", ["", "C0", "C", "E4", "c4", "C4 ", "D-1", "C1000", "octahedra", "C{n}"])
 def test_unknown_name(name):
-    with pytest.raises(ConfigError, match="one of Cn, Dn, tetrahedral, octahedral, icosahedral"):
+    with pytest.raises(ConfigError, match="one of Cn, Dn, reflection, tetrahedral, octahedral, icosahedral"):
         group_from_name(name)
 
 

@@ -149,10 +149,8 @@ def _time(epoch: int) -> str:
 
 
 def _handles() -> list[Line2D]:
-    # Stronger than the many lines that it stands for.
-    member: dict[str, Any] = {**_MEMBER, "linewidth": 1.0, "alpha": 0.7}
     return [
-        Line2D([], [], **member, label="members"),
+        Line2D([], [], color=style.BLUE, linewidth=1.0, alpha=0.7, label="members"),
         Line2D([], [], **_MEAN, label="ensemble mean"),
         Line2D([], [], **_MIRRORED, label="its left half, mirrored"),
         Line2D([], [], **_TRUTH, label=r"$\cos x$"),
