@@ -42,6 +42,7 @@ PLACEHOLDERS = frozenset(
         "widths",
         "epoch",
         "band",
+        "bars",
         "arms",
         "divergence",
     ]
