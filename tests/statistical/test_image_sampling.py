@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from summary_cases import EPOCHS, settings_of, summarise, write_blocks
 
 from emergent.config.evaluation import Bootstrap
+from emergent.metrics.orbit import orbit_same_predictions
 from emergent.statistics.estimate import quantile
 from emergent.statistics.resampling import Resampled, resample
 
@@ -67,3 +70,61 @@ def test_differences_are_paired_by_image(repeats) -> None:
     assert (1 - blur) / np.sqrt(2) < np.sqrt(np.square(scores).mean()) < 1 + blur
     unpaired = [ours.estimate(*KEY, 10_000).minus(theirs.estimate(*KEY, 10_000)) for ours, theirs, _ in repeats]
     assert np.mean([e.stderr for e in found]) < 0.6 * np.mean([e.stderr for e in unpaired])
+
+
+@pytest.fixture(scope="module")
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[pd.DataFrame]]:
+    """Quantities of ``orbit_same_prediction`` for images that are a part of a set, and as if they were all of it."""
+    found: dict[bool, list[pd.DataFrame]] = {False: [], True: []}
+    folder = tmp_path_factory.mktemp("osp")
+    arms = {"c4": {"group": "C4", "order": 4}}
+    settings = settings_of("orbit_same_prediction", arms, MEMBERS, {"in": ("ood", "in")}, ensemble_sizes=(SIZE,))
+    for seed in range(REPEATS):
+        generator = np.random.default_rng([11, seed])
+        easy = generator.random(NUM_IMAGES) < 0.5
+        values = {"in": np.stack([outputs(generator, easy, NOISE) for _ in EPOCHS])}
+        blocks = {"c4": write_blocks(folder / str(seed), "c4", values, {}, settings, 1)}
+        for whole, tables in found.items():
+            data = tuple(facts.model_copy(update={"whole": whole}) for facts in settings.data)
+            tables.append(summarise(settings.model_copy(update={"data": data}), blocks)["quantities"].set_index("name"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def truths() -> dict[str, float]:
+    """The same quantities on very many images; no epoch differs from another."""
+    easy = np.arange(4000) % 2 == 0
+    values = outputs(np.random.default_rng(4), easy, NOISE)
+    members = orbit_same_predictions(values).mean()
+    ensembles = orbit_same_predictions(values.reshape(-1, SIZE, *values.shape[1:]).mean(1)).mean()
+    levels = {"members_osp/c4/in/1": members, "ensemble_osp/c4/in/1": ensembles}
+    return levels | {"gain/c4/in": ensembles - members, "gain_per_element/c4/in": (ensembles - members) / 3}
+
+
+@pytest.mark.parametrize(("normal", "wanted"), [(1.0, 0.683), (2.0, 0.954)])
+def test_orbit_same_prediction_covers_all_images(summaries, truths, normal, wanted) -> None:
+    """Levels, and gains whose own noise is in the spread of ensembles and of images: at worst on the safe side."""
+    blur = 3 * np.sqrt(wanted * (1 - wanted) / REPEATS)
+
+    def covered(name: str, whole: bool) -> float:
+        rows = [table.loc[name] for table in summaries[whole]]
+        inside = [abs(row.value - truths[name]) <= quantile(normal, row.dof) * row.stderr for row in rows]
+        return float(np.mean(inside))
+
+    for name in truths:
+        assert covered(name, whole=False) > wanted - blur, name
+        if "osp" in name:
+            assert covered(name, whole=False) < wanted + blur, name
+            assert covered(name, whole=True) < wanted - 0.2, name
+
+
+def test_gains_pair_images(summaries) -> None:
+    """Ensembles and members agree on which images are easy, which the levels scatter by and the gain does not."""
+    rows = {name: [table.loc[name] for table in summaries[False]] for name in summaries[False][0].index}
+    values, errors = (np.array([row[key] for row in rows["gain/c4/in"]]) for key in ("value", "stderr"))
+    assert 0.75 < np.sqrt(np.square(errors).mean()) / values.std(ddof=1) < 1.25 * np.sqrt(2)
+    unpaired = [
+        np.hypot(*(row.stderr for row in pair))
+        for pair in zip(rows["ensemble_osp/c4/in/1"], rows["members_osp/c4/in/1"], strict=True)
+    ]
+    assert errors.mean() < 0.6 * np.mean(unpaired)

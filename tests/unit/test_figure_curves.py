@@ -112,6 +112,10 @@ def test_gain_is_scaled_by_what_is_drawn_and_starts_after_epoch_0() -> None:
             expected = [own["epoch"], own["mean"].to_numpy() - members["mean"].to_numpy(), own["std"]]
             np.testing.assert_allclose(bars, np.column_stack(expected))
         assert axes.get_xlim()[0] > 0 and axes.get_ylim()[1] < 10
+    # Bars of the gain itself, where the summary gives them.
+    inputs = given({"osp": osp_table(SETS).get("osp").assign(gain_stderr=0.25)})
+    for axes in picture("fashion_mnist_gain", inputs).axes:
+        assert all((bars[:, 2] == 0.25).all() for _, bars in error_bars(axes))
     assert legend_labels(figure) == ["$C_{4}$", "$C_{8}$", "$C_{16}$"]
 
 

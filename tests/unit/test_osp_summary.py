@@ -35,7 +35,7 @@ def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) ->
     assert set(tables) == {"osp", "accuracy", "quantities"}
     keys = ["arm", "group", "order", "data", "epoch", "predictor", "ensemble_size"]
     statistics = ["mean", "std", "low", "high", "minimum", "maximum", "num"]
-    assert list(tables["osp"].columns) == keys + statistics
+    assert list(tables["osp"].columns) == [*keys, *statistics, "stderr", "image_stderr", "gain_stderr"]
     assert list(tables["accuracy"].columns) == [
         "arm",
         "data",
@@ -45,6 +45,8 @@ def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) ->
         "mean",
         "std",
         "num",
+        "stderr",
+        "image_stderr",
     ]
     # Two arms, two sets, three epochs; members and two sizes. Labels out of distribution mean nothing: no accuracy.
     assert len(tables["osp"]) == 2 * 2 * 3 * 3

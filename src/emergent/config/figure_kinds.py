@@ -43,6 +43,7 @@ PLACEHOLDERS = frozenset(
         "widths",
         "epoch",
         "band",
+        "bars",
         "arms",
         "divergence",
     ]

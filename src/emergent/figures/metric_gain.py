@@ -30,7 +30,10 @@ KEYS = ["arm", "group", "order", "data", "epoch"]
 
 
 def draw(inputs: Inputs, references: References, entry: MetricGain) -> Drawing:
-    """Returns ensemble minus mean of the members, bars of one standard deviation over ensembles, from epoch 1 on.
+    """Returns ensemble minus mean of the members with bars, from epoch 1 on.
+
+    Bars are one standard error of the mean over ensembles and images, each ensemble less its own members, where the
+    table knows it, and one standard deviation over ensembles otherwise.
 
     Before training, most networks predict one class for everything, so that ensembles scatter over many times the gain;
     epoch 0 is left out.
@@ -51,7 +54,9 @@ def draw(inputs: Inputs, references: References, entry: MetricGain) -> Drawing:
     ensembles = require_rows(table, options.table, predictor="ensemble")
     size = nearest_size(ensembles, options.ensemble_size)
     ensembles = require_rows(ensembles, options.table, ensemble_size=size)
-    gain = ensembles[[*KEYS, "mean", "std", "num"]].merge(members[[*KEYS, "mean"]], on=KEYS, suffixes=("", "_members"))
+    known = "gain_stderr" in ensembles
+    bar = "gain_stderr" if known else "std"
+    gain = ensembles[[*KEYS, "mean", bar, "num"]].merge(members[[*KEYS, "mean"]], on=KEYS, suffixes=("", "_members"))
     gain["gain"] = gain["mean"] - gain["mean_members"]
     arms = inputs.arms_in(gain)
     looks = curve_looks(inputs, arms)
@@ -62,7 +67,7 @@ def draw(inputs: Inputs, references: References, entry: MetricGain) -> Drawing:
         panel.axhline(0.0, color="black", linewidth=0.8)
         for arm in arms:
             rows = gain[(gain["data"] == data) & (gain["arm"] == arm.name)].sort_values("epoch")
-            panel.errorbar(rows["epoch"], rows["gain"], yerr=rows["std"].where(rows["num"] > 1),
+            panel.errorbar(rows["epoch"], rows["gain"], yerr=rows[bar].where(rows["num"] > 1),
                            color=looks[arm.name].color, marker=looks[arm.name].marker, markersize=2.6,
                            elinewidth=0.8)  # fmt: skip
         panel.set_title(narrow_title(inputs, data_roles(table), data))
@@ -79,5 +84,6 @@ def draw(inputs: Inputs, references: References, entry: MetricGain) -> Drawing:
         "ensemble_size": str(size),
         "num_members": span([int(num) for num in members["num"]]),
         "num_ensembles": span([int(num) for num in gain["num"]]),
+        "bars": "one standard error of the mean over images and" if known else "one standard deviation",
     }
     return Drawing(figure, stack(gain, pd.DataFrame()), facts)

@@ -4,6 +4,7 @@ References:
     arXiv 2403.03103, orbit same prediction out of distribution during training, and its table of methods.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -13,14 +14,47 @@ import pandas as pd
 from emergent.config.questions import EnsembleSummary
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions
-from emergent.statistics.ensembles import disjoint_ensembles
-from emergent.statistics.estimate import Estimate, sample_std
+from emergent.statistics.estimate import Estimate, Estimator, mean_error, sample_std, sampling_error, spread_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import open_pools
 from emergent.summaries.quantities import Quantities
 
-Gains = dict[tuple[str, str], np.ndarray]
-"""Arm and data set to ensembles minus their own members' mean [R, E], at the epochs after the start."""
+ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What ensembles have more than the mean of their own members.
+
+    Attributes:
+        values: [R, E] of each ensemble, averaged over images.
+        by_image: [E, N] averaged over ensembles, at each image.
+        whole: the images are all that there are.
+    """
+
+    values: np.ndarray
+    by_image: np.ndarray
+    whole: bool
+
+    def mean(self, epochs: slice | int, factor: float = 1.0) -> Estimate:
+        """Returns a multiple of the mean over some epochs.
+
+        The error is that of the ensembles and of the images; what the noise of ensembles adds to the latter is in both.
+        """
+        values, images = self.values[:, epochs], self.by_image[epochs]
+        if isinstance(epochs, slice):
+            values, images = values.mean(1), images.mean(0)
+        return over_images(Estimate.mean(values, "disjoint ensembles"), images, self.whole).times(factor)
+
+    def minus(self, other: "Gains", own: float, others: float) -> "Gains":
+        """Returns ``own`` times these gains less ``others`` times those of another arm on the same images."""
+        values = own * self.values - others * other.values
+        return Gains(values, own * self.by_image - others * other.by_image, self.whole)
+
+
+def over_images(found: Estimate, values: np.ndarray, whole: bool) -> Estimate:
+    """Returns an estimate with the error of a mean over images, from values [N], where they are a part of a set."""
+    return found.blurred(sampling_error(values, whole), spread_dof(len(values)))
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | int]:
@@ -49,37 +83,45 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     pools = open_pools(settings, blocks)
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
-    gains: Gains = {}
+    gains: dict[tuple[str, str], Gains] = {}
     smallest = min(settings.ensemble_sizes)
     for arm in settings.arms:
         pool = pools[arm.name]
         head = {"arm": arm.name, "group": arm.group, "order": arm.order}
         for data in settings.data:
-            members = pool.metric(data.name, "orbit_same_predictions").mean(2, dtype=np.float64)
+            by_member = pool.metric(data.name, "orbit_same_predictions")
+            members, member_images = (by_member.mean(axis, dtype=np.float64) for axis in (2, 0))
             # Out-of-distribution sets have labels of their own, which mean nothing to these networks.
             labelled = data.role != "ood" and pool.has_metric(data.name, "correct")
             labels = pool.labels(data.name) if labelled else None
-            member_accuracy = pool.metric(data.name, "correct").mean(2, dtype=np.float64) if labelled else None
+            right = pool.metric(data.name, "correct") if labelled else None
             for index, epoch in enumerate(pool.epochs):
                 key = {**head, "data": data.name, "epoch": int(epoch), "predictor": "members", "ensemble_size": 1}
-                osp_rows.append(key | _statistics(members[:, index]))
-                if member_accuracy is not None:
-                    accuracy_rows.append(_accuracy_row(key, member_accuracy[:, index]))
+                row = _statistics(members[:, index]) | _errors(members[:, index], member_images[index], data.whole)
+                osp_rows.append(key | row | {"gain_stderr": np.nan})
+                if right is not None:
+                    accuracy_rows.append(_accuracy_row(key, right[:, index], data.whole))
             for size in settings.ensemble_sizes:
-                values, accuracies = [], []
+                values, images, accuracies = [], np.zeros(member_images.shape), []
                 for outputs in pool.ensembles(data.name, size, settings.max_ensembles):
-                    values.append(orbit_same_predictions(outputs).mean(1))
+                    found = orbit_same_predictions(outputs)
+                    values.append(found.mean(1))
+                    images += found
                     if labels is not None:
-                        accuracies.append(correct(outputs, labels).mean(1))
+                        accuracies.append(correct(outputs, labels))
+                images /= len(values)
+                gain = _gains(np.stack(values), images, by_member, size, data.whole)
                 if size == smallest:
-                    ensembles = disjoint_ensembles(size, pool.num_members, settings.max_ensembles)
-                    own = [members[start:stop].mean(0) for start, stop in ensembles]
-                    gains[arm.name, data.name] = (np.stack(values) - np.stack(own))[:, pool.epochs > 0]
+                    later = pool.epochs > 0
+                    gains[arm.name, data.name] = Gains(gain.values[:, later], gain.by_image[later], data.whole)
                 for index, epoch in enumerate(pool.epochs):
                     place = {"data": data.name, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
-                    osp_rows.append(head | place | _statistics(np.stack(values)[:, index]))
+                    own = np.stack(values)[:, index]
+                    row = _statistics(own) | _errors(own, images[index], data.whole)
+                    osp_rows.append(head | place | row | {"gain_stderr": gain.mean(index).stderr})
                     if labels is not None:
-                        accuracy_rows.append(_accuracy_row(head | place, np.stack(accuracies)[:, index]))
+                        found = np.stack([part[index] for part in accuracies])
+                        accuracy_rows.append(_accuracy_row(head | place, found, data.whole))
     osp = pd.DataFrame(osp_rows)
     return {
         "osp": osp,
@@ -88,18 +130,34 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     }
 
 
-def _accuracy_row(key: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
+def _errors(values: np.ndarray, images: np.ndarray, whole: bool) -> dict[str, float]:
+    """Returns the error of a mean over members or ensembles [R] and images [N], and that of the images alone."""
+    error = sampling_error(images, whole)
+    return {"stderr": float(mean_error(sample_std(values), len(values), error)), "image_stderr": error}
+
+
+def _gains(values: np.ndarray, images: np.ndarray, members: np.ndarray, size: int, whole: bool) -> Gains:
+    """Returns the gains of ensembles with values [R, E] and [E, N] over those of their own members [M, E, N]."""
+    # Ensemble k holds members k size to (k + 1) size - 1, as everywhere (emergent.statistics.ensembles).
+    num = len(values)
+    own = members[: num * size].reshape(num, size, *members.shape[1:])
+    return Gains(values - own.mean((1, 3), dtype=np.float64), images - own.mean((0, 1), dtype=np.float64), whole)
+
+
+def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[str, Any]:
+    """Returns a row of the accuracy of members or ensembles that are right or not on each image [R, N]."""
     keep = ("arm", "data", "epoch", "predictor", "ensemble_size")
+    values = right.mean(1, dtype=np.float64)
     numbers = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
-    return {name: key[name] for name in keep} | numbers
+    return {name: key[name] for name in keep} | numbers | _errors(values, right.mean(0, dtype=np.float64), whole)
 
 
-def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> pd.DataFrame:
+def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[str, str], Gains]) -> pd.DataFrame:
     """Returns the scalars that claims refer to.
 
     Levels are those of ensembles of the reference size. Gains are paired, each ensemble of the smallest size minus the
-    mean of its own members [R, E], because the spread over ensembles is then free of the members' common part, and
-    small ensembles are the most numerous and gain the least.
+    mean of its own members on the same images, because the spread over ensembles and images is then free of what is
+    common to both, and small ensembles are the most numerous and gain the least.
     """
     quantities = Quantities()
     by_name = {data.name: data for data in settings.data}
@@ -108,24 +166,24 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> p
         is_ensemble = row.predictor == "ensemble"
         pattern = f"{'ensemble' if is_ensemble else 'members'}_osp/{row.arm}/{{data}}/{row.epoch}"
         error = float(row.std / np.sqrt(row.num))
-        level = Estimate(float(row.mean), error, int(row.num), "disjoint ensembles" if is_ensemble else "mean")
+        kind: Estimator = "disjoint ensembles" if is_ensemble else "mean"
+        level = Estimate(float(row.mean), error, int(row.num), kind, spread_dof(int(row.num)))
+        level = level.blurred(float(row.image_stderr))
         quantities.add_on(by_name[str(row.data)], (pattern, level, "mean orbit same prediction"))
     # A count of elements grows with the group whatever the networks do; the identity counts always.
     ranked = sorted((arm for arm in settings.arms if arm.order > 1), key=lambda arm: arm.order)
     for data in settings.data:
-        per_element: dict[str, np.ndarray] = {}
         for arm in settings.arms:
-            by_epoch = gains[arm.name, data.name]
+            own = gains[arm.name, data.name]
             # To pick the worst epoch biases the gain downwards, against the claim that it is positive.
-            worst = Estimate.mean(by_epoch[:, by_epoch.mean(0).argmin()], "disjoint ensembles")
+            worst = own.mean(int(own.values.mean(0).argmin()))
             text = "smallest ensemble minus members' mean OSP over epochs >= 1"
             quantities.add_on(data, (f"min_gain/{arm.name}/{{data}}", worst, text))
-            average = Estimate.mean(by_epoch.mean(1), "disjoint ensembles")
+            average = own.mean(ALL)
             text = "ensemble minus members' mean OSP, averaged over epochs >= 1"
             quantities.add_on(data, (f"gain/{arm.name}/{{data}}", average, text))
             if arm.order > 1:
-                per_element[arm.name] = by_epoch.mean(1) / (arm.order - 1)
-                average = Estimate.mean(per_element[arm.name], "disjoint ensembles")
+                average = own.mean(ALL, 1 / (arm.order - 1))
                 text = "gain, averaged over epochs >= 1, per element of the group but the identity"
                 quantities.add_on(data, (f"gain_per_element/{arm.name}/{{data}}", average, text))
         # Arms that share their initialisation are compared ensemble by ensemble.
@@ -133,6 +191,7 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: Gains) -> p
             if smaller.order == larger.order:
                 continue
             text = f"increase of the gain per element from {smaller.group} to {larger.group}"
-            growth = Estimate.mean(per_element[larger.name] - per_element[smaller.name], "disjoint ensembles")
+            of_larger, of_smaller = (gains[arm.name, data.name] for arm in (larger, smaller))
+            growth = of_larger.minus(of_smaller, 1 / (larger.order - 1), 1 / (smaller.order - 1)).mean(ALL)
             quantities.add_on(data, (f"gain_growth/{larger.name}/{{data}}", growth, text))
     return quantities.table()
