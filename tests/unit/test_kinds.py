@@ -61,7 +61,7 @@ def test_more_members_add_ensembles_that_they_fill_and_keep_the_block() -> None:
     assert few.stage("summary").bootstrap.sizes == (2, 5, 10)
     assert more.stage("summary").bootstrap.sizes == (2, 5, 10, 25, 50)
     assert load_experiment(EXPERIMENTS, "flinth_subspace", "laptop", Overrides(members=6)).members.num == 6
-    with pytest.raises(ConfigError, match="found 7; use 6 or 9"):
+    with pytest.raises(ConfigError, match="found 7; use 6 or 12"):
         load_experiment(EXPERIMENTS, "flinth_subspace", "laptop", Overrides(members=7))
     for stage in ("train", "evaluate"):
         assert more.stage(stage, "sym") == few.stage(stage, "sym")
