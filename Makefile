@@ -81,7 +81,7 @@ figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, 
 
 # One experiment, trained and drawn while one waits; Snakemake's own messages stay in its log.
 DEMO := figures/$(SCALE)/gerken_kessel/toy_cosine
-demo: setup ## train, draw and animate a small ensemble, in about two minutes
+demo: setup ## train, draw and animate a small ensemble, in half a minute
 	@export EMERGENT_PROGRESS=1; $(SNAKEMAKE) experiments="['toy_cosine']" --quiet all -- $(DEMO).pdf $(DEMO).gif
 	@echo "Figure:    $(DEMO).pdf (also .png, .svg; the numbers in .csv, the caption in .txt)"
 	@echo "Animation: $(DEMO).gif"
