@@ -78,7 +78,7 @@ class Plan:
         overrides = None
         # Overrides belong to the scale that runs; files of other scales can be asked for by name, as configured.
         if scale == run.scale:
-            overrides = Overrides(run.members, run.block, run.epochs, run.arms == "all", run.substitute)
+            overrides = Overrides(run.members, run.block, run.epochs, run.arms == "all", run.substitute, run.samples)
         study = load_experiment(self.folder / "experiments", name, scale, overrides)
         for stage in kind_of(study).verbs:
             for dataset in study.dataset_names(stage):

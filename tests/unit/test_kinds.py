@@ -76,6 +76,17 @@ def test_too_few_members_for_any_ensemble() -> None:
         load_experiment(EXPERIMENTS, "nordenfors_c4", "paper", Overrides(members=3))
 
 
+def test_fewer_samples_of_every_evaluation_set() -> None:
+    study = load_experiment(EXPERIMENTS, "nordenfors_c16_nearest", "paper", Overrides(samples=300))
+    assert {part.num for part in study.data.evaluate.values()} == {300}
+    assert not any(facts.whole for facts in study.summary_stage().data)
+    laptop = load_experiment(EXPERIMENTS, "nordenfors_c16_nearest", "laptop", Overrides(samples=300))
+    assert {part.num for part in laptop.data.evaluate.values()} == {250, 300}
+    # What has no such sets stays as it is.
+    flow = [load_experiment(EXPERIMENTS, "nordenfors_flow", "laptop", Overrides(samples=num)) for num in (None, 300)]
+    assert flow[0] == flow[1]
+
+
 def test_all_arms_at_a_scale_that_leaves_some_out() -> None:
     """In the order of the experiment; those that the scale has stay as it has them."""
     few = load_experiment(EXPERIMENTS, "nordenfors_c16_nearest", "laptop")

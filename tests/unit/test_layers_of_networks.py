@@ -10,7 +10,7 @@ import pytest
 from flax import traverse_util
 
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
-from emergent.evaluation.forward import PIECE, forward
+from emergent.evaluation.forward import FEWEST, forward, piece_size
 from emergent.models import layers
 from emergent.models.layers import (
     Conv,
@@ -145,10 +145,11 @@ def test_both_convolutions_are_one_function_with_the_same_gradients(frame, size,
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("num", [1, PIECE, PIECE + 1, 3 * PIECE - 1, 4 * PIECE])
+@pytest.mark.parametrize(("pieces", "more"), [(0, 1), (1, 0), (1, 1), (3, -1), (4, 0)])
 @pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
-def test_a_few_inputs_at_a_time_give_the_outputs_of_all_at_once(config, num) -> None:
+def test_a_few_inputs_at_a_time_give_the_outputs_of_all_at_once(config, pieces, more) -> None:
     module = build(config)
+    num = pieces * piece_size(config, jax.ShapeDtypeStruct((1, 4, 4, 2), "float32")) + more
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(num, 4, 4, 2))
     parameters = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), parameter_shapes(module, (4, 4, 2)))
@@ -194,3 +195,13 @@ def test_average_pool() -> None:
     assert average_pool(inputs, 1) is inputs
     with pytest.raises(ValueError, match="expected a divisor of the image size 4 x 4, found 3"):
         average_pool(inputs, 3)
+
+
+def test_as_many_inputs_go_at_a_time_as_activations_stay_in_the_caches() -> None:
+    sizes = {}
+    for side, channels in ((4, 2), (28, 16), (200, 64)):
+        layers = (ConvLayer(channels=channels),)
+        model = CNN.model_copy(update={"layers": layers})
+        sizes[side] = piece_size(model, jax.ShapeDtypeStruct((1, side, side, 1), "float32"))
+    assert sizes[4] > sizes[28] > sizes[200] == FEWEST
+    assert all(size % FEWEST == 0 for size in sizes.values())

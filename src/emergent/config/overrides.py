@@ -1,4 +1,4 @@
-"""Changes to an experiment at run time: more or fewer members and epochs, all arms, one data set in place of another.
+"""Changes to an experiment at run time: members, epochs, arms, samples of evaluation, a data set in place of another.
 
 They never touch what a member is: members are numbered, so the first ten of a thousand are the same ten, and a later
 run with more of them adds blocks and recomputes none; with more epochs it goes on where the shorter one ended.
@@ -24,6 +24,7 @@ class Overrides:
             beyond fall away; more epochs add those that the experiment has at full size, and the last one.
         all_arms: also those arms that the scale leaves out.
         substitute: data set to the one that takes its place.
+        samples: at most so many samples of every evaluation set. Errors hold the noise of a part of a test set.
     """
 
     members: int | None = None
@@ -31,6 +32,7 @@ class Overrides:
     epochs: int | None = None
     all_arms: bool = False
     substitute: Mapping[str, str] = field(default_factory=dict)
+    samples: int | None = None
 
     def apply(self, content: dict[str, Any], full: dict[str, Any], where: str) -> dict[str, Any]:
         """Returns the configuration of an experiment with the changes made.
@@ -47,6 +49,8 @@ class Overrides:
             content = content | {"arms": _all_arms(content["arms"], full["arms"])}
         if self.epochs and isinstance(content.get("train"), dict):
             content = _with_epochs(content, full, self.epochs)
+        if self.samples:
+            content = _with_samples(content, self.samples)
         content = _substituted(content, self.substitute)
         configured = content.get("members")
         if not isinstance(configured, dict) or not isinstance(configured.get("num"), int):
@@ -88,6 +92,18 @@ def _epochs_until(num: int, own: list[int], full: list[int] | None) -> list[int]
     """Returns a scale's epochs up to ``num``, later ones of the full experiment, and ``num`` itself, ascending."""
     later = [epoch for epoch in full or [] if epoch > max(own)]
     return sorted({*(epoch for epoch in [*own, *later] if epoch < num), num})
+
+
+def _with_samples(content: dict[str, Any], num: int) -> dict[str, Any]:
+    """Returns the configuration with smaller evaluation sets, where it has any."""
+    data = content.get("data")
+    sets = data.get("evaluate") if isinstance(data, dict) else None
+    if not isinstance(sets, dict):
+        return content
+    smaller = {
+        name: {"num": min(num, part.get("num") or num)} for name, part in sets.items() if isinstance(part, dict)
+    }
+    return merge(content, {"data": {"evaluate": smaller}})
 
 
 def _more_ensembles(content: dict[str, Any], full: dict[str, Any], num: int) -> dict[str, Any]:

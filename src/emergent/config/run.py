@@ -20,6 +20,8 @@ class RunConfig(StrictModel):
         epochs: train for so many; a later run with more of them goes on from there (plain gradient descent). Null
             takes what the experiments say.
         arms: ``all`` adds the arms that a scale leaves out; null takes the scale's.
+        samples: evaluate on at most so many samples of every set; errors then hold the noise of a part of a test set.
+            Null takes what the experiments say.
         substitute: data sets by the name of the one that is used in place of them, where one cannot be had.
         figures: figures and tables that are made; null makes all whose experiments run.
         mirror: folder with data files, tried before any download.
@@ -33,6 +35,7 @@ class RunConfig(StrictModel):
     block: int | None = Field(default=None, gt=0, strict=False)
     epochs: int | None = Field(default=None, gt=0, strict=False)
     arms: Literal["all"] | None = None
+    samples: int | None = Field(default=None, gt=1, strict=False)
     substitute: dict[Name, Name] = Field(default_factory=dict)
     figures: Many[Name] | None = None
     mirror: str | None = None
