@@ -8,12 +8,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
+
+from emergent.provenance import processor
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tests compile more than they compute: a third of their time is spent on making programs fast that run once. What tests
@@ -21,15 +25,33 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_disable_most_optimizations", True)
 
 
+LARGEST_CACHE = 2**30
+"""Bytes of compiled programs that are kept for the next run of the tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forgets compiled programs when there are too many, before the processes that run tests begin."""
+    if not hasattr(config, "workerinput") and (cache := config.cache) is not None:
+        folder = compiled_folder(cache)
+        if sum(path.stat().st_size for path in folder.iterdir()) > LARGEST_CACHE:
+            shutil.rmtree(folder)
+
+
+def compiled_folder(cache: pytest.Cache) -> Path:
+    """Returns where compiled programs are kept; ``pytest --cache-clear`` empties it."""
+    return cache.mkdir(f"compiled_{processor()}")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Equal programs, of which the tests build many, are compiled once by each process that runs tests.
+def _compile_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Equal programs, of which the tests build many, are compiled once by all processes and kept for later runs.
 
     The environment tells the programs that tests start. Verbs that are called in a test's own process find it set, and
     leave JAX's settings alone.
     """
+    cache = request.config.cache
     options = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_compilation_cache_dir": str(compiled_folder(cache) if cache else tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }

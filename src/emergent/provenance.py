@@ -5,6 +5,7 @@ equal inputs give byte-identical data files. The host's name is left out, so tha
 described when the process has already loaded it, and never loaded for that.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -99,6 +100,17 @@ def collect() -> dict[str, Any]:
 def physical_memory_bytes() -> int:
     """Returns the machine's memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def processor() -> str:
+    """Returns a name for the instructions that this machine's processor knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    known = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+    text = "\n".join([platform.machine(), *(known or [platform.processor()])])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def sidecar_path(output: Path) -> Path:

@@ -65,3 +65,19 @@ def test_a_verb_starts_alike_in_every_shell(caller: dict[str, str], tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["float32", "agg", "standard"]
+
+
+def test_a_verb_that_ends_at_once_has_said_all_it_had_to_say(tmp_path: Path) -> None:
+    """Into a file, which is written when the buffer is full or the process ends."""
+    for error, code in (("", 0), ("raise EmergentError('no')", 1)):
+        script = tmp_path / "verb.py"
+        script.write_text(
+            "import gc, sys\n"
+            "from emergent.cli._run import main_guard\n"
+            "from emergent.errors import EmergentError\n"
+            f"def main():\n    assert gc.isenabled()\n    print('made')\n    {error or 'pass'}\n"
+            "main_guard(main)\n"
+        )
+        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, "made\n"), done.stderr
+        assert done.stderr == ("error: no\n" if code else "")

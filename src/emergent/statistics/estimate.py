@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import special
 
 Estimator = Literal[
     "mean", "median", "ratio", "largest", "fit", "unbiased", "exact", "disjoint ensembles", "drawn ensembles",
@@ -123,6 +122,9 @@ def quantile(standard_errors: float, dof: float) -> float:
     """
     if not math.isfinite(dof):
         return standard_errors
+    # Only here: the import takes as long as most figures need for their drawing.
+    from scipy import special
+
     return float(special.stdtrit(dof, special.ndtr(standard_errors)))
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from emergent.config.training import Training
 from emergent.errors import DataError
@@ -161,10 +162,11 @@ class Program:
         """Returns the state after a segment, its mean loss, and what was observed after its steps [..., S, ...]."""
         batches, rest, num_whole = None, None, segment.num_steps
         if self.training.batch_size is not None:
-            epoch = jnp.asarray(self._first_epoch + segment.end_epoch - 1)
+            epoch = np.int32(self._first_epoch + segment.end_epoch - 1)
             batches, rest = self._compiled_order(keys.order, epoch)
             num_whole = segment.num_steps - (rest is not None)
-        steps = segment.first_step + jnp.arange(segment.num_steps)
+        # On the host, like the epoch: each operation outside of a compiled function is a program of its own.
+        steps = segment.first_step + np.arange(segment.num_steps, dtype=np.int32)
         parts, weights = [], []
         if self._scans and num_whole:
             state, loss, observed = self._compiled_steps(state, held, keys.augment, steps[:num_whole], batches, data)
