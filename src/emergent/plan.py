@@ -20,7 +20,7 @@ from emergent.config.overrides import Overrides
 from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.references import read_reference
 from emergent.config.run import RunConfig
-from emergent.config.stages import PredictStage, TrainStage
+from emergent.config.stages import PredictStage, SummaryStage, TrainStage
 from emergent.config.study import SCALES, StudyBase
 from emergent.errors import ConfigError
 from emergent.kinds import KINDS, Kind, experiment_names, kind_of, load_experiment
@@ -138,7 +138,12 @@ class Plan:
     @cache  # noqa: B019
     def stage_json(self, scale: str, name: str, stage: str, arm: str | None = None) -> str:
         """Returns the canonical JSON that drives one stage."""
-        return canonical_json(self.experiment(scale, name).stage(stage, arm))
+        study = self.experiment(scale, name)
+        settings = study.stage(stage, arm)
+        if isinstance(settings, SummaryStage):
+            sets, entry = study.test_sets(), self.registry.entry
+            settings = settings.of_draws({key for key, s in sets.items() if entry(s.dataset).is_drawn(s.split)})
+        return canonical_json(settings)
 
     def require_metrics(self, known: Collection[str]) -> None:
         """Checks that the experiments of this run ask for metrics that there are.
@@ -233,13 +238,11 @@ class Plan:
 
     def prediction_mb(self, scale: str, name: str, arm: str) -> int:
         """Returns the memory, in MB, that the prediction of an infinitely wide ensemble asks for; at least 4 GB."""
-        study = self.experiment(scale, name)
-        stage = study.stage("predict", arm)
+        stage = self.experiment(scale, name).stage("predict", arm)
         assert isinstance(stage, PredictStage)
-        train = stage.data.train
-        num_train = self.num_samples(train.dataset, train.split, train.num)
-        num_test = max(self.num_samples(s.dataset, s.split, s.num) for s in stage.data.evaluate.values())
-        return max(LEAST_MB, math.ceil(prediction_bytes(stage, num_train, num_test) / 1e6))
+        sets = [stage.data.train, *stage.data.evaluate.values()]
+        num_train, *num_test = (self.num_samples(s.dataset, s.split, s.num) for s in sets)
+        return max(LEAST_MB, math.ceil(prediction_bytes(stage, num_train, max(num_test)) / 1e6))
 
     def predictions(self, scale: str, name: str) -> dict[str, str]:
         """Returns arm to the file with the predictions of its infinitely wide ensemble."""
@@ -259,11 +262,11 @@ class Plan:
 
     def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
-        read = [self.datasets(scale, n, stage) for n in experiments for stage in self.kind(scale, n).verbs]
-        names = sorted({data for part in read for data in part})
+        stages = [(n, stage) for n in experiments for stage in self.kind(scale, n).verbs]
+        names = sorted({data for place in stages for data in self.datasets(scale, *place)})
         notes = []
         replaced = {new: old for old, new in self.run.substitute.items()} if scale == self.run.scale else {}
-        for name, entry in ((name, self.registry.entry(name)) for name in names):
+        for name, entry in zip(names, map(self.registry.entry, names), strict=True):
             if name in replaced and not entry.stand_in_for:
                 notes.append(f"{entry.title} in place of {self.registry.entry(replaced[name]).title}, as asked for.")
             elif entry.stand_in_for:
@@ -279,15 +282,12 @@ class Plan:
             ConfigError: a figure that does not exist or whose experiment is off.
         """
         possible = [n for n, e in self.figures.items() if set(e.experiments) <= set(self.run.experiments)]
-        if self.run.figures is not None:
-            for name in self.run.figures:
-                if name not in possible:
-                    reason = "its experiments are off" if name in self.figures else f"unknown{hint(name, possible)}"
-                    raise ConfigError(
-                        f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}."
-                    )
-            possible = [name for name in possible if name in self.run.figures]
-        return [name for name in possible if kind is None or self.figures[name].kind == kind]
+        chosen = possible if self.run.figures is None else self.run.figures
+        for name in chosen:
+            if name not in possible:
+                reason = "its experiments are off" if name in self.figures else f"unknown{hint(name, possible)}"
+                raise ConfigError(f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}.")
+        return [name for name in possible if name in chosen and kind in (None, self.figures[name].kind)]
 
     def figure_json(self, name: str) -> str:
         """Returns the canonical JSON of one entry of ``figures.yaml``."""

@@ -10,13 +10,13 @@ from scipy import stats
 from emergent.config.stages import DataFacts
 from emergent.statistics.distance_ratio import distance_ratio
 from emergent.statistics.estimate import quantile
-from emergent.summaries.ensemble_distance import _add_quantities
+from emergent.summaries.ensemble_distance import BySample, _add_quantities
 from emergent.summaries.quantities import Quantities
 
 NUM_SAMPLES, NUM_OUTPUTS, NOISE, NUM_POOLS = 30, 6, 0.8, 300
 DATA = DataFacts(
     name="in", dataset="in", role="in", primary=True, label=None, interpolation=None, condition_of=None, condition=None,
-    fill=None,
+    fill=None, whole=True,
 )  # fmt: skip
 
 
@@ -45,7 +45,9 @@ def found(seed: int, num: int, sizes: tuple[int, ...], floor: float) -> pd.DataF
     vectors = differences(np.random.default_rng([seed, num]), num, floor)
     ensembles = {n: np.array([distance(vectors[k * n : (k + 1) * n]) for k in range(num // n)]) for n in sizes}
     flat, quantities = vectors.reshape(num, -1), Quantities()
-    _add_quantities(quantities, DATA, ensembles, flat @ flat.T / NUM_SAMPLES, 1)
+    nothing = np.zeros(NUM_SAMPLES)
+    at_samples = BySample(dict.fromkeys(sizes, nothing + 1), np.stack([nothing, nothing]))
+    _add_quantities(quantities, DATA, ensembles, flat @ flat.T / NUM_SAMPLES, 1, at_samples)
     return quantities.table().set_index("name")
 
 

@@ -72,6 +72,29 @@ def test_differences_are_paired_by_image(repeats) -> None:
     assert np.mean([e.stderr for e in found]) < 0.6 * np.mean([e.stderr for e in unpaired])
 
 
+def test_laws_know_the_images(repeats) -> None:
+    """Floors and slopes are means over images, of which the easy ones keep nothing."""
+    many = one(np.random.default_rng(3), np.arange(4000) % 2 == 0, whole=True)
+    parts = {"divergence": ("floor", "slope"), "squared_gap": ("floor", "slope", "ratio")}
+    blur = 3 / np.sqrt(2 * REPEATS)
+    for law, part in ((law, part) for law, names in parts.items() for part in names):
+        expected = getattr(getattr(many, law), part).value
+        own = [getattr(getattr(arm, law), part) for arm, _, _ in repeats]
+        scatter = np.sqrt(np.mean([(estimate.value - expected) ** 2 for estimate in own]))
+        found = np.sqrt(np.mean([estimate.stderr**2 for estimate in own])) / scatter
+        moved = law == "squared_gap" and part != "slope"
+        # The noise of members, which is in both parts of the error, is most of that of the others.
+        assert 1 - blur < found < (1 + blur) * (1 if moved else np.sqrt(2)), (law, part, found)
+        if part == "ratio":
+            assert np.sqrt(np.mean([arm.gap_ratio.stderr**2 for arm, _, _ in repeats])) < 0.5 * scatter
+    # Two arms on the same images share which of them keep something.
+    differences = [ours.gap_ratio_minus(theirs) for ours, theirs, _ in repeats]
+    values, errors = (np.array([getattr(e, key) for e in differences]) for key in ("value", "stderr"))
+    assert 1 - blur < np.sqrt(np.square(errors).mean() / np.square(values).mean()) < (1 + blur) * np.sqrt(2)
+    unpaired = [ours.squared_gap.ratio.minus(theirs.squared_gap.ratio).stderr for ours, theirs, _ in repeats]
+    assert errors.mean() < 0.6 * np.mean(unpaired)
+
+
 @pytest.fixture(scope="module")
 def summaries(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[pd.DataFrame]]:
     """Quantities of ``orbit_same_prediction`` for images that are a part of a set, and as if they were all of it."""

@@ -36,11 +36,15 @@ def distance_case(tmp_path: Path) -> dict[str, pd.DataFrame]:
 def test_distance_tables(distance_case: dict[str, pd.DataFrame]) -> None:
     tables = distance_case
     assert set(tables) == {"distance", "fit", "accuracy", "quantities"}
-    assert list(tables["distance"].columns) == ["data", "epoch", "ensemble_size", "mean", "std", "num"]
+    assert list(tables["distance"].columns) == [
+        "data", "epoch", "ensemble_size", "mean", "std", "num", "sample_stderr"
+    ]  # fmt: skip
     assert list(tables["fit"].columns) == [
         "data", "epoch", "floor_squared", "floor_squared_stderr", "floor", "floor_stderr", "noise", "noise_stderr"
     ]  # fmt: skip
-    assert list(tables["accuracy"].columns) == ["arm", "epoch", "predictor", "ensemble_size", "mean", "std", "num"]
+    assert list(tables["accuracy"].columns) == [
+        "arm", "epoch", "predictor", "ensemble_size", "mean", "std", "num", "sample_stderr"
+    ]  # fmt: skip
     assert len(tables["distance"]) == 2 * 3 * 4 and len(tables["fit"]) == 2 * 3
     assert tables["distance"].groupby("ensemble_size").num.first().to_dict() == {1: 50, 3: 20, 10: 6, 30: 2}
     # Distances are means of norms, below the root of the mean square.

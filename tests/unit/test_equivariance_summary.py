@@ -52,7 +52,7 @@ def tables(tmp_path: Path) -> dict[str, pd.DataFrame]:
 def test_tables(tables: dict[str, pd.DataFrame]) -> None:
     assert set(tables) == {"orbit_error", "fit", "quantities"}
     errors = tables["orbit_error"]
-    columns = ["arm", "width", "data", "predictor", "ensemble_size", "metric", "mean", "std", "num"]
+    columns = ["arm", "width", "data", "predictor", "ensemble_size", "metric", "mean", "std", "num", "sample_stderr"]
     assert list(errors.columns) == columns
     # Two arms, two sets, two metrics; members and three sizes.
     assert len(errors) == 2 * 2 * 2 * 4

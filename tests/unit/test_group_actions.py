@@ -1,11 +1,15 @@
 """Actions: copies agree with single transformations, products with the group's table, and misfits are refused."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emergent.domains.space import VectorAction
 from emergent.errors import ConfigError
+from emergent.groups import permutations
 from emergent.groups.actions import (
     Action,
     GatherAction,
@@ -16,8 +20,9 @@ from emergent.groups.actions import (
     require_pair,
     subset,
 )
+from emergent.groups.filters import commutator_norms, orbit_basis
 from emergent.groups.images import image_action, orbit, transform
-from emergent.groups.lattices import lattice_action
+from emergent.groups.lattices import exact_index, lattice_action
 from emergent.groups.points import point_matrices
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.point_groups import fixed_rotations, group_from_name, orbit_matrices
@@ -158,6 +163,55 @@ def test_misfits(action: Action, shape: tuple[int, ...]) -> None:
         action.orbit(values)
     with pytest.raises(ValueError, match="does not fit"):
         action.transform(values, jnp.zeros(2, int))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "elements",
+    [[3], [0, 1], [0] * 7, [0, 1, 2, 3, 4, 8], [-1, 0, 0, 0, 0, 0], [0.0] * 6, [[0] * 6], 0],
+    ids=["one_for_all", "few", "many", "beyond", "negative", "fractions", "table", "number"],
+)
+def test_elements_that_are_not_one_for_each_sample(kind: str, elements: Any) -> None:
+    """JAX would move every sample by the one element, and read the last one for an index out of bounds."""
+    action, values = action_and_values(kind)
+    for given in (np.asarray(elements), jnp.asarray(elements)):
+        with pytest.raises(ValueError, match=r"does not fit: expected .*(6 samples|0 to 7), found"):
+            action.transform(values, given)
+
+
+@pytest.mark.parametrize(
+    ("values", "elements"),
+    [
+        ((4, 5, 2), (4, 3, 3)),
+        ((3, 4, 5), (3, 3, 3)),
+        ((4, 5, 3), (1, 3, 3)),
+        ((4, 5, 3), (4, 2, 3)),
+        ((4, 5, 3), (3, 3)),
+    ],
+    ids=["plane", "transposed", "one_for_all", "oblong", "single"],
+)
+def test_points_and_matrices_that_do_not_fit(values: tuple[int, ...], elements: tuple[int, ...]) -> None:
+    points, rotations = jnp.ones(values), jnp.ones(elements)
+    with pytest.raises(ValueError, match=r"vectors of 3 coordinates, \[N, 3 V\], found shape \(4, 7\)"):
+        VectorAction(HaarAction()).transform(jnp.ones((4, 7)), rotations)
+    for action in (HaarAction(), MatrixAction(jnp.eye(3)[None])):
+        with pytest.raises(ValueError, match="does not fit"):
+            action.transform(points, rotations)
+    with pytest.raises(ValueError, match="does not fit"):
+        rotate(rotations, points)
+
+
+def test_grids_and_permutations_that_do_not_fit() -> None:
+    turn = point_matrices(group_from_name("C4"))[1]
+    with pytest.raises(ConfigError, match="expected a square"):
+        exact_index(turn, 2, 3)
+    for wrong in ([[0, 1, 1]], [[0, 1, 3]], [0, 1, 2], [[1, 2, 3]]):
+        for function in (lambda moves: permutations.elements(moves), lambda moves: permutations.orbits(moves, 1)):
+            with pytest.raises(ValueError, match="expected permutations"):
+                function(np.array(wrong))
+    for function in (orbit_basis, commutator_norms):
+        with pytest.raises(ValueError, match=r"square mask \[k, k\], found shape \(3, 5\)"):
+            function(np.ones((3, 5), bool))
 
 
 def test_actions_of_two_groups() -> None:

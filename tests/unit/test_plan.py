@@ -179,6 +179,20 @@ def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     assert plan.prediction_mb("paper", "ising", "mlp_512") > 8 * 8 * 20_000**2 / 1e6
 
 
+def test_samples_of_a_generator_are_a_part_of_more() -> None:
+    """However many are evaluated; but not training samples, grids and whole test sets."""
+    names = ["ising", "toy_cosine", "nordenfors_c4"]
+    plan = Plan(BASE | {"experiments": names}, CONFIG)
+    whole = {
+        (name, facts["name"]): facts["whole"]
+        for name in names
+        for facts in json.loads(plan.stage_json("paper", name, "summary"))["data"]
+    }
+    assert all(entry.whole for name in names for entry in plan.experiment("paper", name).test_sets().values())
+    assert [key for key, value in whole.items() if not value] == [("ising", "test"), ("ising", "ood")]
+    assert whole["ising", "train"] and whole["toy_cosine", "curve"]
+
+
 def test_figures_follow_the_experiments_that_are_on() -> None:
     everything = Plan(BASE, CONFIG)
     ising = Plan(BASE | {"experiments": ["ising"]}, CONFIG)

@@ -11,7 +11,7 @@ from emergent.config.evaluation import Bootstrap
 from emergent.metrics.orbit import squared_gap, symmetric_kl
 from emergent.statistics.computing import HOST, Computing, computing_on
 from emergent.statistics.jackknife import jackknife_error, jackknife_groups
-from emergent.statistics.laws import divergence_law, law_design, squared_gap_law
+from emergent.statistics.laws import divergence_law, law_design, squared_gap_by_sample, squared_gap_law
 from emergent.statistics.resampling import Reader, Resampled, ensemble_metrics, gap_products, resample
 
 NUM_SAMPLES, ORDER, NUM_CLASSES = 12, 4, 3
@@ -42,8 +42,8 @@ def test_metrics_of_weighted_ensembles(computing: Computing, monkeypatch: pytest
     with computing_on(computing):
         result = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, labels)
         unlabelled = ensemble_metrics(weights, reader(outputs), NUM_SAMPLES, None)
-        products = gap_products(reader(outputs), NUM_SAMPLES)
-    np.testing.assert_allclose(products, gap_products(reader(outputs), NUM_SAMPLES), rtol=1e-12, atol=1e-14)
+        products, _ = gap_products(reader(outputs), NUM_SAMPLES)
+    np.testing.assert_allclose(products, gap_products(reader(outputs), NUM_SAMPLES)[0], rtol=1e-12, atol=1e-14)
     for row, mean in enumerate((outputs[0], outputs.mean(0))):
         classes = mean.argmax(-1)
         np.testing.assert_allclose(result["osp"][row], (classes == classes[:, :1]).sum(-1).mean())
@@ -54,7 +54,7 @@ def test_metrics_of_weighted_ensembles(computing: Computing, monkeypatch: pytest
 
 def test_products_give_the_squared_gap_of_any_ensemble() -> None:
     outputs = pool(6, 0.3, 1.0)
-    products = gap_products(reader(outputs), NUM_SAMPLES)
+    products, _ = gap_products(reader(outputs), NUM_SAMPLES)
     weights = np.array([0.5, 0.25, 0.25, 0, 0, 0])
     expected = squared_gap(np.tensordot(weights, outputs, 1)).mean()
     np.testing.assert_allclose(weights @ products @ weights, expected, rtol=1e-12)
@@ -63,7 +63,7 @@ def test_products_give_the_squared_gap_of_any_ensemble() -> None:
 def test_squared_gap_law_is_unbiased_and_its_errors_are_right() -> None:
     """Over many pools the floor and slope average to their true values, and scatter as the jackknife says."""
     noise = 1.5
-    laws = [squared_gap_law(gap_products(reader(pool(20, 0.4, noise, seed)), NUM_SAMPLES)) for seed in range(400)]
+    laws = [squared_gap_law(gap_products(reader(pool(20, 0.4, noise, seed)), NUM_SAMPLES)[0]) for seed in range(400)]
     bias = 0.4 * np.random.default_rng(99).normal(size=(NUM_SAMPLES, ORDER, NUM_CLASSES))
     floor = squared_gap(bias).mean()
     slope = 2 * noise**2 * (ORDER - 1) / ORDER  # f(gx) - f(x) has twice the variance, and none at the identity
@@ -77,11 +77,14 @@ def test_squared_gap_law_is_unbiased_and_its_errors_are_right() -> None:
 
 def test_squared_gap_law_holds_for_every_size() -> None:
     """The mean over all pairs of members is floor + slope / 2, exactly."""
-    products = gap_products(reader(pool(6, 0.4, 1.0)), NUM_SAMPLES)
+    products, by_sample = gap_products(reader(pool(6, 0.4, 1.0)), NUM_SAMPLES)
     law = squared_gap_law(products)
     pairs = [(products[i, i] + products[j, j] + 2 * products[i, j]) / 4 for i in range(6) for j in range(6) if i != j]
     np.testing.assert_allclose(np.mean(pairs), law.floor.value + law.slope.value / 2, rtol=1e-12)
     np.testing.assert_allclose(np.diag(products).mean(), law.floor.value + law.slope.value, rtol=1e-12)
+    # And it is the mean of what it is at each sample.
+    found = squared_gap_by_sample(by_sample[0], by_sample[1], 6)
+    np.testing.assert_allclose(found.mean(1), [law.floor.value, law.slope.value], rtol=1e-12)
 
 
 @pytest.mark.parametrize("num", [2, 5, 10, 23])

@@ -70,7 +70,7 @@ def expected_orbit_std(size: int) -> float:
 def test_spread_tables(spread_case: dict[str, pd.DataFrame]) -> None:
     orbit, difference = spread_case["orbit_std"], spread_case["ntk_difference"]
     assert {"orbit_std", "ntk_difference", "readings", "quantities"} == set(spread_case) - {"scales"}
-    columns = ["arm", "width", "data", "predictor", "ensemble_size", "mean", "std", "num"]
+    columns = ["arm", "width", "data", "predictor", "ensemble_size", "mean", "std", "num", "sample_stderr"]
     assert list(orbit.columns) == columns
     assert list(difference.columns) == [column for column in columns if column != "predictor"]
     # For the kernel and both arms on both sets: members, and four sizes of ensembles.

@@ -15,6 +15,7 @@ from emergent.config.generators import (
     CosineOptions,
     CrossProductOptions,
     GaussianFieldOptions,
+    GeneratorOptions,
     IsingOptions,
     PhotoPatchOptions,
 )
@@ -115,6 +116,10 @@ class DatasetEntry(StrictModel):
         if self.raw is not None and self.files:
             raise ValueError("'raw' shares another entry's files, so 'files' must be absent")
         return self
+
+    def is_drawn(self, split: str) -> bool:
+        """Returns whether the samples of a split were drawn by a generator, which would make others too."""
+        return isinstance(self.options, GeneratorOptions) and split not in self.options.grids
 
 
 OPTIONS: dict[str, type[StrictModel]] = {

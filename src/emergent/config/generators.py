@@ -1,6 +1,6 @@
 """Typed options of the data sets that are made rather than downloaded."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -10,7 +10,17 @@ Seed = Annotated[int, Field(ge=0)]
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 
 
-class PhotoPatchOptions(StrictModel):
+class GeneratorOptions(StrictModel):
+    """Options of a data set whose samples are drawn: more of them, and others, could have been made.
+
+    Attributes:
+        grids: splits that are no draw, but places chosen one by one.
+    """
+
+    grids: ClassVar[tuple[str, ...]] = ()
+
+
+class PhotoPatchOptions(GeneratorOptions):
     """Grey square patches of two photographs.
 
     Attributes:
@@ -26,7 +36,7 @@ class PhotoPatchOptions(StrictModel):
     seed: Seed
 
 
-class GaussianFieldOptions(StrictModel):
+class GaussianFieldOptions(GeneratorOptions):
     """Band-limited Gaussian random fields, x = irfft2(C) for each channel.
 
     Attributes:
@@ -64,7 +74,7 @@ class GaussianFieldOptions(StrictModel):
         return self
 
 
-class IsingOptions(StrictModel):
+class IsingOptions(GeneratorOptions):
     """Spin configurations of the two-dimensional Ising model and their per-site energies.
 
     Attributes:
@@ -107,7 +117,7 @@ class IsingOptions(StrictModel):
         return self
 
 
-class CrossProductOptions(StrictModel):
+class CrossProductOptions(GeneratorOptions):
     """Pairs of vectors of space and their cross product.
 
     Attributes:
@@ -128,7 +138,7 @@ class CrossProductOptions(StrictModel):
     seed: Seed
 
 
-class CosineOptions(StrictModel):
+class CosineOptions(GeneratorOptions):
     """Points of a line and their cosine.
 
     Attributes:
@@ -142,6 +152,8 @@ class CosineOptions(StrictModel):
     References:
         talks on arXiv 2403.03103, toy example.
     """
+
+    grids: ClassVar[tuple[str, ...]] = ("curve", "truth")
 
     num_train: PositiveInt
     interval: Pair

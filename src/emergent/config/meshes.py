@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.generators import GeneratorOptions
 
 MeshFamily = Literal["box", "cylinder", "cone", "torus", "ellipsoid", "capsule", "tube"]
 
@@ -23,7 +24,7 @@ class ModelNetOptions(StrictModel):
     splits: Many[Literal["train", "test"]] = Field(min_length=1)
 
 
-class GeneratedMeshOptions(StrictModel):
+class GeneratedMeshOptions(GeneratorOptions):
     """Solids of random proportions, one family per class.
 
     Attributes:

@@ -6,7 +6,8 @@ training (a larger ensemble adds blocks and recomputes none), and batch sizes of
 """
 
 import math
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
@@ -124,7 +125,8 @@ class DataFacts(StrictModel):
     """What summaries and figures know of an evaluation set; see ``emergent.config.domains.EvaluationSet``.
 
     Attributes:
-        whole: all samples of its split are evaluated, so that they are no draw from more.
+        whole: all samples of its split are evaluated, and its split is all that there is, so that they are no draw
+            from more.
     """
 
     name: Name
@@ -175,3 +177,17 @@ class SummaryStage(Stage):
     def arm(self, name: str) -> ArmFacts:
         """Returns the facts of one arm."""
         return next(arm for arm in self.arms if arm.name == name)
+
+    def of_draws(self, names: Collection[str]) -> Self:
+        """Returns the same with evaluation sets that are a draw of a generator, however many of its samples are taken.
+
+        Training samples stay what they are: networks are asked about those on which they were trained.
+
+        Args:
+            names: of evaluation sets.
+        """
+        data = (
+            facts.model_copy(update={"whole": False}) if facts.name in names and facts.role != "train" else facts
+            for facts in self.data
+        )
+        return self.model_copy(update={"data": tuple(data)})

@@ -25,6 +25,7 @@ from emergent.figures.drawing import (
     stack,
 )
 from emergent.figures.facts import Inputs
+from emergent.statistics.estimate import mean_error
 
 COLUMNS = ("data", "epoch", "ensemble_size", "mean", "std", "num")
 FIT_COLUMNS = ("data", "epoch", "floor_squared", "floor_squared_stderr", "noise", "noise_stderr")
@@ -119,9 +120,11 @@ def _draw_initial(axes: Axes, rows: pd.DataFrame, colors: dict[int, str], marks:
 
 def _draw_law(axes: Axes, rows: pd.DataFrame, fit: pd.Series, colors: dict[int, str], marks: dict[object, str]) -> bool:
     """Draws the law at one epoch; returns whether its floor is above zero and so on the logarithmic axis."""
-    for size, mean, std, num in zip(rows["ensemble_size"], rows["mean"], rows["std"], rows["num"], strict=True):
+    # Summaries that were made before the samples' part was known do not have it.
+    errors = mean_error(rows["std"], rows["num"], rows.get("sample_stderr", 0.0))
+    for size, mean, own in zip(rows["ensemble_size"], rows["mean"], errors, strict=True):
         # Error of the mean over disjoint ensembles, carried over to the square.
-        error = 2 * mean * std / np.sqrt(num) if num > 1 else np.nan
+        error = 2 * mean * own
         axes.errorbar([1.0 / size], [mean**2], yerr=[error], color=colors[int(size)], marker=marks[int(size)],
                       linestyle="none")  # fmt: skip
     inverse = np.geomspace(1.0 / rows["ensemble_size"].max(), 1.0 / rows["ensemble_size"].min(), 60)

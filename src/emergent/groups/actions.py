@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from emergent.errors import ConfigError
+from emergent.groups.fitting import require, require_elements
 from emergent.groups.images import ImageAction
 from emergent.groups.rotations import random_rotations
 from emergent.prng import random_index
@@ -46,11 +47,6 @@ class Action(Protocol):
 Finite = TypeVar("Finite", bound=Action)
 
 
-def _require(fits: bool, what: str, values: Any) -> None:
-    if not fits:
-        raise ValueError(f"the action does not fit: expected {what}, found shape {jnp.shape(values)}.")
-
-
 class PixelAction(NamedTuple):
     """One number per pixel ``[N, H * W]``, row by row, that moves with the image.
 
@@ -67,7 +63,7 @@ class PixelAction(NamedTuple):
 
     def _maps(self, values: Shaped[Array | np.ndarray, "N P"]) -> Shaped[Array, "N H W 1"]:
         height, width = self.images.frame
-        _require(
+        require(
             jnp.ndim(values) == 2 and values.shape[1] == height * width,
             f"one number for each of {height} x {width} pixels, [N, {height * width}]",
             values,
@@ -105,6 +101,8 @@ class TrivialAction:
 
     def transform(self, values: Any, elements: Any) -> jax.Array:
         """Returns the values as they are."""
+        if self.order is not None:
+            require_elements(self.order, len(values), elements)
         return values
 
     def orbit(self, values: Shaped[Array, "N ..."]) -> Shaped[Array, "G N ..."]:
@@ -132,13 +130,15 @@ class MatrixAction(NamedTuple):
 
     def transform(self, values: Shaped[Array, "N ... d"], elements: Array) -> Shaped[Array, "N ... d"]:
         """Returns every sample moved by its own element, an index [N] or a matrix of its own [N, d, d]."""
-        chosen = elements if jnp.ndim(elements) == 3 else jnp.asarray(self.matrices)[elements]
-        return apply_matrices(chosen, values)
+        if jnp.ndim(elements) == 3:
+            return apply_matrices(elements, values)
+        require_elements(self.order, len(values), elements)
+        return apply_matrices(jnp.asarray(self.matrices)[elements], values)
 
     def orbit(self, values: Shaped[Array, "N ... d"]) -> Shaped[Array, "G N ... d"]:
         """Returns all copies of every sample."""
         size = self.matrices.shape[-1]
-        _require(jnp.ndim(values) > 1 and values.shape[-1] == size, f"[N, ..., {size}]", values)
+        require(jnp.ndim(values) > 1 and values.shape[-1] == size, f"[N, ..., {size}]", values)
         # In full precision on every device: reduced products would spoil the equivariance that is measured.
         return jnp.einsum("gij,n...j->gn...i", self.matrices, values, precision="highest")
 
@@ -159,7 +159,7 @@ class GatherAction(NamedTuple):
 
     def _check(self, values: Any) -> None:
         num = self.index.shape[1]
-        _require(jnp.ndim(values) > 1 and values.shape[1] == num, f"[N, {num}, ...]", values)
+        require(jnp.ndim(values) > 1 and values.shape[1] == num, f"[N, {num}, ...]", values)
 
     def draw(self, key: PRNGKeyArray, num: int) -> Int[Array, " N"]:
         """Returns one element per sample."""
@@ -168,6 +168,7 @@ class GatherAction(NamedTuple):
     def transform(self, values: Shaped[Array, "N P ..."], elements: Int[Array, " N"]) -> Shaped[Array, "N P ..."]:
         """Returns every sample moved by its own element."""
         self._check(values)
+        require_elements(self.order, len(values), elements)
         values = jnp.asarray(values)
         chosen = jnp.asarray(self.index)[elements].reshape(*values.shape[:2], *[1] * (values.ndim - 2))
         # A gather and no permutation matrices: exact for every type and on every device.
@@ -210,7 +211,8 @@ class HaarAction(NamedTuple):
 def apply_matrices(matrices: Float[Array, "N d d"], values: Shaped[Array, "N ... d"]) -> Shaped[Array, "N ... d"]:
     """Returns every sample times its own matrix, in full precision on every device."""
     size = matrices.shape[-1]
-    _require(
+    require(matrices.shape[-2:] == (size, size) and jnp.ndim(matrices) == 3, "square matrices [N, d, d]", matrices)
+    require(
         jnp.ndim(values) > 1 and values.shape[-1] == size and values.shape[0] == matrices.shape[0],
         f"[{matrices.shape[0]}, ..., {size}]",
         values,

@@ -27,9 +27,15 @@ def support_projector(mask: Bool[np.ndarray, "k k"]) -> Float[np.ndarray, "P P"]
 
 def commutator_norms(mask: Bool[np.ndarray, "k k"]) -> tuple[float, float]:
     """Returns the spectral and the Frobenius norm of P_G P_L - P_L P_G; both are 0 for a compatible support."""
+    _require_square(mask)
     turn, keep = rotation_projector(mask.shape[0]), support_projector(mask)
     commutator = turn @ keep - keep @ turn
     return float(np.linalg.norm(commutator, 2)), float(np.linalg.norm(commutator))
+
+
+def _require_square(mask: np.ndarray) -> None:
+    if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
+        raise ValueError(f"a support that is turned: expected a square mask [k, k], found shape {mask.shape}.")
 
 
 def orbit_basis(mask: Bool[np.ndarray, "k k"]) -> Float[np.ndarray, "B T"]:
@@ -41,6 +47,7 @@ def orbit_basis(mask: Bool[np.ndarray, "k k"]) -> Float[np.ndarray, "B T"]:
     Args:
         mask: support of T taps, row by row.
     """
+    _require_square(mask)
     # Row p holds where the four turns take tap p; sorted, the rows of all taps of one orbit are the same.
     orbits = np.unique(np.sort(lattice_action(group_from_name("C4"), mask.shape[0]).T, axis=1), axis=0)
     inside = mask.reshape(-1)

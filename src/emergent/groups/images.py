@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from emergent.errors import ConfigError
+from emergent.groups.fitting import require, require_elements
 from emergent.groups.lattices import exact_index
 from emergent.groups.points import point_matrices, require_plane
 from emergent.point_groups import FiniteGroup
@@ -139,10 +140,7 @@ def _interpolate(
 
 def _flatten(action: ImageAction, images: Shaped[Array | np.ndarray, "N H W C"]) -> Shaped[Array, "N P C"]:
     height, width = action.frame
-    if images.ndim != 4 or images.shape[1:3] != action.frame:
-        raise ValueError(
-            f"the action does not fit: expected images [N, {height}, {width}, C], found shape {images.shape}."
-        )
+    require(images.ndim == 4 and images.shape[1:3] == action.frame, f"images [N, {height}, {width}, C]", images)
     return jnp.asarray(images).reshape(images.shape[0], height * width, images.shape[3])
 
 
@@ -157,6 +155,7 @@ def transform(
         elements: for each image the index of its group element.
     """
     flat = _flatten(action, images)
+    require_elements(action.order, len(images), elements)
     indices, weights, offset = action.indices[elements], action.weights[elements], action.offset[elements]
     # Tap by tap, so that the four neighbours of all pixels never exist in memory at once; no matrix product, whose
     # reduced precision on some devices would spoil exact rotations.

@@ -20,7 +20,15 @@ def exact_index(matrix: Float[np.ndarray, "2 2"], height: int, width: int) -> In
         matrix: orthogonal with entries 0, 1, -1; one that exchanges the axes needs ``height == width``.
         height: number of rows.
         width: number of columns.
+
+    Raises:
+        ConfigError: the axes of a grid that is no square are to be exchanged.
     """
+    if height != width and matrix[0][1] != 0:
+        raise ConfigError(
+            f"a grid of {height} x {width} points: expected a square, since the element {np.asarray(matrix).tolist()} "
+            "exchanges rows and columns."
+        )
     rows, columns = np.divmod(np.arange(height * width), width)
     # Twice the centred coordinates are integers for odd and even sizes alike.
     centred = np.stack([2 * columns - (width - 1), (height - 1) - 2 * rows])

@@ -10,6 +10,8 @@ from jaxtyping import Int
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from emergent.groups.fitting import require_permutations
+
 PIXEL_GENERATORS = {
     "C4": ("turn",),
     "shifts_x": ("shift_x",),
@@ -52,6 +54,7 @@ def relabelling_generators(num_nodes: int) -> Int[np.ndarray, "2 nn"]:
 
 def elements(generators: Int[np.ndarray, "K P"]) -> Int[np.ndarray, "G P"]:
     """Returns all elements of the group that some permutations generate, the identity first."""
+    require_permutations(generators, "generators")
     identity = tuple(range(generators.shape[1]))
     # A dictionary, because it keeps the order in which elements are found: the identity stays first.
     found, pending = {identity: None}, [identity]
@@ -73,6 +76,7 @@ def orbits(generators: Int[np.ndarray, "K P"], num_points: int) -> Int[np.ndarra
         generators: of the group.
         num_points: points per tuple: 1 for points, 2 for pairs.
     """
+    require_permutations(generators, "generators")
     size = generators.shape[1]
     tuples = np.indices((size,) * num_points).reshape(num_points, -1)
     start = np.tile(np.arange(tuples.shape[1]), len(generators))

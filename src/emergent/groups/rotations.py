@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from emergent.groups.fitting import require
+
 
 def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3 3"]:
     """Returns independent Haar-uniform rotation matrices, acting on column vectors.
@@ -22,4 +24,10 @@ def random_rotations(key: PRNGKeyArray, num_rotations: int) -> Float[Array, "R 3
 
 def rotate(rotations: Float[Array, "... 3 3"], points: Float[Array, "... P 3"]) -> Float[Array, "... P 3"]:
     """Returns every cloud turned about the origin by its own rotation, in full precision on every device."""
+    # Neither a transposed cloud nor one rotation for several clouds, which would be broadcast.
+    require(
+        rotations.shape[-2:] == (3, 3) and points.shape[-1:] == (3,) and points.shape[:-2] == rotations.shape[:-2],
+        f"one cloud [P, 3] for each of the rotations {rotations.shape}",
+        points,
+    )
     return jnp.einsum("...ij,...pj->...pi", rotations, points, precision="highest")

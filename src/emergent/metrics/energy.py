@@ -28,6 +28,19 @@ def energy_scale(energies: Float[np.ndarray, " N"], rule: str) -> Float[np.ndarr
     return np.broadcast_to(scale, energies.shape)
 
 
+def scale_by_sample(energies: Float[np.ndarray, " N"], rule: str) -> Float[np.ndarray, " N"]:
+    """Returns what each sample contributes to the scale of all, in units of it: 1 in the mean.
+
+    Args:
+        energies: as for ``energy_scale``.
+        rule: likewise; a sample that is divided by its own energy changes nothing for the others: all are 1.
+    """
+    if rule == "per_sample":
+        return np.ones_like(energies)
+    parts = np.abs(energies) if rule == "mean_absolute" else energies
+    return parts / parts.mean()
+
+
 def gaussian_orbit_std(covariance: Float[np.ndarray, "N G G"]) -> Float[np.ndarray, "D N"]:
     """Returns draws of the orbit std of Gaussian energies with a given covariance over each orbit."""
     # No Cholesky factor: the points of an orbit may coincide, and the covariance is then singular.

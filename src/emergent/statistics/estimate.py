@@ -80,6 +80,18 @@ class Estimate:
         total = float(np.hypot(self.stderr, error))
         return replace(self, stderr=total, dof=combined_dof((self.stderr, self.dof), (error, dof)))
 
+    def over_samples(self, values: Float[np.ndarray, " N"], whole: bool) -> "Estimate":
+        """Returns a mean over samples with the error that it has because others could have been drawn.
+
+        The noise of members at each sample is in the spread of the samples as well as in the error that is there
+        already: where it is all that there is, the error is sqrt(2) too large.
+
+        Args:
+            values: at each sample; of what is no mean over samples, how it changes with each of them.
+            whole: the samples are all that there are.
+        """
+        return self.blurred(sampling_error(values, whole), spread_dof(len(values)))
+
     def times(self, factor: float) -> "Estimate":
         """Returns a multiple."""
         return replace(self, value=self.value * factor, stderr=self.stderr * abs(factor))

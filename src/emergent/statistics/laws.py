@@ -39,6 +39,25 @@ class Law:
             cells |= {name: estimate.value, f"{name}_stderr": estimate.stderr}
         return cells | {"curvature": self.curvature}
 
+    def ratio_by_sample(self, by_sample: Float[np.ndarray, "D N"]) -> Float[np.ndarray, " N"]:
+        """Returns how the ratio of floor and slope changes with each sample, from what they are at each of them."""
+        return (by_sample[0] - self.ratio.value * by_sample[1]) / self.slope.value
+
+    def over_samples(self, by_sample: Float[np.ndarray, "D N"], whole: bool) -> "Law":
+        """Returns the law of means over samples with the error of these being a part of more.
+
+        Args:
+            by_sample: floor and slope (what follows is not read) at each sample, whose means are those of the law.
+            whole: the samples are all that there are.
+        """
+        # A law of an exactly invariant arm has neither floor nor slope, and no ratio.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.ratio.over_samples(self.ratio_by_sample(by_sample), whole)
+        floor, slope = (
+            one.over_samples(row, whole) for one, row in zip((self.floor, self.slope), by_sample[:2], strict=True)
+        )
+        return replace(self, floor=floor, slope=slope, ratio=ratio)
+
 
 def law_of(
     estimate: Float[np.ndarray, " D"], replicates: Float[np.ndarray, "J D"], num: int, estimator: Estimator
@@ -91,6 +110,20 @@ def squared_gap_law(products: Float[np.ndarray, "M M"]) -> Law:
     # The slope in the ratio counts as known: its relative error is small beside that of a floor near 0.
     floor = without_pairs(law.floor, twice)
     return replace(law, floor=floor, ratio=without_pairs(law.ratio, twice / estimate[1] ** 2))
+
+
+def squared_gap_by_sample(
+    of_sum: Float[np.ndarray, "... N"], own: Float[np.ndarray, "... N"], num: int
+) -> Float[np.ndarray, "2 ... N"]:
+    """Returns floor and slope of ``squared_gap_law`` at each sample, whose means are those of the law.
+
+    Args:
+        of_sum: squared norm, at each sample, of the sum of the vectors of all members.
+        own: sum of the squared norms of these.
+        num: members.
+    """
+    floor = (of_sum - own) / (num * (num - 1))
+    return np.stack([floor, own / num - floor])
 
 
 def squared_norm_of_mean(products: Float[np.ndarray, "M M"]) -> Estimate:
@@ -164,13 +197,37 @@ def law_design(num_members: int, generator: np.random.Generator) -> LawDesign:
     return LawDesign(sizes, np.array(size_index), LeaveOut.of(np.stack(weights)))
 
 
+def design_groups(design: LawDesign) -> Float[np.ndarray, "S B"]:
+    """Returns weights of all ensembles, by which those of each size of the estimate are averaged."""
+    groups = np.zeros((len(design.sizes), len(design.ensembles.weights)))
+    for group, index in zip(groups, range(len(design.sizes)), strict=True):
+        rows = design.ensembles.rows[0][design.size_index == index]
+        np.add.at(group, rows, 1 / len(rows))
+    return groups
+
+
+def divergence_law_by_sample(design: LawDesign, by_sample: Float[np.ndarray, "S N"]) -> Float[np.ndarray, "D N"]:
+    """Returns the coefficients of the law at each sample, whose means are those of ``divergence_law``.
+
+    Args:
+        design: ensembles of the fit.
+        by_sample: means over the ensembles of each size, at each sample.
+    """
+    powers = (1.0 / design.sizes[:, None]) ** np.arange(_degree(design) + 1)
+    return _fit(powers, by_sample, by_sample.mean(1))
+
+
+def _degree(design: LawDesign) -> int:
+    return 2 if len(design.sizes) > 3 else 1
+
+
 def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[Law, np.ndarray, np.ndarray]:
     """Returns the fitted law, the means [S] by size and their jackknife errors [S].
 
     Least squares with errors proportional to the values; the quadratic term needs at least four sizes. What is left of
     an ensemble is smaller, and enters the fit with the size that it has.
     """
-    degree = 2 if len(design.sizes) > 3 else 1
+    degree = _degree(design)
     inverse = 1.0 / np.count_nonzero(design.ensembles.weights, axis=1)
     means, fits = [], []
     for row in design.ensembles.rows:
@@ -178,13 +235,15 @@ def divergence_law(design: LawDesign, values: Float[np.ndarray, " B"]) -> tuple[
         # The mean of 1 / N and not 1 over the mean of N: in a replicate ensembles of one design size differ in theirs.
         powers = [np.array([np.mean(inverse[rows] ** power) for rows in chosen]) for power in range(degree + 1)]
         means.append(np.array([values[rows].mean() for rows in chosen]))
-        fits.append(_fit(np.stack(powers, 1), means[-1]))
+        fits.append(_fit(np.stack(powers, 1), means[-1], means[-1]))
     # Without a group, ensembles are smaller by its share, which moves all replicates alike.
     num = design.ensembles.weights.shape[1]
     return law_of(fits[0], np.stack(fits[1:]), num, "fit"), means[0], jackknife_error(np.stack(means[1:]))
 
 
-def _fit(powers: Float[np.ndarray, "S D"], values: Float[np.ndarray, " S"]) -> np.ndarray:
+def _fit(
+    powers: Float[np.ndarray, "S D"], values: Float[np.ndarray, "S ..."], means: Float[np.ndarray, " S"]
+) -> np.ndarray:
     # An exactly invariant arm has the value 0 at every size.
-    scale = np.maximum(values, np.finfo(float).tiny)
-    return np.linalg.lstsq(powers / scale[:, None], values / scale, rcond=None)[0]
+    scale = np.maximum(means, np.finfo(float).tiny)
+    return np.linalg.lstsq(powers / scale[:, None], (values.T / scale).T, rcond=None)[0]

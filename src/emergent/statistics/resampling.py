@@ -16,13 +16,21 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.config.evaluation import Bootstrap
-from emergent.metrics.arrays import in_double
+from emergent.metrics.arrays import in_double, namespace
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.computing import current
 from emergent.statistics.ensembles import bootstrap_counts
 from emergent.statistics.estimate import Estimate, combined_dof, sampling_error, spread_dof, standard_error
-from emergent.statistics.laws import Law, divergence_law, law_design, squared_gap_law
+from emergent.statistics.laws import (
+    Law,
+    design_groups,
+    divergence_law,
+    divergence_law_by_sample,
+    law_design,
+    squared_gap_by_sample,
+    squared_gap_law,
+)
 from emergent.statistics.splits import FEWEST_TO_SPLIT, MOST_DOF, split_error, split_weights
 
 # Floats of members' outputs that are read at a time.
@@ -104,12 +112,17 @@ def metric_values(outputs: Any, labels: Any) -> dict[str, Any]:
     return found
 
 
-def _gap_product(outputs: Any) -> Any:
-    """Returns the products [M, M] of gaps, summed over samples, g and outputs."""
+def _gap_product(outputs: Any) -> tuple[Any, Any]:
+    """Returns products [M, M] of gaps, summed over samples, g and outputs, and means over g and outputs [2, n].
+
+    The latter are the squares of the sum of the members' gaps, and the sum of their squares.
+    """
     # In float64: gaps are small differences, and their products are summed over all samples.
     outputs = in_double(outputs)
-    moved = (outputs - outputs[:, :, :1]).reshape(len(outputs), -1)
-    return moved @ moved.T
+    gaps = outputs - outputs[:, :, :1]
+    moved = gaps.reshape(len(outputs), -1)
+    own, of_sum = (gaps**2).sum(0), gaps.sum(0) ** 2
+    return moved @ moved.T, namespace(own).stack([of_sum, own]).mean((-1, -2))
 
 
 def _pieces(read_outputs: Reader, num_samples: int) -> Iterator[tuple[int, Float[np.ndarray, "M n G K"]]]:
@@ -119,12 +132,14 @@ def _pieces(read_outputs: Reader, num_samples: int) -> Iterator[tuple[int, Float
         yield start, read_outputs(start, min(start + step, num_samples))
 
 
-def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M M"]:
+def gap_products(read_outputs: Reader, num_samples: int) -> tuple[Float[np.ndarray, "M M"], Float[np.ndarray, "2 N"]]:
     """Returns the mean over samples, g and outputs of the products of ``f_i(g x) - f_i(x)`` of two members.
 
-    The squared gap of any ensemble with weights w is the quadratic form ``w^T P w``.
+    The squared gap of any ensemble with weights w is the quadratic form ``w^T P w``. What comes second is, at each
+    sample, the sum of all entries of P and that of its diagonal.
     """
     total, count = np.zeros(0), 0
+    by_sample: list[np.ndarray] = []
     computing = current()
     step = max(1, computing.chunk_floats // read_outputs(0, 1).size)
     product_of = computing.compiled(_gap_product)
@@ -132,9 +147,10 @@ def gap_products(read_outputs: Reader, num_samples: int) -> Float[np.ndarray, "M
         for start in range(0, read.shape[1], step):
             outputs = np.ascontiguousarray(read[:, start : start + step])
             count += outputs[0].size
-            product = np.asarray(product_of(computing.place(outputs)))
+            product, sums = (np.asarray(found) for found in product_of(computing.place(outputs)))
             total = product if total.size == 0 else total + product
-    return total / count
+            by_sample.append(sums)
+    return total / count, np.concatenate(by_sample, 1)
 
 
 @dataclass(frozen=True)
@@ -149,9 +165,11 @@ class Resampled:
         few: (metric, size) to the error, and its degrees of freedom, of means over too few for their own spread.
         by_sample: (metric, size) to the mean over disjoint ensembles at each sample [N].
         whole: the samples are all that there are, and no draw from more.
-        law_points: size, mean divergence without replacement, jackknife error.
+        law_points: size, mean divergence without replacement, its error by the jackknife and of the samples.
         divergence: law fitted to these.
         squared_gap: exact law of the squared gap.
+        gap_ratio: floor over slope of the latter, with the error of the members alone.
+        gap_ratio_by_sample: how it changes with each sample [N].
     """
 
     num_members: int
@@ -163,6 +181,8 @@ class Resampled:
     law_points: list[tuple[int, float, float]]
     divergence: Law
     squared_gap: Law
+    gap_ratio: Estimate
+    gap_ratio_by_sample: np.ndarray
 
     def pool_error(self, metric: str, size: int) -> tuple[float, float]:
         """Returns the standard error of the mean over disjoint ensembles, with the noise of the pool, and its dof.
@@ -188,7 +208,7 @@ class Resampled:
             size: N.
             pool: members of the published pool; in one that is not smaller than ours draws are taken as they are.
         """
-        return self._of_these_samples(metric, size, pool).blurred(*self._sampling(self.by_sample[metric, size]))
+        return self._of_these_samples(metric, size, pool).over_samples(self.by_sample[metric, size], self.whole)
 
     def difference(self, other: "Resampled", metric: str, size: int, pool: int) -> Estimate:
         """Returns the difference to the same ensembles of another pool on the same samples.
@@ -197,7 +217,12 @@ class Resampled:
         the ensembles' own noise adds to these is in their spread too: at worst the error is sqrt(2) too large.
         """
         found = self._of_these_samples(metric, size, pool).minus(other._of_these_samples(metric, size, pool))
-        return found.blurred(*self._sampling(self.by_sample[metric, size] - other.by_sample[metric, size]))
+        return found.over_samples(self.by_sample[metric, size] - other.by_sample[metric, size], self.whole)
+
+    def gap_ratio_minus(self, other: "Resampled") -> Estimate:
+        """Returns the difference of the squared gaps' floors, over slopes, to another pool on the same samples."""
+        by_sample = self.gap_ratio_by_sample - other.gap_ratio_by_sample
+        return self.gap_ratio.minus(other.gap_ratio).over_samples(by_sample, self.whole)
 
     def _of_these_samples(self, metric: str, size: int, pool: int) -> Estimate:
         drawn, separate = self.drawn[metric, size], self.disjoint[metric, size]
@@ -208,10 +233,6 @@ class Resampled:
             return Estimate(float(drawn.mean()), error, len(drawn), "drawn ensembles", dof)
         value = (1 - share) * separate.mean() + share * drawn.mean()
         return Estimate(float(value), error, len(separate), "matched ensembles", dof)
-
-    def _sampling(self, values: Float[np.ndarray, " N"]) -> tuple[float, float]:
-        """Returns the standard error that a mean has for being one over some samples only, and its dof."""
-        return sampling_error(values, self.whole), spread_dof(len(values))
 
 
 def resample(
@@ -249,9 +270,14 @@ def resample(
     groups = np.zeros((len(sizes), sum(map(len, parts))))
     for row, start, separate in zip(groups, bounds[len(sizes) - 1 :], disjoint, strict=False):
         row[start : start + len(separate)] = 1 / len(separate)
+    groups = np.concatenate([groups, np.pad(design_groups(design), ((0, 0), (bounds[-1], 0)))])
     values, by_sample = measured_ensembles(np.concatenate(parts), groups, read_outputs, num_samples, labels)
     found = {metric: np.split(column, bounds) for metric, column in values.items()}
     law, means, errors = divergence_law(design, found["divergence"][-1])
+    at_design = by_sample["divergence"][len(sizes) :]
+    errors = np.hypot(errors, [sampling_error(row, whole) for row in at_design])
+    products, sums = gap_products(read_outputs, num_samples)
+    gap, gaps = squared_gap_law(products), squared_gap_by_sample(sums[0], sums[1], num_members)
     result = Resampled(
         num_members=num_members,
         drawn={(metric, size): column[i] for metric, column in found.items() for i, size in enumerate(sizes)},
@@ -260,8 +286,10 @@ def resample(
         by_sample={(metric, size): rows[i] for metric, rows in by_sample.items() for i, size in enumerate(sizes)},
         whole=whole,
         law_points=[(int(n), float(m), float(e)) for n, m, e in zip(design.sizes, means, errors, strict=True)],
-        divergence=law,
-        squared_gap=squared_gap_law(gap_products(read_outputs, num_samples)),
+        divergence=law.over_samples(divergence_law_by_sample(design, at_design), whole),
+        squared_gap=gap.over_samples(gaps, whole),
+        gap_ratio=gap.ratio,
+        gap_ratio_by_sample=gap.ratio_by_sample(gaps),
     )
     for metric, column in found.items():
         for size, separate in zip(sizes, column[len(sizes) : -2], strict=True):

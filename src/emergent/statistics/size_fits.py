@@ -17,21 +17,21 @@ FEWEST_RANGES = 5
 
 
 def fit_noise_floor(
-    sizes: Float[np.ndarray, " S"], squared: Float[np.ndarray, " S"], errors: Float[np.ndarray, " S"]
+    sizes: Float[np.ndarray, " S"], squared: Float[np.ndarray, "S ..."], errors: Float[np.ndarray, " S"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns floor^2 and noise of ``d^2 = floor^2 + noise / M`` with their covariance, by weighted least squares.
 
     Args:
         sizes: ensemble sizes M.
-        squared: mean squared distances.
+        squared: mean squared distances, of one set or of many.
         errors: their standard errors, all positive.
 
     Returns:
-        coefficients [2] (floor squared, noise) and covariance [2, 2].
+        coefficients [2, ...] (floor squared, noise) and covariance [2, 2].
     """
     design = np.stack([np.ones_like(sizes), 1 / sizes], 1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
-    return covariance @ design.T @ (squared / errors), covariance
+    return covariance @ design.T @ (squared.T / errors).T, covariance
 
 
 def disjoint_law(values: Mapping[int, Float[np.ndarray, " R"]]) -> Law:
@@ -59,6 +59,20 @@ def disjoint_law(values: Mapping[int, Float[np.ndarray, " R"]]) -> Law:
     return law_of(_coefficients(values), np.stack(replicates), num, "fit")
 
 
+def disjoint_law_by_sample(
+    values: Mapping[int, Float[np.ndarray, " R"]], by_sample: Mapping[int, Float[np.ndarray, " N"]]
+) -> Float[np.ndarray, "2 N"]:
+    """Returns floor and slope at each sample, whose means are those of ``disjoint_law``.
+
+    Args:
+        values: as there.
+        by_sample: ensemble size to the mean over its ensembles at each sample.
+    """
+    sizes, _, scale = _means(values)
+    rows = np.stack([by_sample[int(size)] for size in sizes])
+    return fit_noise_floor(sizes, rows, scale)[0]
+
+
 def _ranges(values: Mapping[int, np.ndarray], num_members: int) -> list[np.ndarray]:
     """Returns the ranges of members that are left out in turn."""
     enough = [size for size, found in values.items() if len(found) >= FEWEST_RANGES]
@@ -77,9 +91,13 @@ def _touched(size: int, num: int, group: np.ndarray) -> np.ndarray:
 
 def _coefficients(values: Mapping[int, np.ndarray]) -> np.ndarray:
     """Returns floor and slope by least squares, with errors proportional to the value and to 1 / sqrt(repeats)."""
+    return fit_noise_floor(*_means(values))[0]
+
+
+def _means(values: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns ensemble sizes, means, and what the errors of these are taken as proportional to."""
     sizes = np.array(sorted(values), float)
     means = np.array([values[int(size)].mean() for size in sizes])
     # Not the spread itself: the spread of a few positive values is small where their mean is small by chance, and
     # weights made of it would pull the fit down.
-    scale = np.maximum(means, np.finfo(float).tiny) / np.sqrt([len(values[int(size)]) for size in sizes])
-    return fit_noise_floor(sizes, means, scale)[0]
+    return sizes, means, np.maximum(means, np.finfo(float).tiny) / np.sqrt([len(values[int(size)]) for size in sizes])

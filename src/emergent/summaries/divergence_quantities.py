@@ -85,7 +85,7 @@ def _add_laws(add: Add, arm: ArmFacts, result: Resampled, base: Resampled | None
     text = "squared gap of an infinite ensemble over the noise of one member, unbiased"
     add(f"gap_floor/{arm.name}/{{data}}", gap.ratio, text)
     if base is not None:
-        difference = gap.ratio.minus(base.squared_gap.ratio)
+        difference = result.gap_ratio_minus(base)
         add(f"floor_difference/{arm.name}/{{data}}", difference, f"gap_floor minus that of {arm.compare_to}")
 
 

@@ -11,6 +11,7 @@ References:
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,24 @@ from emergent.config.questions import EnsembleDistance, EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.statistics.distance_ratio import distance_ratio
-from emergent.statistics.estimate import Estimate, sample_std
-from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
+from emergent.statistics.estimate import Estimate, sample_std, sampling_error
+from emergent.statistics.laws import squared_gap_by_sample, squared_gap_law, squared_norm_of_mean
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
+
+
+@dataclass(frozen=True)
+class BySample:
+    """What is averaged over samples, at each of them.
+
+    Attributes:
+        distances: ensemble size to the mean distance [N].
+        law: floor and slope [2, N] of the squared distance.
+    """
+
+    distances: dict[int, np.ndarray]
+    law: np.ndarray
 
 
 def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -46,25 +60,28 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
     quantities = Quantities()
     for data in settings.data:
         distances: dict[int, np.ndarray] = {}
+        samples: dict[int, np.ndarray] = {}
         for size in settings.ensemble_sizes:
             # The published norm is not stated; here it is the mean of 2-norms over samples.
-            distances[size] = np.stack(
-                [np.linalg.norm(difference, axis=-1).mean(1) for difference in _differences(settings, pair, data, size)]
-            )
+            parts = [np.linalg.norm(part, axis=-1) for part in _differences(settings, pair, data, size)]
+            distances[size], samples[size] = np.mean(parts, axis=2), np.mean(parts, axis=0)
             for index, epoch in enumerate(epochs):
                 values = distances[size][:, index]
                 head = {"data": data.name, "epoch": int(epoch), "ensemble_size": size}
-                rows.append(head | {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)})
-        unit, products = _products(settings, pair, data)
+                row = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
+                rows.append(head | row | {"sample_stderr": sampling_error(samples[size][index], data.whole)})
+        unit, products, laws = _products(settings, pair, data)
         for index, epoch in enumerate(epochs):
-            law = squared_gap_law(products[index])
+            law = squared_gap_law(products[index]).over_samples(laws[:, index], data.whole)
             found = {"floor_squared": law.floor, "floor": law.floor.root(), "noise": law.slope.times(unit)}
             columns = {key: value for name, one in found.items() for key, value in _columns(name, one).items()}
             fits.append({"data": data.name, "epoch": int(epoch)} | columns)
         # The published curves begin after the first epoch. The law is linear in the products, so that it holds for
         # their mean over epochs too.
         averages = {size: values[:, epochs > 0].mean(1) for size, values in distances.items()}
-        _add_quantities(quantities, data, averages, products[epochs > 0].mean(0), unit)
+        by_sample = {size: values[epochs > 0].mean(0) for size, values in samples.items()}
+        at_samples = BySample(by_sample, laws[:, epochs > 0].mean(1))
+        _add_quantities(quantities, data, averages, products[epochs > 0].mean(0), unit, at_samples)
     reference = settings.arm(str(compared.compare_to))
     errors = [_invariance_error(pair[1], data.name, min(settings.ensemble_sizes)) for data in settings.data]
     text = f"largest change of the logits of the {reference.label} over an orbit, relative to the logits' std"
@@ -89,8 +106,8 @@ def _differences(
 
 def _products(
     settings: EnsembleSummary, pair: tuple[MemberPool, MemberPool], data: DataFacts
-) -> tuple[int, Float[np.ndarray, "E U U"]]:
-    """Returns a size, and the products of the differences of ensembles of that size, summed over outputs.
+) -> tuple[int, Float[np.ndarray, "E U U"], Float[np.ndarray, "2 E N"]]:
+    """Returns a size, products of the differences of ensembles of that size, summed over outputs, and their law [N].
 
     Members number i of both arms are one draw of their difference. Where not all single members were stored the law is
     read off the smallest ensembles that hold most of the pool and are enough for an error.
@@ -104,7 +121,9 @@ def _products(
     differences = np.stack(list(_differences(settings, pair, data, unit)), 1)
     num_epochs, num_units, num_samples, _ = differences.shape
     flat = differences.reshape(num_epochs, num_units, -1)
-    return unit, flat @ flat.transpose(0, 2, 1) / num_samples
+    of_sum, own = np.square(differences.sum(1)).sum(-1), np.square(differences).sum((1, -1))
+    laws = squared_gap_by_sample(of_sum, own, num_units)
+    return unit, flat @ flat.transpose(0, 2, 1) / num_samples, laws
 
 
 def _columns(name: str, found: Estimate) -> dict[str, float]:
@@ -112,7 +131,12 @@ def _columns(name: str, found: Estimate) -> dict[str, float]:
 
 
 def _add_quantities(
-    quantities: Quantities, data: DataFacts, distances: dict[int, np.ndarray], products: np.ndarray, unit: int
+    quantities: Quantities,
+    data: DataFacts,
+    distances: dict[int, np.ndarray],
+    products: np.ndarray,
+    unit: int,
+    at_samples: BySample,
 ) -> None:
     """Adds what is averaged over the epochs after the first.
 
@@ -122,6 +146,7 @@ def _add_quantities(
         distances: ensemble size to the distances of disjoint pairs of ensembles.
         products: [U, U] of the differences of ensembles of ``unit`` members.
         unit: that size.
+        at_samples: the same at each sample.
     """
     averages = {
         size: Estimate.mean(values, "disjoint ensembles")
@@ -131,8 +156,9 @@ def _add_quantities(
     }
     for size, average in averages.items():
         text = "L2 distance of mean logits, averaged over epochs >= 1"
+        average = average.over_samples(at_samples.distances[size], data.whole)
         quantities.add_on(data, (f"distance/{{data}}/{size}", average, text))
-    law = squared_gap_law(products)
+    law = squared_gap_law(products).over_samples(at_samples.law, data.whole)
     text = "d^2 = floor^2 + noise / M, unbiased, squared distances averaged over epochs >= 1"
     quantities.add_on(
         data,
@@ -144,6 +170,8 @@ def _add_quantities(
     )
     sizes = min(averages), max(averages)
     estimate = distance_ratio(distances[sizes[0]], distances[sizes[1]], sizes, products, unit)
+    small, large = (at_samples.distances[size] for size in sizes)
+    estimate = estimate.over_samples((large - estimate.value * small) / small.mean(), data.whole)
     text = f"distance of ensembles of {sizes[1]} over that of ensembles of {sizes[0]}"
     quantities.add_on(data, ("distance_ratio/{data}", estimate, text))
 
@@ -168,14 +196,16 @@ def _accuracy(settings: EnsembleSummary, pools: dict[str, MemberPool]) -> pd.Dat
         for data in settings.data:
             if data.role != "in" or not pool.has_metric(data.name, "correct"):
                 continue
-            groups = [("members", 1, pool.metric(data.name, "correct").mean(2, dtype=np.float64))]
+            groups = [("members", 1, pool.metric(data.name, "correct"))]
             labels = pool.labels(data.name)
             for size in settings.ensemble_sizes:
                 ensembles = pool.ensembles(data.name, size, settings.max_ensembles)
-                groups.append(("ensemble", size, np.stack([correct(outputs, labels).mean(1) for outputs in ensembles])))
-            for predictor, size, values in groups:
+                groups.append(("ensemble", size, np.stack([correct(outputs, labels) for outputs in ensembles])))
+            for predictor, size, right in groups:
+                values, samples = (right.mean(axis, dtype=np.float64) for axis in (2, 0))
                 for index, epoch in enumerate(pool.epochs):
                     column = values[:, index]
                     head = {"arm": arm.name, "epoch": int(epoch), "predictor": predictor, "ensemble_size": size}
-                    rows.append(head | {"mean": float(column.mean()), "std": sample_std(column), "num": len(column)})
+                    row = {"mean": float(column.mean()), "std": sample_std(column), "num": len(column)}
+                    rows.append(head | row | {"sample_stderr": sampling_error(samples[index], data.whole)})
     return pd.DataFrame(rows)

@@ -44,17 +44,12 @@ class Gains:
         values, images = self.values[:, epochs], self.by_image[epochs]
         if isinstance(epochs, slice):
             values, images = values.mean(1), images.mean(0)
-        return over_images(Estimate.mean(values, "disjoint ensembles"), images, self.whole).times(factor)
+        return Estimate.mean(values, "disjoint ensembles").over_samples(images, self.whole).times(factor)
 
     def minus(self, other: "Gains", own: float, others: float) -> "Gains":
         """Returns ``own`` times these gains less ``others`` times those of another arm on the same images."""
         values = own * self.values - others * other.values
         return Gains(values, own * self.by_image - others * other.by_image, self.whole)
-
-
-def over_images(found: Estimate, values: np.ndarray, whole: bool) -> Estimate:
-    """Returns an estimate with the error of a mean over images, from values [N], where they are a part of a set."""
-    return found.blurred(sampling_error(values, whole), spread_dof(len(values)))
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | int]:

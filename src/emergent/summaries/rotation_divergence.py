@@ -19,7 +19,7 @@ from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions, symmetric_kl
 from emergent.statistics.ensembles import bootstrap_counts
-from emergent.statistics.estimate import Estimate, sample_std
+from emergent.statistics.estimate import Estimate, sample_std, sampling_error
 from emergent.statistics.splits import FEWEST_TO_SPLIT, split_error, split_weights
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
@@ -58,12 +58,12 @@ def summarise_rotation_divergence(settings: RotationSummary, blocks: Blocks, pre
             for metric in members:
                 boots = {size: combined[metric][rows] for size, rows in draws.items()}
                 for size, values in boots.items():
-                    ensembles.append(head | {"ensemble_size": size, "metric": metric, "mean": values.mean(),
-                                             "std": sample_std(values), "num": len(values)})  # fmt: skip
+                    ensembles.append(head | {"ensemble_size": size, "metric": metric} | _statistics(values, data.whole))
                 pool, parts = combined[metric][-1], combined[metric][len(boots) * settings.bootstrap.num : -1]
-                pool_rows += _pool_rows(head | {"metric": metric}, members[metric], pool)
+                pool_rows += _pool_rows(head | {"metric": metric}, members[metric], pool, data.whole)
                 if metric != "accuracy":
-                    tests += _tests(head | {"metric": metric}, boots)
+                    means = {size: values.mean(1) for size, values in boots.items()}
+                    tests += _tests(head | {"metric": metric}, means)
                 _add(quantities, arm.name, data, metric, boots, members[metric], pool, parts)
     return {
         "ensembles": pd.DataFrame(ensembles),
@@ -101,7 +101,7 @@ def _splits(num_members: int) -> np.ndarray:
 def _measure(
     pool: MemberPool, data: DataFacts, epoch: int, weights: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]:
-    """Returns each metric of the members [M] and of the combined predictors [R], and the number of rotations.
+    """Returns each metric of the members [M, N] and of the combined predictors [R, N], and the number of rotations.
 
     Networks never run again: a combined predictor's logits are a row of weights times the members' logits.
     """
@@ -109,51 +109,61 @@ def _measure(
     read, num_samples = pool.reader(data.name, epoch)
     shape = read(0, 1).shape
     step = max(1, _CHUNK_BYTES // (4 * int(np.prod(shape))))
-    members: dict[str, np.ndarray] = {}
-    combined: dict[str, np.ndarray] = {}
+    members: dict[str, list[np.ndarray]] = {}
+    combined: dict[str, list[np.ndarray]] = {}
     for start in range(0, num_samples, step):
         part = slice(start, min(start + step, num_samples))
         logits = read(part.start, part.stop)
         own = None if labels is None else labels[part]
         mixed = (weights @ logits.reshape(len(logits), -1)).reshape(-1, *logits.shape[1:])
-        for sums, outputs in ((members, logits), (combined, mixed)):
-            for metric, values in _sums(outputs, own).items():
-                sums[metric] = sums.get(metric, 0) + values
-    for sums in (members, combined):
-        for metric in sums:
-            sums[metric] = sums[metric] / num_samples
-    return members, combined, shape[2] - 1
+        for found, outputs in ((members, logits), (combined, mixed)):
+            for metric, values in _metrics(outputs, own).items():
+                found.setdefault(metric, []).append(values)
+    of_members, of_combined = (
+        {metric: np.concatenate(pieces, 1) for metric, pieces in found.items()} for found in (members, combined)
+    )
+    return of_members, of_combined, shape[2] - 1
 
 
-def _sums(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Returns the sums over clouds of the metrics of predictors with outputs [R, N, 1 + rotations, K]."""
+def _metrics(outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Returns the metrics [R, N] of predictors with outputs [R, N, 1 + rotations, K]."""
     num = outputs.shape[2] - 1
     parts = []
     for start in range(0, len(outputs), _ROWS):
         rows = outputs[start : start + _ROWS]
         part = {
-            "osp": 100 * (orbit_same_predictions(rows) - 1).sum(-1) / num,
+            "osp": 100 * (orbit_same_predictions(rows) - 1) / num,
             # From the mean over all elements to that over rotations: the identity adds 0.
-            "divergence": (num + 1) / num * symmetric_kl(rows).sum(-1),
+            "divergence": (num + 1) / num * symmetric_kl(rows),
         }
         if labels is not None:
-            part["accuracy"] = correct(rows, labels).sum(-1, dtype=np.float64)
+            part["accuracy"] = correct(rows, labels).astype(np.float64)
         parts.append(part)
     return {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
 
 
-def _pool_rows(head: dict[str, Any], members: np.ndarray, pool: float) -> list[dict[str, Any]]:
-    low, high = np.quantile(members, (0.025, 0.975))
-    return [
-        head | {"predictor": "members", "mean": members.mean(), "low": low, "high": high, "num": len(members)},
-        head | {"predictor": "pool", "mean": pool, "low": np.nan, "high": np.nan, "num": len(members)},
-    ]
+def _statistics(values: np.ndarray, whole: bool) -> dict[str, float]:
+    """Returns mean and spread of predictors with values [R, N], and the error of the clouds."""
+    own = values.mean(1)
+    error = sampling_error(values.mean(0), whole)
+    return {"mean": own.mean(), "std": sample_std(own), "num": len(own), "sample_stderr": error}
+
+
+def _pool_rows(head: dict[str, Any], members: np.ndarray, pool: np.ndarray, whole: bool) -> list[dict[str, Any]]:
+    """Returns rows of the members [M, N] and of the pool [N]."""
+    low, high = np.quantile(members.mean(1), (0.025, 0.975))
+    rows = []
+    for predictor, samples, ends in (("members", members.mean(0), (low, high)), ("pool", pool, (np.nan, np.nan))):
+        row = {"predictor": predictor, "mean": samples.mean(), "low": ends[0], "high": ends[1], "num": len(members)}
+        rows.append(head | row | {"sample_stderr": sampling_error(samples, whole)})
+    return rows
 
 
 def _tests(head: dict[str, Any], boots: dict[int, np.ndarray]) -> list[dict[str, Any]]:
     """Returns Welch's one-sided tests of the largest ensembles against each smaller size, as published.
 
-    Bootstraps of one pool are not replicates of the experiment, so the p-values leave out the noise of the pool.
+    Bootstraps of one pool are not replicates of the experiment, so the p-values leave out the noise of the pool, and
+    that of the clouds.
     """
     largest = max(boots)
     side = "greater" if head["metric"] == "osp" else "less"
@@ -179,14 +189,14 @@ def _add(
     metric: str,
     boots: dict[int, np.ndarray],
     members: np.ndarray,
-    pool: float,
+    pool: np.ndarray,
     parts: np.ndarray,
 ) -> None:
-    """Adds the estimates of one metric of an arm on an evaluation set."""
-    num = len(members)
-    mean = Estimate.mean(members)
-    whole = _of_pool(float(pool), parts, num)
-    gain = _of_pool(float(pool - members.mean()), parts - _splits(num) @ members, num)
+    """Adds the estimates of one metric of an arm on an evaluation set, from values at each cloud [..., N]."""
+    num, own = len(members), members.mean(1)
+    mean = Estimate.mean(own).over_samples(members.mean(0), data.whole)
+    whole = _of_pool(pool, parts.mean(1), num, data.whole)
+    gain = _of_pool(pool - members.mean(0), parts.mean(1) - _splits(num) @ own, num, data.whole)
     place = f"{arm}/{{data}}"
     rows = [
         (f"members_{metric}/{place}", mean, f"mean {metric} of single members"),
@@ -196,11 +206,12 @@ def _add(
     if metric != "accuracy":
         text = f"mean {metric} of ensembles drawn with replacement; the error leaves out the noise of the pool"
         for size, values in boots.items():
-            rows.append((f"{metric}/{place}/{size}", Estimate.mean(values, "drawn ensembles"), text))
+            found = Estimate.mean(values.mean(1), "drawn ensembles").over_samples(values.mean(0), data.whole)
+            rows.append((f"{metric}/{place}/{size}", found, text))
     quantities.add_on(data, *rows)
 
 
-def _of_pool(value: float, parts: np.ndarray, num: int) -> Estimate:
-    """Returns a value of the whole pool with the error that its halves and quarters tell, where there are any."""
+def _of_pool(samples: np.ndarray, parts: np.ndarray, num: int, whole: bool) -> Estimate:
+    """Returns the mean [N] of the whole pool with the error that its halves and quarters tell, and of the clouds."""
     error, dof = split_error(parts, num, num) if len(parts) else (np.nan, np.inf)
-    return Estimate(value, error, num, "pool", dof)
+    return Estimate(float(samples.mean()), error, num, "pool", dof).over_samples(samples, whole)
