@@ -11,7 +11,7 @@ from emergent.config.blocks import parse_block
 from emergent.config.domains import ImageEvaluation
 from emergent.config.groups import Augmentation
 from emergent.domains.images import augmentation_action
-from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples
+from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples, training_scaling
 from emergent.errors import ConfigError, DataError
 from emergent.storage import Array
 
@@ -181,3 +181,11 @@ def test_block_names() -> None:
     for name in ("0003-0002", "3-4", "0000", "0000-", "0000-0001x", "-001-0001"):
         with pytest.raises(ConfigError, match="expected a range such as 0000-0099"):
             parse_block(name)
+
+
+def test_scaling_alone_is_that_of_the_training_samples(images: Path, spins: Path) -> None:
+    assert training_scaling(images, data(num=4)) == load_training(images, data(num=4))[1]
+    settings = data(scaling="none", train={"dataset": "ising", "split": "train", "num": 3})
+    assert training_scaling(spins, settings) == Scaling()
+    with pytest.raises(DataError, match="scaling 'standardise' expects 8-bit pixels"):
+        training_scaling(spins, data(train={"dataset": "ising", "split": "train"}))

@@ -90,12 +90,21 @@ def load_training(path: Path, data: ImageTraining) -> tuple[Samples, Scaling]:
         DataError: missing split, too few samples or another input shape than configured.
     """
     raw = _read(path, data.train, data.shape)
-    scaling = Scaling()
-    if data.scaling == "standardise":
-        if raw.inputs.dtype != np.uint8:
-            raise DataError(f"{path}: scaling 'standardise' expects 8-bit pixels, found {raw.inputs.dtype}.")
-        scaling = _standardising(raw.inputs)
+    scaling = _defined_by(path, raw, data)
     return Samples(scaling.apply(raw.inputs), raw.labels, raw.targets), scaling
+
+
+def training_scaling(path: Path, data: ImageTraining) -> Scaling:
+    """Returns the scaling that the training samples define, without scaling them; arguments as in ``load_training``."""
+    return _defined_by(path, _read(path, data.train, data.shape), data) if data.scaling == "standardise" else Scaling()
+
+
+def _defined_by(path: Path, raw: Samples, data: ImageTraining) -> Scaling:
+    if data.scaling == "none":
+        return Scaling()
+    if raw.inputs.dtype != np.uint8:
+        raise DataError(f"{path}: scaling 'standardise' expects 8-bit pixels, found {raw.inputs.dtype}.")
+    return _standardising(raw.inputs)
 
 
 def _standardising(pixels: np.ndarray) -> Scaling:

@@ -1,7 +1,8 @@
 """Memory that the evaluation of a block of members needs, before anything is computed.
 
 The estimate counts what grows: evaluation sets on their orbits, which stay in memory, activations of the networks in
-flight, and on a host the outputs that are kept. On an accelerator the latter are not on the device.
+flight, and on a host the outputs that are kept. On an accelerator the latter are not on the device. The training
+pixels, which define the scaling, are read and forgotten before, and take less.
 """
 
 from collections.abc import Mapping
