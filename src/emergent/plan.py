@@ -166,38 +166,37 @@ class Plan:
         """Checks that one block of every arm of this run fits into the memory that the run may use.
 
         Raises:
-            ResourceError: naming arm, need, limit and the largest block that would fit.
+            ResourceError: naming arm, need, limit and the largest block that would fit, or what else would help.
         """
         # Only here: sizes are derived from the networks, which takes JAX.
+        from emergent.evaluation.memory import require_evaluation_memory
         from emergent.training.memory import require_memory
 
         for name in self.run.experiments:
             study = self.experiment(self.run.scale, name)
-            stages = [study.stage("train", arm) for arm in study.arm_names]
             # The small kinds that train in their own way always fit.
-            networks = [stage for stage in stages if isinstance(stage, TrainStage)]
+            networks = [stage for arm in study.arm_names if isinstance(stage := study.stage("train", arm), TrainStage)]
             if networks:
                 train = networks[0].data.train
                 num_samples = self.num_samples(train.dataset, train.split, train.num)
                 require_memory(networks, study.members, num_samples, self.memory_limit, self.run.accelerator)
+            if sizes := self._set_sizes(study):
+                require_evaluation_memory(study, sizes, self.memory_limit, self.run.accelerator)
 
     @property
     def memory_limit(self) -> int:
         """Returns the memory in bytes that one training job may use."""
         return int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
 
-    def training_digest(self, code: str) -> str:
-        """Returns a digest of all that the memory of this run's training depends on.
-
-        Args:
-            code: fingerprint of the code that estimates it.
-        """
+    def memory_digest(self, code: str) -> str:
+        """Returns a digest of all that the memory of jobs depends on, ``code`` that estimates it included."""
         run = self.run
         parts: list[Any] = [code, self.memory_limit, run.accelerator]
         for name in run.experiments:
             study = self.experiment(run.scale, name)
             parts += [study.members.num, study.members.block]
-            parts += [self.stage_json(run.scale, name, "train", arm) for arm in study.arm_names]
+            stages = ["train", "evaluate"] if study.test_sets() else ["train"]
+            parts += [self.stage_json(run.scale, name, stage, arm) for arm in study.arm_names for stage in stages]
             parts += [self.num_samples(dataset, split, None) for dataset, split in study.splits_used()]
         return digest({"parts": parts})
 
@@ -233,8 +232,10 @@ class Plan:
     def evaluation_mb(self, scale: str, name: str, arm: str) -> int:
         """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
         study = self.experiment(scale, name)
-        sets = {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
-        return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, sets) / 1e6))
+        return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, self._set_sizes(study)) / 1e6))
+
+    def _set_sizes(self, study: StudyBase) -> dict[str, int]:
+        return {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
 
     def prediction_mb(self, scale: str, name: str, arm: str) -> int:
         """Returns the memory, in MB, that the prediction of an infinitely wide ensemble asks for; at least 4 GB."""

@@ -223,6 +223,17 @@ def test_two_ensembles_do_not_tell_where_gains_grow(tmp_path: Path) -> None:
     assert verdicts(tables, GROWS) == {GROWS: ["inconclusive"] * 2}
 
 
+ABOVE = "histology_ensemble_above_members"
+
+
+def test_ensembles_that_are_less_invariant_than_their_members(tmp_path: Path) -> None:
+    """Where members are wrong on most of an orbit, their mean is wrong on more of it."""
+    tables, _ = osp_run(tmp_path, {"fields": {"cnn_c4": 0.1, "cnn_c8": 0.7}}, num=100, samples=40)
+    assert verdicts(tables, ABOVE) == {ABOVE: ["agrees", "differs"]}
+    tables, _ = osp_run(tmp_path, {"fields": {"cnn_c4": 0.48, "cnn_c8": 0.52}}, num=20, samples=10)
+    assert verdicts(tables, ABOVE) == {ABOVE: ["inconclusive"] * 2}
+
+
 # Floors of the orbit divergence
 
 

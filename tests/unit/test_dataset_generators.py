@@ -1,14 +1,18 @@
 """Generated and embedded data sets: seeds, spectra, energies, colourings."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from emergent.config.datasets import DigitsOptions
+from emergent.config.datasets import DigitsOptions, load_registry
 from emergent.config.generators import GaussianFieldOptions, IsingOptions, PhotoPatchOptions
 from emergent.datasets import digits, gaussian_fields, ising, photo_patches
 from emergent.datasets.heat_bath import colouring, neighbour_sum
 from emergent.errors import DataError
 
+CONFIG = Path(__file__).parents[2] / "config"
 ISING = {
     "lattice_size": 4,
     "boundary": "periodic",
@@ -61,6 +65,30 @@ def test_scaled_fields_have_the_mean_and_std_asked_for():
     fields = gaussian_fields.sample_fields(_field(scale=(0.3, 0.2)))
     np.testing.assert_allclose(fields.mean(axis=(1, 2, 3)), 0.3, atol=1e-12)
     np.testing.assert_allclose(fields.std(axis=(1, 2, 3)), 0.2, atol=1e-12)
+
+
+def test_fields_with_an_amplitude_are_a_sum_of_waves():
+    """By hand: waves of the first column count once, all others twice, as their mirror images are waves too."""
+    fields = gaussian_fields.sample_fields(_field(num=2, channels=3, height=12, width=10, amplitude=10.0))
+    parts = np.random.default_rng(0).standard_normal((2, 3, 5, 5, 2)) / np.sqrt(2)
+    expected = 0.0
+    for row in range(5):
+        for column in range(5):
+            angle = 2 * np.pi * (row * np.arange(12)[:, None] / 12 + column * np.arange(10) / 10)
+            real, imaginary = (parts[:, :, row, column, k, None, None] for k in (0, 1))
+            weight = 10.0 * (1 if column == 0 else 2)
+            expected = expected + weight * (real * np.cos(angle) - imaginary * np.sin(angle))
+    np.testing.assert_allclose(fields, expected.transpose(0, 2, 3, 1), atol=1e-9)
+    with pytest.raises(ValidationError, match="set scale or amplitude to null"):
+        _field(scale=(0.0, 1.0), amplitude=10.0)
+
+
+def test_amplitude_of_the_published_pictures():
+    """They are black or white but for 0.5 to 0.65 % of their pixels: a field of some 65 times their range."""
+    options = load_registry(CONFIG / "datasets.yaml").entry("gaussian_fields_colour_56").options
+    fields = gaussian_fields.sample_fields(options.model_copy(update={"num": 100}))
+    assert 0.005 < ((fields > 0) & (fields < 1)).mean() < 0.0075
+    assert fields.std() == pytest.approx(65, abs=3)
 
 
 def test_fields_depend_on_the_seed_and_not_on_their_number():
@@ -171,3 +199,15 @@ def test_photo_patches(tmp_path):
     np.testing.assert_array_equal(arrays["test/labels"].values, [0, 1] * 10)
     assert len(np.unique(images.reshape(20, -1), axis=0)) == 20
     assert images.std(axis=(1, 2, 3)).mean() > 10
+
+
+def test_photo_patches_in_colour(tmp_path):
+    options = PhotoPatchOptions(size=8, shrink=4, num=6, seed=0, colour=True, num_train=10)
+    arrays = photo_patches.prepare(tmp_path, options)
+    shapes = {name: array.values.shape for name, array in arrays.items()}
+    assert shapes["train/inputs"] == (10, 8, 8, 3) and shapes["test/inputs"] == (6, 8, 8, 3)
+    np.testing.assert_array_equal(arrays["train/labels"].values, [0, 1] * 5)
+    # The same places in grey: luma of the colours, but for the order of averaging and rounding.
+    grey = photo_patches.prepare(tmp_path, options.model_copy(update={"colour": False}))["test/inputs"].values
+    luma = arrays["test/inputs"].values @ [0.2989, 0.587, 0.114]
+    np.testing.assert_allclose(grey[..., 0], luma, atol=1.5)

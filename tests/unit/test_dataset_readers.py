@@ -11,9 +11,17 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
-from emergent.config.datasets import ColourOptions, NctCrcOptions, NoOptions, Qm9Options
-from emergent.datasets import cifar10, cifar10_jpeg, mnist, nct_crc, qm9
+from emergent.config.datasets import (
+    ColourOptions,
+    KatherCrcOptions,
+    NctCrcOptions,
+    NoOptions,
+    Qm9Options,
+    RandomSplit,
+)
+from emergent.datasets import cifar10, cifar10_jpeg, kather_crc, mnist, nct_crc, qm9
 from emergent.datasets.colour import convert
 from emergent.errors import DataError
 
@@ -185,7 +193,14 @@ def test_other_readings_of_grey_and_shrunk_images():
     np.testing.assert_allclose(cropped[..., 0], grey[:, 2:30, 2:30], atol=0.51)
 
 
-def _write_nct(folder, generator, num=3, leave_out=None):
+def _tiff(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+def _write_nct(folder, generator, num=3, leave_out=None, extra=None):
+    """Archives of ``num`` images a class; ``extra`` is written into both under its names, behind the top folder."""
     pixels = {}
     for name in nct_crc.ARCHIVES.values():
         with zipfile.ZipFile(folder / name, "w") as archive:
@@ -195,16 +210,23 @@ def _write_nct(folder, generator, num=3, leave_out=None):
                     if label == leave_out:
                         continue
                     image = generator.integers(0, 256, (32, 32, 3), np.uint8)
-                    buffer = io.BytesIO()
-                    Image.fromarray(image).save(buffer, "TIFF")
-                    archive.writestr(f"{name[:-4]}/{label}/{label}-{index}.tif", buffer.getvalue())
+                    archive.writestr(f"{name[:-4]}/{label}/{label}-{index}.tif", _tiff(image))
                     pixels[name, label, index] = image
+            for member, content in (extra or {}).items():
+                archive.writestr(f"{name[:-4]}/{member}", content)
     return pixels
 
 
+@pytest.fixture
+def small_originals(monkeypatch):
+    """Made-up archives hold images of 32 x 32 pixels, not of 224 x 224."""
+    monkeypatch.setattr(nct_crc, "EDGE", 32)
+
+
+@pytest.mark.usefixtures("small_originals")
 @pytest.mark.parametrize("num_per_class", [None, 2])
 def test_nct_crc_is_ordered_and_averaged_over_areas(tmp_path, num_per_class):
-    pixels = _write_nct(tmp_path, np.random.default_rng(3))
+    pixels = _write_nct(tmp_path, np.random.default_rng(3), extra={"ADI/Thumbs.db": b"x", "ADI/._ADI-0.tif": b"x"})
     arrays = nct_crc.prepare(tmp_path, NctCrcOptions(resolution=8, num_per_class=num_per_class))
     num = num_per_class or 3
     np.testing.assert_array_equal(arrays["train/labels"].values, np.repeat(np.arange(9), num))
@@ -213,6 +235,41 @@ def test_nct_crc_is_ordered_and_averaged_over_areas(tmp_path, num_per_class):
     np.testing.assert_allclose(arrays["test/inputs"].values[row], expected, atol=1.01)
 
 
+@pytest.mark.usefixtures("small_originals")
+def test_nct_crc_random_split_is_a_part_of_one_archive(tmp_path):
+    pixels = _write_nct(tmp_path, np.random.default_rng(3))
+    (tmp_path / nct_crc.ARCHIVES["test"]).unlink()  # not needed
+    options = NctCrcOptions(resolution=32, num_per_class=None, sample=RandomSplit(num=24, num_validation=2, seed=5))
+    arrays = nct_crc.prepare(tmp_path, options)
+    names = {
+        image.tobytes(): (label, index) for (name, label, index), image in pixels.items() if "100K" in name
+    }  # fmt: skip
+    found = {}
+    for split, num in (("train", 22), ("validation", 2)):
+        images, labels = arrays[f"{split}/inputs"].values, arrays[f"{split}/labels"].values
+        found[split] = [names[image.tobytes()] for image in images]
+        assert len(found[split]) == num
+        assert [nct_crc.CLASSES[label] for label in labels] == [name for name, _ in found[split]]
+    chosen = found["train"] + found["validation"]
+    assert len(set(chosen)) == 24, "no image twice"
+    assert chosen != sorted(chosen), "in random order"
+    again = nct_crc.prepare(tmp_path, options)
+    np.testing.assert_array_equal(again["train/inputs"].values, arrays["train/inputs"].values)
+    other = options.model_copy(update={"sample": RandomSplit(num=24, num_validation=2, seed=6)})
+    assert not np.array_equal(nct_crc.prepare(tmp_path, other)["train/labels"].values, arrays["train/labels"].values)
+
+
+@pytest.mark.usefixtures("small_originals")
+def test_nct_crc_fewer_images_than_the_split_asks_for(tmp_path):
+    _write_nct(tmp_path, np.random.default_rng(3))
+    options = NctCrcOptions(resolution=8, num_per_class=None, sample=RandomSplit(num=28, num_validation=3, seed=0))
+    with pytest.raises(DataError, match=r"sample\.num 28 is more than the archive has \(27 images\)"):
+        nct_crc.prepare(tmp_path, options)
+    with pytest.raises(ValidationError, match="num_validation: expected fewer than num, 3, found 3"):
+        RandomSplit(num=3, num_validation=3, seed=0)
+
+
+@pytest.mark.usefixtures("small_originals")
 def test_nct_crc_damage(tmp_path):
     options = NctCrcOptions(resolution=8, num_per_class=None)
     _write_nct(tmp_path, np.random.default_rng(3), leave_out="STR")
@@ -225,6 +282,66 @@ def test_nct_crc_damage(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="truncated or damaged"):
         nct_crc.prepare(tmp_path, options)
+
+
+@pytest.mark.usefixtures("small_originals")
+@pytest.mark.parametrize(
+    ("member", "content", "message"),
+    [
+        ("LYM/LYM-x.tif", b"no image", r"LYM/LYM-x\.tif is not an image of 32 x 32 pixels \(cannot identify"),
+        ("LYM/LYM-x.tif", _tiff(np.zeros((32, 32, 3), np.uint8))[:-900], r"LYM/LYM-x\.tif is not an image"),
+        ("LYM/LYM-x.tif", _tiff(np.zeros((16, 32, 3), np.uint8)), r"LYM/LYM-x\.tif .*its size is 32 x 16"),
+        ("OTHER/a.tif", b"", r"images in folder OTHER, e\.g\. NCT-CRC-HE-100K/OTHER/a\.tif; expected the folders ADI"),
+    ],
+    ids=["no image", "truncated image", "other size", "no class"],
+)
+def test_nct_crc_odd_file_is_named(tmp_path, member, content, message):
+    _write_nct(tmp_path, np.random.default_rng(3), extra={member: content})
+    with pytest.raises(DataError, match=message):
+        nct_crc.prepare(tmp_path, NctCrcOptions(resolution=8, num_per_class=None))
+
+
+def _write_kather(folder, **change):
+    generator = np.random.default_rng(6)
+    names = ["NCT-CRC-HE-100K"] * 9 + ["CRC-VAL-HE-7K", "CRC-VAL-HE-7K-hard", "NCT-CRC-HE-100K-NONORM"]
+    content = {
+        "images_64": generator.integers(0, 256, (11, 64, 64, 3), np.uint8),
+        "index_64": np.arange(11),
+        "labels": np.array([*range(9), 4, 5, 6]),
+        "split": np.array(names),
+    }
+    np.savez(folder / kather_crc.ARCHIVE, **(content | change))
+    return content
+
+
+def test_kather_crc_crops(tmp_path):
+    images = _write_kather(tmp_path)["images_64"]
+    arrays = kather_crc.prepare(tmp_path, KatherCrcOptions(edge=56, crops_per_side=3))
+    np.testing.assert_array_equal(arrays["train/labels"].values, np.repeat(np.arange(9), 9))
+    third = arrays["train/inputs"].values[2 * 9 : 3 * 9]
+    np.testing.assert_array_equal(third[0], images[2, :56, :56])
+    np.testing.assert_array_equal(third[5], images[2, 4:60, 8:])
+    np.testing.assert_array_equal(arrays["validation/inputs"].values, images[9:10, 4:60, 4:60])
+    np.testing.assert_array_equal(arrays["validation/labels"].values, [4])
+    whole = kather_crc.prepare(tmp_path, KatherCrcOptions(edge=64, crops_per_side=1))
+    np.testing.assert_array_equal(whole["train/inputs"].values, images[:9])
+    with pytest.raises(ValidationError, match="crops of 63 pixels have 2 positions in 64, found 3"):
+        KatherCrcOptions(edge=63, crops_per_side=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"index_64": np.arange(10)}, "do not belong together"),
+        ({"index_64": np.arange(11) + 5}, "do not belong together"),
+        ({"images_64": np.zeros((11, 32, 32, 3), np.uint8)}, "do not belong together"),
+        ({"labels": np.array([0, *range(8), 4, 5, 6])}, "no patch of NCT-CRC-HE-100K with label TUM"),
+    ],
+)
+def test_kather_crc_damage(tmp_path, change, message):
+    _write_kather(tmp_path, **change)
+    with pytest.raises(DataError, match=message):
+        kather_crc.prepare(tmp_path, KatherCrcOptions(edge=56, crops_per_side=3))
 
 
 METHANE = """5

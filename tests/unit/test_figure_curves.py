@@ -69,6 +69,44 @@ def test_published_ensembles_of_another_size_are_called_so() -> None:
     assert legend_labels(figure)[-1] == "published, ensemble of 10 (ours: 3)"
 
 
+def test_metric_by_epoch_draws_a_panel_per_ensemble_size() -> None:
+    """Published curves belong to the panel of their size; of the set alone that is asked for."""
+    inputs = given(osp_table(("histology", "fields", "fields_clipped"), (5, 20), 20))
+    figure = picture("histology_osp", inputs)
+    assert [axes.get_title() for axes in figure.axes] == [
+        "fields (out of distribution)\nensembles of 5", "fields (out of distribution)\nensembles of 20"
+    ]  # fmt: skip
+    for axes, size in zip(figure.axes, (5, 20), strict=True):
+        solid = [line for line in axes.lines if line.get_marker() not in ("None", "") and line.get_linestyle() == "-"]
+        for line, order in zip(solid, (4, 8, 16), strict=True):
+            own = rows(inputs, "osp", arm=f"cnn_c{order}", data="fields", predictor="ensemble", ensemble_size=size)
+            np.testing.assert_allclose(line.get_xydata(), own[["epoch", "mean"]].to_numpy())
+        assert len(grey_markers(axes)) == (3 if size == 5 else 0)
+    # The published value of C16 at epoch 20, of ensembles of 5.
+    np.testing.assert_allclose(grey_markers(figure.axes[0])[2].get_xydata()[-1], (20, 15.74))
+    labels = legend_labels(figure)
+    assert labels[0] == "ensemble, $C_{4}$" and labels[-1] == "published (paper scale)"
+    small = picture("histology_osp", given(osp_table(("histology", "fields"), (3,), 2)))
+    assert [axes.get_title() for axes in small.axes] == ["fields (out of distribution)"]
+    assert grey_markers(small.axes[0]) == [] and legend_labels(small)[-1] == "perfect invariance"
+
+
+def test_samples_are_stretched_or_cut_off() -> None:
+    values = np.linspace(-2.0, 3.0, 9 * 4 * 4 * 3).reshape(9, 4, 4, 3).astype(np.float32)
+    inputs = given({"ood_samples": values})
+    cut = picture("histology_samples", inputs)
+    assert len(cut.axes) == 3
+    shown = np.stack([np.asarray(axes.images[0].get_array()) for axes in cut.axes])
+    np.testing.assert_allclose(shown, np.clip(values[:3], 0, 1))
+    stretched = picture("ood_samples", inputs)
+    shown = np.stack([np.asarray(axes.images[0].get_array()) for axes in stretched.axes])
+    assert shown.shape == values.shape
+    np.testing.assert_allclose(shown.min((1, 2, 3)), 0)
+    np.testing.assert_allclose(shown.max((1, 2, 3)), 1)
+    with pytest.raises(DataError, match=r"must have shape \[3, H, W, 1 or 3\]; found \(2, 4, 4, 3\)"):
+        picture("histology_samples", given({"ood_samples": values[:2]}))
+
+
 def test_a_band_of_unknown_width_is_not_drawn() -> None:
     table = osp_table(("digits", "photo_patches"), (3,), 2)["osp"]
     table.loc[table["predictor"] == "members", "std"] = np.nan

@@ -16,7 +16,7 @@ def images():
     return np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["C4", "C8", "C16", "D4", "D8"])
+@pytest.mark.parametrize("name", ["C4", "C8", "C12", "C16", "D4", "D8"])
 @pytest.mark.parametrize("size", [5, 6])
 def test_quarter_turns_and_flips_are_exact(images, name, size):
     images = images[:, :size, :size]
@@ -28,6 +28,20 @@ def test_quarter_turns_and_flips_are_exact(images, name, size):
         if group.reflections.any():
             mirrored = np.rot90(images[:, :, ::-1], k, axes=(1, 2))
             np.testing.assert_array_equal(copies[group.num_rotations + element], mirrored)
+
+
+def test_twelfths_of_a_turn():
+    """An image that grows to the right grows to the upper right after a twelfth, the sine of which is a half."""
+    rows, columns = np.mgrid[0:9, 0:9] - 4.0
+    ramp = np.broadcast_to(columns[None, :, :, None], (1, 9, 9, 3)).astype(np.float32)
+    copies = np.asarray(orbit(image_action(group_from_name("C12"), 9, 9), ramp))
+    assert copies.shape == (12, 1, 9, 9, 3)
+    middle = np.hypot(rows, columns) < 3
+    for element in range(12):
+        angle = 2 * np.pi * element / 12
+        # Bilinear interpolation is exact on a linear image.
+        expected = columns * np.cos(angle) - rows * np.sin(angle)
+        np.testing.assert_allclose(copies[element, 0, :, :, 1][middle], expected[middle], atol=1e-5)
 
 
 def test_one_tap_only_where_every_element_is_exact():

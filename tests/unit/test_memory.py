@@ -12,14 +12,19 @@ from flax import traverse_util
 
 from emergent.config.base import merge
 from emergent.config.blocks import Members
+from emergent.config.evaluation import orbit_bytes
 from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
 from emergent.config.stages import TrainStage
 from emergent.config.study import SCALES
+from emergent.domains.arrays import ArrayOrbits, TestSamples
 from emergent.errors import ConfigError, ResourceError
+from emergent.evaluation.memory import evaluation_bytes, require_evaluation_memory
+from emergent.groups.images import image_action
 from emergent.kinds import experiment_names, load_experiment
 from emergent.models.registry import build, parameter_shapes
-from emergent.models.size import NetworkSize, network_size
+from emergent.models.size import NetworkSize, forward_floats, network_size
 from emergent.plan import physical_memory_bytes
+from emergent.point_groups import group_from_name
 from emergent.training.memory import block_bytes, require_memory, size_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
@@ -195,3 +200,48 @@ def test_exactly_enough_is_enough() -> None:
 
 def test_physical_memory_is_plausible() -> None:
     assert 2**28 < physical_memory_bytes() < 2**50
+
+
+# Histology: images so large that data, not networks, fill the memory.
+
+HISTOLOGY = load_experiment(EXPERIMENTS, "histology", "paper")
+SETS = {name: entry.num or 833 for name, entry in HISTOLOGY.test_sets().items()}
+
+
+def test_training_counts_large_images_on_host_and_device() -> None:
+    stage = HISTOLOGY.stage("train", "cnn_c16")
+    assert isinstance(stage, TrainStage)
+    images = 9167 * 224 * 224 * 3 * 4
+    need = block_bytes(stage, 5, 9167, 1)
+    assert 2 * images < need < 2 * images + 2**31
+    with pytest.raises(ResourceError, match=r"histology, arm cnn_c16: a block of 5 members needs about 1\d\.\d GiB"):
+        require_memory([stage], HISTOLOGY.members, 9167, 8 * 2**30, vectorised=True)
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_evaluation_counts_large_images_on_their_orbits(vectorised: bool) -> None:
+    image = 224 * 224 * 3 * 4
+    orbits = {order: order * image * (sum(SETS.values()) + 2 * max(SETS.values())) for order in (4, 16)}
+    for arm, order in (("cnn_c4", 4), ("cnn_c16", 16)):
+        need = evaluation_bytes(HISTOLOGY, arm, SETS, vectorised)
+        assert orbits[order] < need < orbits[order] + 6 * 2**30
+    limit = evaluation_bytes(HISTOLOGY, "cnn_c8", SETS, vectorised)
+    with pytest.raises(ResourceError, match=r"arm cnn_c12: evaluating a block of 5 members on the orbits of \d+ sam"):
+        require_evaluation_memory(HISTOLOGY, SETS, limit, vectorised)
+    require_evaluation_memory(HISTOLOGY, SETS, evaluation_bytes(HISTOLOGY, "cnn_c16", SETS, vectorised), vectorised)
+
+
+def test_a_forward_pass_holds_its_largest_layer_and_the_input_of_that() -> None:
+    inputs = jax.ShapeDtypeStruct((1, 8, 8, 1), jnp.float32)
+    assert forward_floats(cnn(), inputs) == 2 * 8 * 8 * 3
+    assert forward_floats(cnn(layers=(ConvLayer(channels=30),)), inputs) == 2 * 8 * 8 * 30
+    # Eight members of 8192 small inputs each were measured at some 6 GB.
+    paper = load_experiment(EXPERIMENTS, "nordenfors_c4", "paper")
+    sets = {name: entry.num or 10_000 for name, entry in paper.test_sets().items()}
+    assert 2 * 2**30 < evaluation_bytes(paper, "cnn", sets, vectorised=True) < 12 * 2**30
+
+
+def test_orbits_of_a_set_are_as_large_as_the_estimate_says() -> None:
+    samples = TestSamples(np.ones((10, 24, 24, 3), np.float32), image_action(group_from_name("C12"), 24, 24))
+    # 120 inputs, filled up to 128; while they are laid out they are there twice more.
+    assert ArrayOrbits(samples, 64).batches().nbytes == orbit_bytes([128 * 24 * 24 * 3]) / 3

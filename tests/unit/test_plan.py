@@ -136,7 +136,7 @@ def test_an_accelerator_holds_all_members_of_a_block_at_once(folder: Path) -> No
 
 def test_what_the_memory_depends_on_is_in_its_digest() -> None:
     def digest(code: str = "code", **change: Any) -> str:
-        return Plan(BASE | change, CONFIG).training_digest(code)
+        return Plan(BASE | change, CONFIG).memory_digest(code)
 
     assert digest() == digest(figures=["ising_invariance"])
     changes = [{"memory_gb": 3}, {"accelerator": True}, {"experiments": ["ising"]}, {"scale": "laptop"}, {"block": 1}]

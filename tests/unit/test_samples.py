@@ -11,7 +11,7 @@ from emergent.config.blocks import parse_block
 from emergent.config.domains import ImageEvaluation
 from emergent.config.groups import Augmentation
 from emergent.domains.images import augmentation_action
-from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples
+from emergent.domains.samples import Scaling, load_evaluation, load_training, read_samples, training_scaling
 from emergent.errors import ConfigError, DataError
 from emergent.storage import Array
 
@@ -92,9 +92,24 @@ def test_evaluation_sets_in_their_own_scaling(images: Path, spins: Path) -> None
     mean, std = (PIXELS / 255).mean(), (PIXELS / 255).std()
     np.testing.assert_allclose(evaluated.inputs, (PIXELS[evaluated.labels] / 255 - mean) / std, atol=1e-5)
     np.testing.assert_allclose(black.background(), -mean / std, rtol=1e-6)
-    fields = {"test": {"dataset": "fields", "split": "test", "scaling": "own"}}
-    with pytest.raises(DataError, match="scaling 'own' of test expects 8-bit pixels"):
-        load_evaluation(spins, data(evaluate=fields), "test", scaling)
+    fields = {"test": {"dataset": "fields", "split": "test", "num": 2, "scaling": "own"}}
+    evaluated, zero = load_evaluation(spins, data(evaluate=fields), "test", scaling)
+    expected = (FIELDS - FIELDS.mean()) / FIELDS.std()
+    assert all(np.isclose(expected, one, atol=1e-5).all((1, 2, 3)).any() for one in evaluated.inputs)
+    np.testing.assert_allclose(zero.background(), -FIELDS.mean() / FIELDS.std(), rtol=1e-4, atol=1e-6)
+
+
+def test_fields_clipped_as_a_display_does(images: Path, spins: Path) -> None:
+    _, scaling = load_training(images, data(num=4))
+    fields = {"test": {"dataset": "fields", "split": "test", "scaling": "clipped"}}
+    evaluated, black = load_evaluation(spins, data(evaluate=fields), "test", scaling)
+    assert black == scaling
+    seen = evaluated.inputs * scaling.std + scaling.mean
+    np.testing.assert_allclose(seen, np.clip(FIELDS, 0, 1), atol=1e-6)
+    assert FIELDS.min() < 0 and FIELDS.max() > 1
+    pixels = {"test": {"dataset": "digits", "split": "train", "scaling": "clipped"}}
+    with pytest.raises(DataError, match="scaling 'clipped' of test expects real-valued fields, found 8-bit pixels"):
+        load_evaluation(images, data(evaluate=pixels), "test", scaling)
 
 
 def test_more_samples_extend_fewer_and_keep_their_labels(images: Path) -> None:
@@ -166,3 +181,11 @@ def test_block_names() -> None:
     for name in ("0003-0002", "3-4", "0000", "0000-", "0000-0001x", "-001-0001"):
         with pytest.raises(ConfigError, match="expected a range such as 0000-0099"):
             parse_block(name)
+
+
+def test_scaling_alone_is_that_of_the_training_samples(images: Path, spins: Path) -> None:
+    assert training_scaling(images, data(num=4)) == load_training(images, data(num=4))[1]
+    settings = data(scaling="none", train={"dataset": "ising", "split": "train", "num": 3})
+    assert training_scaling(spins, settings) == Scaling()
+    with pytest.raises(DataError, match="scaling 'standardise' expects 8-bit pixels"):
+        training_scaling(spins, data(train={"dataset": "ising", "split": "train"}))

@@ -36,8 +36,9 @@ def require_memory():
     Sizes of networks are derived from their own code, which needs JAX and so a second or two. What has been checked is
     remembered by a digest of all that the answer depends on.
     """
-    known = Path("results/memory") / PLAN.training_digest(
-        code_fingerprint("emergent.training.memory", SOURCE)
+    modules = ("emergent.training.memory", "emergent.evaluation.memory")
+    known = Path("results/memory") / PLAN.memory_digest(
+        "+".join(code_fingerprint(module, SOURCE) for module in modules)
     )
     if not known.exists():
         PLAN.require_memory()

@@ -38,7 +38,7 @@ rule prepare:
     benchmark:
         "results/datasets/{dataset}/benchmarks/prepare.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
     params:
         raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
         # The module of this data set alone: an edit of one generator must not prepare every data set again.

@@ -43,16 +43,61 @@ class ColourOptions(StrictModel):
     resizing: Literal["antialiased", "plain", "crop"] = "antialiased"
 
 
+class RandomSplit(StrictModel):
+    """Randomly selected images of one archive, some of them for validation.
+
+    Attributes:
+        num: images in all, of every class as many as chance has it.
+        num_validation: of these; the others are for training.
+        seed: of the selection.
+    """
+
+    num: PositiveInt
+    num_validation: PositiveInt
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "RandomSplit":
+        if self.num_validation >= self.num:
+            raise ValueError(f"num_validation: expected fewer than num, {self.num}, found {self.num_validation}")
+        return self
+
+
 class NctCrcOptions(StrictModel):
     """Histology patches, shrunk while they are streamed from the archives.
 
     Attributes:
         resolution: edge in pixels after averaging over areas; the originals have 224.
         num_per_class: keep the first so many images of each class (order of file names); null keeps all.
+        sample: splits train and validation from NCT-CRC-HE-100K alone; null takes it for training and CRC-VAL-HE-7K
+            for testing.
     """
 
     resolution: int = Field(ge=8, le=224)
     num_per_class: PositiveInt | None
+    sample: RandomSplit | None = None
+
+
+class KatherCrcOptions(StrictModel):
+    """The few labelled histology patches of 64 x 64 pixels, cut to crops.
+
+    Attributes:
+        edge: of a crop in pixels.
+        crops_per_side: k makes k x k crops of each training patch, evenly spaced; of a validation patch the middle is
+            taken.
+    """
+
+    edge: int = Field(ge=8, le=64)
+    crops_per_side: PositiveInt
+
+    @model_validator(mode="after")
+    def _crops_differ(self) -> "KatherCrcOptions":
+        if self.crops_per_side > 65 - self.edge:
+            raise ValueError(
+                f"crops_per_side: crops of {self.edge} pixels have {65 - self.edge} positions in 64, "
+                f"found {self.crops_per_side}"
+            )
+        return self
 
 
 class Qm9Options(StrictModel):
@@ -131,6 +176,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "gaussian_fields": GaussianFieldOptions,
     "generated_meshes": GeneratedMeshOptions,
     "ising": IsingOptions,
+    "kather_crc": KatherCrcOptions,
     "modelnet": ModelNetOptions,
     "nct_crc": NctCrcOptions,
     "photo_patches": PhotoPatchOptions,

@@ -39,15 +39,16 @@ class TestSet(DataSelection):
     """Samples on which trained networks are evaluated, as far as the evaluation needs to know them.
 
     Attributes:
-        scaling: ``training`` scales pixels like the training set; ``own`` by the mean and standard deviation of its own
-            split; ``unit`` divides by 255 only. Images only.
+        scaling: ``training`` scales pixels like the training set, and leaves real-valued fields as they are; ``own``
+            takes mean and standard deviation of its own split; ``unit`` divides by 255 only; ``clipped`` cuts
+            real-valued fields off at 0 and 1, as a display does, and scales them like training pixels. Images only.
         interpolation: of the rotations in testing; null takes that of the arm's augmentation. Images only.
         fill: what enters from outside the frame in testing; null takes that of the arm's augmentation. Images only.
     """
 
     __test__ = False
 
-    scaling: Literal["training", "own", "unit"] = "training"
+    scaling: Literal["training", "own", "unit", "clipped"] = "training"
     interpolation: Interpolation | None = None
     fill: Fill | None = None
 

@@ -249,10 +249,9 @@ class EnsembleExperiment(StudyBase):
             arm: name of the arm.
             num_samples: size of each evaluation set.
         """
-        facts = self.arm_facts(arm)
-        inputs = sum(num_samples.values()) * facts.order
-        outputs = inputs * self.arms[arm].model.num_outputs
-        settings = self.evaluation_settings()
-        return settings.memory_bytes(
-            self.members.block, len(self.train.checkpoint_epochs()), inputs * self.data.sample_floats, outputs
+        inputs = [num * self.arm_facts(arm).order for num in num_samples.values()]
+        outputs = sum(inputs) * self.arms[arm].model.num_outputs
+        floats = [num * self.data.sample_floats for num in inputs]
+        return self.evaluation_settings().memory_bytes(
+            self.members.block, len(self.train.checkpoint_epochs()), floats, outputs
         )

@@ -1,6 +1,7 @@
 """Typed configuration of what is measured on trained members, and of the ensembles that are made of them."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -12,6 +13,8 @@ BASE_BYTES = 600 * 2**20
 FLOAT_BYTES = 4
 # Arrays exist again, and once more in the file's image, while they are written.
 WRITING_COPIES = 3.2
+# All sets stay in memory, and while one is laid out in batches it is there twice more (seen: 2.0 to 2.1 times).
+LAYING_COPIES = 2
 
 EnergyScale = Literal["mean_absolute", "absolute_mean", "per_sample"]
 
@@ -94,16 +97,25 @@ class EvaluationSettings(StrictModel):
     output_epochs: Many[NonNegativeInt]
     whole_blocks: bool
 
-    def memory_bytes(self, block: int, num_epochs: int, input_floats: int, output_floats: int) -> int:
+    def memory_bytes(self, block: int, num_epochs: int, input_floats: Sequence[int], output_floats: int) -> int:
         """Returns the estimated peak memory, in bytes, of evaluating one block of members.
 
         Args:
             block: members.
             num_epochs: checkpoints.
-            input_floats: numbers in all inputs, on their orbits.
+            input_floats: numbers in the inputs of each set, on their orbits.
             output_floats: numbers in the outputs of one member on them.
         """
         # Sums over the members of each ensemble in the block, cut at its borders, and over the whole block.
         runs = 1 + sum(min(self.max_ensembles, math.ceil(block / size) + 1) for size in self.ensemble_sizes)
         outputs = (runs * num_epochs + block * len(self.output_epochs)) * output_floats
-        return BASE_BYTES + round(FLOAT_BYTES * (WRITING_COPIES * outputs + 2 * input_floats))
+        return BASE_BYTES + round(FLOAT_BYTES * WRITING_COPIES * outputs) + orbit_bytes(input_floats)
+
+
+def orbit_bytes(input_floats: Sequence[int]) -> int:
+    """Returns the peak memory, in bytes, of evaluation sets laid out on their orbits.
+
+    Args:
+        input_floats: numbers in the inputs of each set, on their orbits.
+    """
+    return FLOAT_BYTES * (sum(input_floats) + LAYING_COPIES * max(input_floats, default=0))

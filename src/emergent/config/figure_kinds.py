@@ -23,6 +23,7 @@ from emergent.config.figure_options import (
     PoolOptions,
     PublishedPointsOptions,
     ReadingsOptions,
+    SampleOptions,
     SizeOptions,
     SizeTableOptions,
     SpreadOptions,
@@ -105,7 +106,7 @@ class InfiniteWidthReadings(_Table):
 
 
 class MetricByEpoch(_Figure):
-    """A metric of ensembles and members against epoch, a panel per data set."""
+    """A metric of ensembles and members against epoch, a panel per data set or per ensemble size."""
 
     plot: Literal["metric_by_epoch"]
     options: EpochOptions
@@ -147,10 +148,10 @@ class DistanceByEpoch(_Figure):
 
 
 class Samples(_Figure):
-    """Nine samples of an evaluation set."""
+    """Samples of an evaluation set."""
 
     plot: Literal["samples"]
-    options: NoOptions = NoOptions()
+    options: SampleOptions = SampleOptions()
 
 
 class PoolByEpoch(_Figure):

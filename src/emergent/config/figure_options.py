@@ -1,8 +1,8 @@
 """Options of figures and tables, by plot kind, as they stand in ``config/figures.yaml``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel
 
@@ -46,7 +46,13 @@ class EpochOptions(MetricOptions):
     """Ensembles and members against epoch."""
 
     table: Name = Field(default="osp", description="summary table; also the quantity of published series")
-    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+    ensemble_size: PositiveInt | Many[PositiveInt] = Field(
+        description="members per ensemble, the nearest smaller size in the table; each size of a list is a panel"
+    )
+    data: Name | None = Field(
+        default=None,
+        description="data set, or 'ood' for the first out-of-distribution set; null: a panel for each",
+    )
     band: Band = Field(default="quartiles", description="statistic of the band over members")
     published_data: Name | None = Field(
         default=None,
@@ -159,6 +165,21 @@ class CurveOptions(StrictModel):
 
     arm: Name = Field(description="arm whose members are drawn")
     truth: Name = Field(description="evaluation set whose targets are drawn as the function that is learned")
+
+
+class SampleOptions(StrictModel):
+    """Which samples of an evaluation set are shown, and how."""
+
+    num: int = Field(default=9, ge=1, le=9, description="samples, the first ones")
+    limits: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        default=None, description="values shown as black and as white; null stretches each sample between its own"
+    )
+
+    @model_validator(mode="after")
+    def _limits_are_ordered(self) -> "SampleOptions":
+        if self.limits is not None and self.limits[0] >= self.limits[1]:
+            raise ValueError(f"limits: expected black below white, found {list(self.limits)}")
+        return self
 
 
 class SubspaceOptions(StrictModel):

@@ -21,19 +21,23 @@ class GeneratorOptions(StrictModel):
 
 
 class PhotoPatchOptions(GeneratorOptions):
-    """Grey square patches of two photographs.
+    """Square patches of two photographs.
 
     Attributes:
         size: edge of a patch in pixels.
         shrink: patches of ``shrink * size`` pixels are averaged over areas down to ``size``.
-        num: number of patches, half from each photograph.
+        num: number of test patches, half from each photograph.
         seed: of their positions.
+        colour: three channels instead of one.
+        num_train: training patches; 0 makes a test split alone.
     """
 
     size: int = Field(ge=4, le=64)
     shrink: int = Field(ge=1, le=6)
     num: PositiveInt
     seed: Seed
+    colour: bool = False
+    num_train: int = Field(default=0, ge=0)
 
 
 class GaussianFieldOptions(GeneratorOptions):
@@ -47,6 +51,8 @@ class GaussianFieldOptions(GeneratorOptions):
         block: C[0:block, 0:block] is iid complex Gaussian, everything else zero.
         scale: mean and standard deviation that each image is brought to; null keeps the raw amplitude.
         seed: of the coefficients.
+        amplitude: factor on the sum over frequencies, which does not depend on the size of the images then; null
+            divides the sum by H W, as ``irfft2`` does.
 
     References:
         arXiv:2406.06504 and arXiv:2403.03103, out-of-distribution samples (block recovered from the printed images).
@@ -59,6 +65,13 @@ class GaussianFieldOptions(GeneratorOptions):
     block: PositiveInt
     scale: Pair | None
     seed: Seed
+    amplitude: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_amplitude(self) -> "GaussianFieldOptions":
+        if self.scale is not None and self.amplitude is not None:
+            raise ValueError("scale brings every image to its own amplitude; set scale or amplitude to null")
+        return self
 
     @model_validator(mode="after")
     def _block_fits(self) -> "GaussianFieldOptions":

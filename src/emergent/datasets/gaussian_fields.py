@@ -1,6 +1,6 @@
 """Band-limited Gaussian random fields: the out-of-distribution images of the papers.
 
-Output: one split ``test`` of float32 images without labels. Per channel x = irfft2(C, s=(H, W)) with
+Output: one split ``test`` of float32 images without labels. Per channel x = a irfft2(C, s=(H, W)) with
 C[0:b, 0:b] iid complex Gaussian, E|C|^2 = 1, and zero elsewhere. Only one quadrant of wave vectors occurs, so that the
 fields are striped along one diagonal and a rotation changes them strongly.
 
@@ -36,7 +36,10 @@ def sample_fields(options: GaussianFieldOptions) -> Float[np.ndarray, "N H W C"]
     spectrum[:, :, :block, :block] = parts[..., 0] + 1j * parts[..., 1]
     # All columns but the first count twice, for their mirror images too: as in the published images, in which the first
     # has half the amplitude.
-    fields = np.fft.irfft2(spectrum, s=(height, width), axes=(2, 3)).transpose(0, 2, 3, 1)
+    norm = "backward" if options.amplitude is None else "forward"
+    fields = np.fft.irfft2(spectrum, s=(height, width), axes=(2, 3), norm=norm).transpose(0, 2, 3, 1)
+    if options.amplitude is not None:
+        return options.amplitude * fields
     if options.scale is None:
         return fields
     mean, std = options.scale

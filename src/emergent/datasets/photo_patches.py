@@ -1,7 +1,7 @@
-"""Grey patches of scikit-learn's two sample photographs: natural image statistics without a download.
+"""Patches of scikit-learn's two sample photographs: natural image statistics without a download.
 
-Output: one split ``test``, labelled by photograph. Stands in for CIFAR-10 as an out-of-distribution set at smoke
-scale; whatever is drawn from it must say so.
+Output: a split ``test``, and in colour where asked for also ``train``, labelled by photograph. Stands in for CIFAR-10
+and for histology at smoke scale; whatever is drawn from it must say so.
 """
 
 from pathlib import Path
@@ -18,18 +18,30 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 
 
 def prepare(raw: Path, options: PhotoPatchOptions) -> dict[str, Array]:
-    """Returns test images [N, size, size, 1] uint8, alternating between the photographs, and their index [N]."""
+    """Returns images [N, size, size, C] uint8, alternating between the photographs, and their index [N], per split.
+
+    Training patches may overlap with test patches: they come from the same two photographs.
+    """
     # Here and not above: it takes two seconds, which every data set would pay.
     from sklearn.datasets import load_sample_image
 
     generator = np.random.default_rng(options.seed)
-    edge = options.size * options.shrink
-    photographs = [to_grey(load_sample_image(name)) for name in PHOTOGRAPHS]
-    labels = np.arange(options.num) % len(photographs)
-    images = np.empty((options.num, options.size, options.size, 1), np.uint8)
-    for index, label in enumerate(labels):
-        height, width = photographs[label].shape
-        top, left = generator.integers(height - edge + 1), generator.integers(width - edge + 1)
-        patch = Image.fromarray(photographs[label][top : top + edge, left : left + edge])
-        images[index, :, :, 0] = np.rint(np.asarray(patch.resize((options.size, options.size), Image.Resampling.BOX)))
-    return image_split("test", images, labels, num_classes=len(photographs))
+    photographs = [load_sample_image(name) for name in PHOTOGRAPHS]
+    if not options.colour:
+        photographs = [to_grey(photograph) for photograph in photographs]
+    arrays: dict[str, Array] = {}
+    for split, num in (("test", options.num), ("train", options.num_train)):
+        if num:
+            labels = np.arange(num) % len(photographs)
+            images = np.stack([_patch(photographs[label], options, generator) for label in labels])
+            arrays |= image_split(split, images, labels, num_classes=len(photographs))
+    return arrays
+
+
+def _patch(photograph: np.ndarray, options: PhotoPatchOptions, generator: np.random.Generator) -> np.ndarray:
+    """Returns one patch at a random position [size, size, C]."""
+    edge, (height, width) = options.size * options.shrink, photograph.shape[:2]
+    top, left = generator.integers(height - edge + 1), generator.integers(width - edge + 1)
+    patch = Image.fromarray(photograph[top : top + edge, left : left + edge])
+    small = np.rint(np.asarray(patch.resize((options.size, options.size), Image.Resampling.BOX))).astype(np.uint8)
+    return small.reshape(options.size, options.size, -1)

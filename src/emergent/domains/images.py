@@ -12,7 +12,7 @@ from emergent.config.groups import Augmentation
 from emergent.config.stages import EvaluateStage, PredictStage, TrainStage
 from emergent.domains.arrays import ArrayData, TestSamples, array_data
 from emergent.domains.prepared import require_classes, require_targets
-from emergent.domains.samples import Samples, Scaling, load_evaluation, load_training
+from emergent.domains.samples import Samples, Scaling, load_evaluation, load_training, training_scaling
 from emergent.errors import DataError
 from emergent.groups.actions import Action, PixelAction, TrivialAction, subset
 from emergent.groups.images import ImageAction, image_action
@@ -99,7 +99,7 @@ def test_samples(stage: EvaluateStage | PredictStage, paths: Mapping[str, Path])
     """
     data = stage.data
     assert isinstance(data, ImageEvaluation)
-    _, scaling = load_training(paths[data.train.dataset], data)
+    scaling = training_scaling(paths[data.train.dataset], data)
     found = {}
     for name, entry in data.evaluate.items():
         samples, own = load_evaluation(paths[entry.dataset], data, name, scaling)

@@ -1,8 +1,10 @@
-"""A metric of ensembles and of their members against epoch, one panel per data set, one colour per arm.
+"""A metric of ensembles and of their members against epoch, one colour per arm, one panel per data set or size.
 
 Input: the summary table that the entry names, with members and ensembles. arXiv:2403.03103 shows the orbit same
 prediction in this form.
 """
+
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,6 +26,7 @@ from emergent.figures.drawing import (
     nearest_size,
     published_table,
     require_rows,
+    select_data,
     span,
     stack,
 )
@@ -40,6 +43,13 @@ BAND_WORDS: dict[Band, str] = {
 }
 
 
+class Panel(NamedTuple):
+    """One panel: a data set, and the size of the ensembles."""
+
+    data: str
+    size: int
+
+
 def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawing:
     """Returns ensemble curve and members' band per arm, and dotted lines where the symmetry is perfect.
 
@@ -49,47 +59,57 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
         entry: titles and options.
 
     Raises:
-        DataError: the table, the members' or the ensembles' rows are missing.
+        DataError: the table, the data set, the members' or the ensembles' rows are missing.
     """
     options = entry.options
     table = metric_rows(inputs, options, COLUMNS)
+    roles = data_roles(table)
+    names = list(roles) if options.data is None else [select_data(table, options.data, options.table)]
+    wanted = options.published_data
+    home = str(wanted) if wanted in names else next((name for name in names if roles[name] == "ood"), names[0])
+    table = table[table["data"].isin(names)]
     members = require_rows(table, options.table, predictor="members")
     ensembles = require_rows(table, options.table, predictor="ensemble")
-    size = nearest_size(ensembles, options.ensemble_size)
-    ensembles = require_rows(ensembles, options.table, ensemble_size=size)
+    wished = (options.ensemble_size,) if isinstance(options.ensemble_size, int) else options.ensemble_size
+    sizes = list(dict.fromkeys(nearest_size(ensembles, size) for size in wished))
+    ensembles = ensembles[ensembles["ensemble_size"].isin(sizes)]
     published = published_table(references, options.table)
     if "data" in published:
         published = published[published["data"].isna() | published["data"].isin(table["data"])]
     arms = inputs.arms_in(table)
     looks, look = curve_looks(inputs, arms), metric_look(options.metric or options.table)
     orders = {str(arm): int(order) for arm, order in zip(table["arm"], table["order"], strict=True)}
-    names, roles = list(dict.fromkeys(table["data"])), data_roles(table)
-    wanted = options.published_data
-    home = str(wanted) if wanted in names else next((name for name in names if roles[name] == "ood"), names[0])
-    figure = style.new_figure(entry.width, 2.9 if len(names) <= 3 else 4.6)
-    axes = panels(figure, len(names))
-    for panel, data in zip(axes, names, strict=True):
+    shown = [Panel(data, size) for data in names for size in sizes]
+    figure = style.new_figure(entry.width, 2.9 if len(shown) <= 3 else 4.6)
+    axes = panels(figure, len(shown))
+    drawn_published = False
+    for axis, panel in zip(axes, shown, strict=True):
         for arm in arms:
             color = looks[arm.name].color
             if look.best_is_order:
-                panel.axhline(orders[arm.name], color=color, linestyle=":", linewidth=1.0)
-            _draw_members(panel, members[(members["data"] == data) & (members["arm"] == arm.name)], color, options.band)
-            own = ensembles[(ensembles["data"] == data) & (ensembles["arm"] == arm.name)].sort_values("epoch")
-            panel.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
-            theirs = published_curve(published, str(arm.group), data, home)
+                axis.axhline(orders[arm.name], color=color, linestyle=":", linewidth=1.0)
+            own = members[(members["data"] == panel.data) & (members["arm"] == arm.name)]
+            _draw_members(axis, own, color, options.band)
+            own = require_rows(ensembles, options.table, data=panel.data, arm=arm.name, ensemble_size=panel.size)
+            own = own.sort_values("epoch")
+            axis.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
+            theirs = published_curve(published, str(arm.group), panel, home)
             if len(theirs):
-                style.published(panel, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
-        panel.set_title(narrow_title(inputs, roles, data))
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+                style.published(axis, theirs["epoch"], theirs["mean"], looks[arm.name].marker)
+                drawn_published = True
+        title = narrow_title(inputs, {name: roles[name] for name in names}, panel.data)
+        axis.set_title(title if len(sizes) == 1 else f"{title}\nensembles of {panel.size}")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _set_values(axes, look, sorted(set(orders.values())))
     label_outside(axes, "Epoch", "Orbit Same Predictions" if look.word == "OSP" else look.axis)
-    detail = _detail(size, options.published_size)
-    handles = _legend([looks[arm.name] for arm in arms], size, look, detail if len(published) else None)
+    detail = _detail(sizes, options.published_size) if drawn_published else None
+    handles = _legend([looks[arm.name] for arm in arms], sizes, look, detail)
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     facts = {
         "groups": listed([arm.group for arm in arms]),
         "data": inputs.data_names(names),
-        "ensemble_size": str(size),
+        "ensemble_size": listed(sizes),
+        "ensemble_sizes": listed(sizes),
         "num_members": span([int(num) for num in members["num"]]),
         "num_ensembles": span([int(num) for num in ensembles["num"]]),
         "band": BAND_WORDS[options.band],
@@ -97,13 +117,19 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
     return Drawing(figure, stack(pd.concat([members, ensembles], ignore_index=True), published), facts)
 
 
-def published_curve(published: pd.DataFrame, group: str, data: str, home: str) -> pd.DataFrame:
-    """Returns the published ensembles of one group on one data set; rows that name no data set belong to ``home``."""
+def published_curve(published: pd.DataFrame, group: str, panel: Panel, home: str) -> pd.DataFrame:
+    """Returns the published ensembles of one group on one panel.
+
+    Rows that name no data set belong to ``home``; those that name the size of their ensembles to panels of that size.
+    """
     if published.empty:
         return published
-    own = published["data"].fillna(home) if "data" in published else home
     chosen = (published["group"] == group) & (published["predictor"] == "ensemble")
-    return published[chosen & (own == data)]
+    own = published["data"].fillna(home) if "data" in published else home
+    if "ensemble_size" in published:
+        sizes = published["ensemble_size"]
+        chosen &= sizes.isna() | (sizes == panel.size)
+    return published[chosen & (own == panel.data)]
 
 
 def panels(figure: Figure, count: int) -> list[Axes]:
@@ -154,16 +180,18 @@ def _draw_members(axes: Axes, rows: pd.DataFrame, color: str, band: Band) -> Non
     axes.plot(rows["epoch"], rows["mean"], color=color, linestyle=(0, (4, 2)), linewidth=0.8, alpha=0.9)
 
 
-def _detail(size: int, published_size: int | None) -> str:
+def _detail(sizes: list[int], published_size: int | None) -> str:
     """Returns how large the published ensembles are, and a warning if ours are of another size."""
     if published_size is None:
         return ""
-    return f", ensemble of {published_size}" + ("" if published_size == size else f" (ours: {size})")
+    return f", ensemble of {published_size}" + ("" if published_size in sizes else f" (ours: {listed(sizes)})")
 
 
-def _legend(looks: list[ArmLook], size: int, look: MetricLook, published: str | None) -> list[Line2D | Patch]:
+def _legend(looks: list[ArmLook], sizes: list[int], look: MetricLook, published: str | None) -> list[Line2D | Patch]:
+    # Of several sizes the panels say which is theirs.
+    name = f"ensemble of {sizes[0]}" if len(sizes) == 1 else "ensemble"
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=arm.color, marker=arm.marker, markersize=3.5, label=f"ensemble of {size}, {arm.label}")
+        Line2D([], [], color=arm.color, marker=arm.marker, markersize=3.5, label=f"{name}, {arm.label}")
         for arm in looks
     ]
     handles.append(Patch(color="#888888", alpha=0.4, label="ensemble members"))

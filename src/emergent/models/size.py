@@ -53,6 +53,24 @@ def _size(model: Any, inputs: Any) -> NetworkSize:
     )
 
 
+def forward_floats(model: NetworkModel, inputs: Any) -> int:
+    """Returns the numbers that exist at a time per sample while outputs are computed: the largest layer and its input.
+
+    Args: see ``network_size``.
+    """
+    return _forward_floats(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+
+
+@cache
+def _forward_floats(model: Any, inputs: Any) -> int:
+    module = build(model)
+    many = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((SAMPLES, *leaf.shape[1:]), leaf.dtype), inputs)
+    parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
+    steps = jax.make_jaxpr(module.apply)(parameters, many).jaxpr.eqns
+    sizes = [math.prod(getattr(out.aval, "shape", ())) for step in steps for out in step.outvars]
+    return 2 * max(size // SAMPLES for size in [SAMPLES, *sizes] if size % SAMPLES == 0)
+
+
 def bytes_in_flight(size: NetworkSize, num_samples: int, state_copies: int) -> int:
     """Returns the memory of one member while a step runs.
 

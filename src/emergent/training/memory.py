@@ -18,6 +18,9 @@ from emergent.domains.registry import example
 from emergent.errors import ConfigError, ResourceError
 from emergent.models.size import FLOAT_BYTES, NetworkSize, bytes_in_flight, network_size
 
+# Training inputs on the host, scaled from 8-bit pixels in place, and on the device; a CPU may share the two.
+INPUT_COPIES = 2
+
 
 def _state_copies(training: Training) -> int:
     # Momentum is one more array of the size of the parameters.
@@ -70,7 +73,7 @@ def block_bytes(stage: TrainStage, block: int, num_samples: int, members_in_flig
     step = members_in_flight * bytes_in_flight(size, samples, _state_copies(training))
     # They count twice below: as they come from the device, and stacked.
     checkpoints = len(training.checkpoint_epochs()) * block * size.num_parameters
-    return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + num_samples * stage.data.sample_floats)
+    return BASE_BYTES + step + FLOAT_BYTES * (2 * checkpoints + INPUT_COPIES * num_samples * stage.data.sample_floats)
 
 
 def require_memory(
