@@ -61,6 +61,14 @@ def osp_table(names: tuple[str, ...], sizes: tuple[int, ...] = (5, 10, 100), epo
     return {"osp": pd.DataFrame(rows)}
 
 
+def fraction_table(names: tuple[str, ...]) -> dict:
+    """Returns fractions of random rotations in the form of the OSP table."""
+    table = osp_table(names)["osp"]
+    columns = ["mean", "std", "low", "high", "minimum", "maximum"]
+    table[columns] = table[columns].div(table["order"], axis=0)
+    return {"osp_fraction": table.assign(draw_stderr=0.004)}
+
+
 def convergence_tables() -> dict:
     """Returns distances that follow d^2 = b^2 + v/M, and samples of noise."""
     rows, fits = [], []
@@ -113,5 +121,6 @@ def given(tables: dict) -> Inputs:
 def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
+              **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
               **convergence_tables(), **curve_tables()}  # fmt: skip
     return given(tables)

@@ -29,9 +29,9 @@ METRICS = {
 }
 
 
-def data_facts(name: str, role: str, dataset: str, primary: bool = True) -> DataFacts:
+def data_facts(name: str, role: str, dataset: str, primary: bool = True, **options: Any) -> DataFacts:
     nothing = dict.fromkeys(("label", "condition_of", "condition", "interpolation", "fill"))
-    return DataFacts(name=name, role=role, dataset=dataset, primary=primary, whole=True, **nothing)
+    return DataFacts(name=name, role=role, dataset=dataset, primary=primary, whole=True, **nothing, **options)
 
 
 def settings_of(

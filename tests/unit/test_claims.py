@@ -36,6 +36,8 @@ QUANTITIES = {
         r"(min_)?gain/(cnn_c\d+|\*)/(\w+|\*)",
         r"gain_per_element/(cnn_c\d+|\*)/(\w+|\*)",
         r"gain_growth/(cnn_c\d+|\*)/(\w+|\*)",
+        r"ensemble_fraction/cnn_c\d+/\w+/\d+",
+        r"(min_fraction_gain|fraction_growth)/(cnn_c\d+|\*)/(\w+|\*)",
     ),
     "cnn_gcnn": (
         r"distance/\w+/\d+",

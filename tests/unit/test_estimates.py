@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emergent.statistics.estimate import MEDIAN_ERROR, Estimate, sample_std
+from emergent.statistics.estimate import MEDIAN_ERROR, Estimate, draws_error, sample_std
 from emergent.statistics.size_fits import disjoint_law, fit_noise_floor
 
 
@@ -85,3 +85,15 @@ def test_law_without_enough_ensembles() -> None:
     assert np.isfinite(law.floor.value) and np.isnan(law.floor.stderr)
     with pytest.raises(ValueError, match="at least two ensemble sizes"):
         disjoint_law({2: np.ones(3)})
+
+
+def test_error_of_draws_is_that_of_repeated_draws() -> None:
+    generator = np.random.default_rng(2)
+    chances = generator.beta(2, 1, 50)  # of the samples
+    found = generator.binomial(6, chances, (4000, 1, 50))
+    spread = (found / 6).mean((1, 2)).std()
+    np.testing.assert_allclose(np.mean([draws_error(counts, 6) for counts in found]), spread, rtol=0.05)
+    # Predictors with draws of their own average out; what is given is an upper bound.
+    apart = generator.binomial(6, chances, (4000, 3, 50))
+    assert (apart / 6).mean((1, 2)).std() < np.mean([draws_error(counts, 6) for counts in apart[:200]])
+    assert draws_error(np.array([[0, 6, 6]]), 6) == 0

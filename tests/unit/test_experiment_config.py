@@ -130,6 +130,41 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("data.shape", [4, 6, 1]), ["arms.mlp.augmentation.group: C4", "square", "data.shape is 4 x 6"]),
         (changed("data.shape", [4, 4]), ["data.shape"]),
         (changed("data.shape", [4, 0, 1]), ["data.shape.1", "(found 0)"]),
+        (
+            changed(
+                "data.evaluate.digits.rotations", {"group": "SO2", "num": 1}, data__evaluate__digits__primary=False
+            ),
+            ["data.evaluate.digits.rotations.num", "greater than or equal to 2", "(found 1)"],
+        ),
+        (
+            changed("data.evaluate.digits.rotations", {"group": "C5", "num": 8}, data__evaluate__digits__primary=False),
+            ["data.evaluate.digits.rotations.group", "'SO2'", "(found 'C5')"],
+        ),
+        (changed("data.evaluate.digits.rotations", {"group": "SO2", "num": 8}), ["cannot be the primary one"]),
+        (
+            changed(
+                "data.evaluate.digits.rotations",
+                {"group": "SO2", "num": 8},
+                data__evaluate__digits__primary=False,
+                data__outputs="pixels",
+            ),
+            ["evaluate.digits.rotations", "expected data.outputs 'invariant', found 'pixels'"],
+        ),
+        (
+            changed(
+                "data.evaluate.digits.rotations",
+                {"group": "SO2", "num": 8},
+                data__evaluate__digits__primary=False,
+                kind="orbit_divergence",
+                evaluate__bootstrap={"sizes": [2], "num": 2, "epochs": [6], "published_pool": 6},
+                evaluate__member_metrics=["orbit_same_predictions", "symmetric_kl", "correct", "cross_entropy"],
+            ),
+            ["data.evaluate.digits.rotations: kind 'orbit_divergence' knows the arms' group only"],
+        ),
+        (
+            changed("arms.mlp.augmentation.elements", [1, 2]),
+            ["elements: a part of C4 must hold the identity, element 0; found [1, 2]"],
+        ),
         (changed("arms.mlp.augmentation.group", "c4"), ["arms.mlp.augmentation.group", "(found 'c4')"]),
         (
             changed("arms.mlp.augmentation.group", "C0"),

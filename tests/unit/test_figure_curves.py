@@ -168,6 +168,26 @@ def test_sizes_have_a_curve_each_and_no_bar_where_there_is_one_ensemble() -> Non
     assert len(grey_markers(axes)) == 3
 
 
+def test_fractions_of_one_set_have_a_curve_per_group_and_those_of_one_arm_a_curve_per_set() -> None:
+    inputs = all_inputs()
+    (axes,) = picture("fashion_mnist_so2", inputs).axes
+    solid = [line for line in axes.lines if line.get_marker() not in ("None", "") and line.get_linestyle() == "-"]
+    for line, arm in zip(solid, ("cnn_c4", "cnn_c8", "cnn_c16"), strict=True):
+        own = rows(inputs, "osp_fraction", arm=arm, data="fashion_mnist_so2", predictor="ensemble", ensemble_size=10)
+        np.testing.assert_allclose(line.get_xydata(), own[["epoch", "mean"]].to_numpy())
+    assert len(grey_markers(axes)) == 3
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"] == [1]
+    (axes,) = (figure := picture("fashion_mnist_so2_data", inputs)).axes
+    solid = [line for line in axes.lines if line.get_marker() not in ("None", "") and line.get_linestyle() == "-"]
+    for line, data in zip(solid, ("fashion_mnist_so2", "mnist_so2", "cifar10_so2"), strict=True):
+        own = rows(inputs, "osp_fraction", arm="cnn_c16", data=data, predictor="ensemble", ensemble_size=10)
+        np.testing.assert_allclose(line.get_xydata(), own[["epoch", "mean"]].to_numpy())
+    # Of one set a curve was published, that of the same group in the other figure.
+    (grey,) = grey_markers(axes)
+    assert (grey.get_ydata()[0], grey.get_ydata()[-1]) == (0.9, 0.878)
+    assert legend_labels(figure)[-1] == "published (paper scale)"
+
+
 def convergence() -> Inputs:
     tables = convergence_tables()
     first = tables["distance"].query("epoch == 1").assign(epoch=0, mean=lambda t: 30 * t["mean"])

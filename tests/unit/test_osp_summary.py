@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from summary_cases import DATA, EPOCHS, settings_of, stored, summarise, values_of, write_blocks
+from summary_cases import DATA, EPOCHS, data_facts, settings_of, stored, summarise, values_of, write_blocks
+
+from emergent.config.groups import UniformRotations
 
 
 @pytest.fixture
@@ -124,3 +126,47 @@ def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]
         np.testing.assert_allclose([found.value, found.stderr], [expected.mean(), expected.std(ddof=1) / 2])
         assert found.num == 4 and found.stderr > 0
         assert name.startswith("gain_growth") or found.value > 3 * found.stderr
+
+
+def test_fractions_of_random_rotations_leave_the_identity_out(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    arms = {"cnn_c4": {"group": "C4", "order": 4}, "cnn_c8": {"group": "C8", "order": 8}}
+    settings = settings_of("orbit_same_prediction", arms, 12, ensemble_sizes=(3, 6))
+    drawn = data_facts("turned", "in", "digits", False, rotations=UniformRotations(group="SO2", num=5))
+    settings = settings.model_copy(update={"data": (*settings.data, drawn)})
+    orders = {"digits": 0, "fields": 0, "turned": 6}
+    # Of networks that see more rotations the draws scatter less.
+    signal = 2 * np.eye(4)[np.arange(40) % 4][:, None]
+    outputs = {
+        arm: {data: signal + noise * generator.normal(size=(3, 12, 40, num or order, 4))
+              for data, num in orders.items()}
+        for arm, noise, order in (("cnn_c4", 2.0, 4), ("cnn_c8", 1.0, 8))
+    }  # fmt: skip
+    blocks = {arm: write_blocks(tmp_path, arm, outputs[arm], {}, settings) for arm in arms}
+    tables = stored(summarise(settings, blocks), tmp_path)
+    assert set(tables["osp"].data) == {"digits", "fields"} and set(tables["osp_fraction"].data) == {"turned"}
+    values = outputs["cnn_c8"]["turned"].astype(np.float32)
+    same = values.argmax(-1)[..., 1:] == values.argmax(-1)[..., :1]  # E M N R
+    rows = tables["osp_fraction"].query("arm == 'cnn_c8' and epoch == 2").set_index(["predictor", "ensemble_size"])
+    members = rows.loc[("members", 1)]
+    np.testing.assert_allclose(members["mean"], same[2].mean())
+    np.testing.assert_allclose(members["std"], same[2].mean((1, 2)).std(ddof=1))
+    image_error = same[2].mean((0, 2)).std(ddof=1) / np.sqrt(40)
+    # Over a whole test set too the draws remain a sample.
+    np.testing.assert_allclose(members["image_stderr"], image_error)
+    variances = same[2].var(-1, ddof=1) / 5
+    np.testing.assert_allclose(members["draw_stderr"], (np.sqrt(variances.sum(1)) / 40).mean())
+    means = values[2].reshape(4, 3, 40, 6, 4).mean(1, dtype=np.float64)
+    of_ensembles = (means.argmax(-1)[..., 1:] == means.argmax(-1)[..., :1]).mean((1, 2))
+    ensemble = rows.loc[("ensemble", 3)]
+    np.testing.assert_allclose([ensemble["mean"], ensemble["std"]], [of_ensembles.mean(), of_ensembles.std(ddof=1)])
+    found = values_of(tables)
+    np.testing.assert_allclose(found.value["members_fraction/cnn_c8/turned/2"], same[2].mean())
+    by_member = same.mean((2, 3))  # E M
+    ensembles = values.reshape(3, 4, 3, 40, 6, 4).mean(2, dtype=np.float64).argmax(-1)
+    gain = (ensembles[..., 1:] == ensembles[..., :1]).mean((2, 3)) - by_member.reshape(3, 4, 3).mean(2)
+    np.testing.assert_allclose(found.value["fraction_gain/cnn_c8/turned"], gain[1:].mean())
+    np.testing.assert_allclose(found.value["min_fraction_gain/cnn_c8/turned"], gain[1:].mean(1).min())
+    growth = found.loc["fraction_growth/cnn_c8/turned"]
+    assert growth.value > 3 * growth.stderr > 0
+    assert not any(name.endswith("/turned") and "osp" in name for name in found.index)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Name, StrictModel
-from emergent.config.groups import Fill, Interpolation
+from emergent.config.groups import Fill, Interpolation, UniformRotations
 from emergent.config.pointnet import Sampling
 
 Role = Literal["train", "in", "ood"]
@@ -44,6 +44,7 @@ class TestSet(DataSelection):
             real-valued fields off at 0 and 1, as a display does, and scales them like training pixels. Images only.
         interpolation: of the rotations in testing; null takes that of the arm's augmentation. Images only.
         fill: what enters from outside the frame in testing; null takes that of the arm's augmentation. Images only.
+        rotations: in place of the arm's group, the same for all arms; null takes the group. Images only.
     """
 
     __test__ = False
@@ -51,6 +52,7 @@ class TestSet(DataSelection):
     scaling: Literal["training", "own", "unit", "clipped"] = "training"
     interpolation: Interpolation | None = None
     fill: Fill | None = None
+    rotations: UniformRotations | None = None
 
 
 class EvaluationSet(TestSet):
@@ -76,6 +78,11 @@ class EvaluationSet(TestSet):
     def _check(self) -> "EvaluationSet":
         if (self.condition_of is None) != (self.condition is None):
             raise ValueError("condition_of and condition belong together: name the set and the conditions in words")
+        if self.rotations is not None and self.primary:
+            raise ValueError(
+                "primary: claims about a role refer to orbits of the arm's group; with rotations of its own the set "
+                "cannot be the primary one"
+            )
         return self
 
 
@@ -193,6 +200,18 @@ class _ExperimentSection(StrictModel):
 class ImageData(ImageTraining, _ExperimentSection):
     """Images with their evaluation sets."""
 
+    @model_validator(mode="after")
+    def _check_rotations(self) -> "ImageData":
+        for name, entry in self.evaluate.items():
+            if entry.rotations is not None and self.outputs != "invariant":
+                raise ValueError(
+                    f"evaluate.{name}.rotations: rotations by any angle move no pixel onto another, and outputs that "
+                    f"move with them cannot be compared; expected data.outputs 'invariant', found {self.outputs!r}"
+                )
+            if entry.rotations is not None and self.shape[0] != self.shape[1]:
+                raise ValueError(f"evaluate.{name}.rotations: need square images, found {self.shape[:2]}")
+        return self
+
 
 class PointCloudData(PointCloudTraining, _ExperimentSection):
     """Point clouds with their evaluation sets."""
@@ -220,8 +239,8 @@ _STAGES: dict[str, tuple[type[_TrainingSection], type[_TrainingSection]]] = {
 
 def _without_image_options(data: Section) -> Section:
     for name, entry in getattr(data, "evaluate").items():  # noqa: B009 - declared beside, in another base
-        if (entry.scaling, entry.interpolation, entry.fill) != ("training", None, None):
-            raise ValueError(f"evaluate.{name}: scaling, interpolation and fill are settings of images")
+        if (entry.scaling, entry.interpolation, entry.fill, entry.rotations) != ("training", None, None, None):
+            raise ValueError(f"evaluate.{name}: scaling, interpolation, fill and rotations are settings of images")
     return data
 
 

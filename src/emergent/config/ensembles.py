@@ -77,6 +77,8 @@ class EnsembleExperiment(StudyBase):
 
     keeps_whole_blocks: ClassVar[bool] = False
     needed_metrics: ClassVar[tuple[str, ...]] = ()
+    knows_rotations: ClassVar[bool] = False
+    """Whether its summary knows evaluation sets with rotations of their own."""
 
     data: Data
     arms: dict[Name, Arm] = Field(min_length=1)
@@ -94,11 +96,25 @@ class EnsembleExperiment(StudyBase):
         reference = self.evaluate.reference_ensemble_size
         if reference is not None and reference not in self.evaluate.ensemble_sizes:
             raise ValueError(f"evaluate.reference_ensemble_size: {reference} is not one of the ensemble_sizes")
+        self._check_rotations()
         for name, arm in self.arms.items():
             self._check_group(name, arm)
             if arm.infinite_width is not None:
                 self._check_infinite_width(name, arm)
         return self
+
+    def _check_rotations(self) -> None:
+        own = [name for name, entry in self.data.evaluate.items() if entry.rotations is not None]
+        if not own:
+            return
+        if not self.knows_rotations:
+            kind = getattr(self, "kind", "")
+            raise ValueError(f"data.evaluate.{own[0]}.rotations: kind {kind!r} knows the arms' group only")
+        if predicted := self.arms_of("predict"):
+            raise ValueError(
+                f"data.evaluate.{own[0]}.rotations: infinitely wide ensembles are predicted on orbits of the arms' "
+                f"group only; leave rotations out, or infinite_width of {', '.join(predicted)}"
+            )
 
     def _check_group(self, name: str, arm: Arm) -> None:
         if not isinstance(self.data, ImageData):
@@ -249,7 +265,9 @@ class EnsembleExperiment(StudyBase):
             arm: name of the arm.
             num_samples: size of each evaluation set.
         """
-        inputs = [num * self.arm_facts(arm).order for num in num_samples.values()]
+        facts = self.arm_facts(arm)
+        orders = {name: entry.rotations for name, entry in self.data.evaluate.items()}
+        inputs = [num * (own.order if (own := orders[name]) else facts.order) for name, num in num_samples.items()]
         outputs = sum(inputs) * self.arms[arm].model.num_outputs
         floats = [num * self.data.sample_floats for num in inputs]
         return self.evaluation_settings().memory_bytes(

@@ -13,6 +13,7 @@ from emergent.config.figure_options import (
     DifferenceOptions,
     DistanceOptions,
     DivergenceOptions,
+    EpochAndDataOptions,
     EpochAndSizeOptions,
     EpochOptions,
     FlowOptions,
@@ -47,6 +48,8 @@ PLACEHOLDERS = frozenset(
         "bars",
         "arms",
         "divergence",
+        "draws",
+        "draw_error",
     ]
 )
 """Words in braces that a caption may contain; each is filled from the tables that the figure draws."""
@@ -124,6 +127,13 @@ class MetricByEpochAndSize(_Figure):
 
     plot: Literal["metric_by_epoch_and_size"]
     options: EpochAndSizeOptions
+
+
+class MetricByEpochAndData(_Figure):
+    """A metric of one arm against epoch, a curve per data set."""
+
+    plot: Literal["metric_by_epoch_and_data"]
+    options: EpochAndDataOptions
 
 
 class MethodTable(_Table):
@@ -259,6 +269,7 @@ Entry = Annotated[
     | MetricByEpoch
     | MetricGain
     | MetricByEpochAndSize
+    | MetricByEpochAndData
     | MethodTable
     | MetricReadings
     | DistanceByEpoch

@@ -59,6 +59,17 @@ class EpochOptions(MetricOptions):
         description="data set of published curves that name none, or else the first OOD set",
     )
     published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
+    data: Name | None = Field(default=None, description="one panel: data set, or 'in' or 'ood' for the first of a role")
+
+
+class EpochAndDataOptions(MetricOptions):
+    """One arm against epoch, one curve per data set."""
+
+    table: Name = Field(default="osp", description="summary table; also the quantity of published series")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+    arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
+    band: Band = Field(default="quartiles", description="statistic of the band over members")
+    published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
 
 
 class GainOptions(MetricOptions):

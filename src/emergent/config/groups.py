@@ -30,6 +30,23 @@ def orbit_order(group: str, num_elements: int | None) -> int:
     return num_elements if num_elements is not None else group_from_name(group).order
 
 
+class UniformRotations(StrictModel):
+    """Rotations drawn uniformly from a continuous group, for every sample its own; the identity is no draw.
+
+    Attributes:
+        group: SO2, the rotations of the plane.
+        num: draws per sample; at least 2, because fewer say nothing of their own noise.
+    """
+
+    group: Literal["SO2"]
+    num: Annotated[int, Field(ge=2)]
+
+    @property
+    def order(self) -> int:
+        """Returns the number of copies of a sample: the draws, and the unrotated one that they are compared with."""
+        return self.num + 1
+
+
 class Augmentation(StrictModel):
     """Data augmentation by a group acting on the inputs, and on the targets where these move with them.
 

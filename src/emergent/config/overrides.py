@@ -100,9 +100,7 @@ def _with_samples(content: dict[str, Any], num: int) -> dict[str, Any]:
     sets = data.get("evaluate") if isinstance(data, dict) else None
     if not isinstance(sets, dict):
         return content
-    smaller = {
-        name: {"num": min(num, part.get("num") or num)} for name, part in sets.items() if isinstance(part, dict)
-    }
+    smaller = {name: {"num": min(num, part.get("num") or num)} for name, part in sets.items() if isinstance(part, dict)}
     return merge(content, {"data": {"evaluate": smaller}})
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 from emergent.config.base import Many, Name, StrictModel
 from emergent.config.domains import EvaluationData, Role, TrainingData
 from emergent.config.evaluation import EvaluationSettings
-from emergent.config.groups import Augmentation, Fill, Interpolation
+from emergent.config.groups import Augmentation, Fill, Interpolation, UniformRotations
 from emergent.config.models import Model
 from emergent.config.training import Training
 
@@ -139,6 +139,7 @@ class DataFacts(StrictModel):
     interpolation: Interpolation | None
     fill: Fill | None
     whole: bool = False
+    rotations: UniformRotations | None = None
 
 
 class Assumption(StrictModel):

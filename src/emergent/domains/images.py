@@ -6,18 +6,22 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from emergent.config.domains import ImageEvaluation, ImageTraining, TestSet
-from emergent.config.groups import Augmentation
+from emergent.config.groups import Augmentation, Interpolation
 from emergent.config.stages import EvaluateStage, PredictStage, TrainStage
 from emergent.domains.arrays import ArrayData, TestSamples, array_data
 from emergent.domains.prepared import require_classes, require_targets
 from emergent.domains.samples import Samples, Scaling, load_evaluation, load_training, training_scaling
 from emergent.errors import DataError
 from emergent.groups.actions import Action, PixelAction, TrivialAction, subset
+from emergent.groups.drawn_rotations import DrawnRotations
 from emergent.groups.images import ImageAction, image_action
+from emergent.groups.points import uniform_angles
 from emergent.metrics.output_actions import Gather, Invariant, OutputAction
 from emergent.point_groups import group_from_name
+from emergent.prng import name_id
 
 
 def example(data: ImageTraining) -> jax.ShapeDtypeStruct:
@@ -36,12 +40,38 @@ def augmentation_action(
         scaling: of the pixels, which says what a black one is.
         own: evaluation set whose interpolation and fill, where it has some, are used instead.
     """
-    interpolation = (own and own.interpolation) or augmentation.interpolation
+    interpolation, fill = _interpolation(augmentation, scaling, own)
+    action = image_action(group_from_name(augmentation.group), shape[0], shape[1], interpolation, fill)
+    return action if augmentation.elements is None else subset(action, augmentation.elements)
+
+
+def _interpolation(augmentation: Augmentation, scaling: Scaling, own: TestSet | None) -> tuple[Interpolation, float]:
+    """Returns the interpolation and the input value that enters from outside the frame."""
     # Zero is grey after standardisation. The released code of arXiv 2410.01452 fills with it, which leaves grey corners
     # on a black background.
     fill = scaling.background() if ((own and own.fill) or augmentation.fill) == "background" else 0.0
-    action = image_action(group_from_name(augmentation.group), shape[0], shape[1], interpolation, fill)
-    return action if augmentation.elements is None else subset(action, augmentation.elements)
+    return (own and own.interpolation) or augmentation.interpolation, fill
+
+
+def drawn_angles(entry: TestSet, num_samples: int, seed: int) -> Float[np.ndarray, "N R"]:
+    """Returns the angles (radians) of the rotations of an evaluation set, those of every sample its own.
+
+    They depend on the experiment's seed and on the samples, so that all arms, and the same samples under other
+    conditions, turn alike; more samples begin with those of fewer.
+
+    Args:
+        entry: evaluation set that has rotations.
+        num_samples: N.
+        seed: of the experiment.
+    """
+    assert entry.rotations is not None
+    key = jax.random.key(seed, impl="threefry2x32")
+    for word in ("rotations", entry.dataset, entry.split):
+        key = jax.random.fold_in(key, name_id(word))
+    # A number then depends on its own position alone, not on how many there are.
+    with jax.threefry_partitionable(True):
+        angles = uniform_angles(key, num_samples * entry.rotations.num)
+    return np.asarray(angles).reshape(num_samples, -1)
 
 
 def _on_targets(action: ImageAction, data: ImageTraining) -> Action:
@@ -103,7 +133,14 @@ def test_samples(stage: EvaluateStage | PredictStage, paths: Mapping[str, Path])
     found = {}
     for name, entry in data.evaluate.items():
         samples, own = load_evaluation(paths[entry.dataset], data, name, scaling)
-        action = augmentation_action(stage.orbit, data.shape, own, entry)
-        outputs = output_action(action, data)
+        action: Action
+        if entry.rotations is None:
+            action = augmentation_action(stage.orbit, data.shape, own, entry)
+            outputs = output_action(action, data)
+        else:
+            angles = drawn_angles(entry, len(samples.inputs), stage.seed)
+            interpolation, fill = _interpolation(stage.orbit, own, entry)
+            action = DrawnRotations.of(angles, data.shape[:2], interpolation, fill)
+            outputs = Invariant(action.order)
         found[name] = TestSamples(samples.inputs, action, samples.labels, samples.targets, outputs)
     return found

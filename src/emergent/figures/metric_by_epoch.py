@@ -89,7 +89,7 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
             if look.best_is_order:
                 axis.axhline(orders[arm.name], color=color, linestyle=":", linewidth=1.0)
             own = members[(members["data"] == panel.data) & (members["arm"] == arm.name)]
-            _draw_members(axis, own, color, options.band)
+            draw_members(axis, own, color, options.band)
             own = require_rows(ensembles, options.table, data=panel.data, arm=arm.name, ensemble_size=panel.size)
             own = own.sort_values("epoch")
             axis.plot(own["epoch"], own["mean"], color=color, marker=looks[arm.name].marker, markersize=2.6)
@@ -102,9 +102,9 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _set_values(axes, look, sorted(set(orders.values())))
     label_outside(axes, "Epoch", "Orbit Same Predictions" if look.word == "OSP" else look.axis)
-    detail = _detail(sizes, options.published_size) if drawn_published else None
+    detail = published_detail(sizes, options.published_size) if drawn_published else None
     handles = _legend([looks[arm.name] for arm in arms], sizes, look, detail)
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if entry.width == "two" else 2)
     facts = {
         "groups": listed([arm.group for arm in arms]),
         "data": inputs.data_names(names),
@@ -113,8 +113,19 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
         "num_members": span([int(num) for num in members["num"]]),
         "num_ensembles": span([int(num) for num in ensembles["num"]]),
         "band": BAND_WORDS[options.band],
+        **draw_facts(inputs, table),
     }
     return Drawing(figure, stack(pd.concat([members, ensembles], ignore_index=True), published), facts)
+
+
+def draw_facts(inputs: Inputs, table: pd.DataFrame) -> dict[str, str]:
+    """Returns how many random rotations a sample has, and the error that they leave at most; none without such sets."""
+    if "draw_stderr" not in table:
+        return {}
+    shown = set(table["data"])
+    draws = [data.rotations.num for facts in inputs.facts for data in facts.data
+             if data.name in shown and data.rotations is not None]  # fmt: skip
+    return {"draws": span(draws) if draws else "–", "draw_error": f"{table['draw_stderr'].max():.1g}"}
 
 
 def published_curve(published: pd.DataFrame, group: str, panel: Panel, home: str) -> pd.DataFrame:
@@ -166,9 +177,12 @@ def _set_values(axes: list[Axes], look: MetricLook, orders: list[int]) -> None:
             panel.set_ylim(0.5, max(orders) * 1.06)
         elif look.log:
             panel.set_yscale("log")
+        elif look.best is not None:
+            panel.axhline(look.best, color="#555555", linestyle=":", linewidth=1.0)
 
 
-def _draw_members(axes: Axes, rows: pd.DataFrame, color: str, band: Band) -> None:
+def draw_members(axes: Axes, rows: pd.DataFrame, color: str, band: Band) -> None:
+    """Draws the band over members in the statistic asked for, and their mean as a thin dashed line."""
     rows = rows.sort_values("epoch")
     # Where the deviation is not known, as that of a single member, there is no band.
     low, high = {
@@ -180,7 +194,7 @@ def _draw_members(axes: Axes, rows: pd.DataFrame, color: str, band: Band) -> Non
     axes.plot(rows["epoch"], rows["mean"], color=color, linestyle=(0, (4, 2)), linewidth=0.8, alpha=0.9)
 
 
-def _detail(sizes: list[int], published_size: int | None) -> str:
+def published_detail(sizes: list[int], published_size: int | None) -> str:
     """Returns how large the published ensembles are, and a warning if ours are of another size."""
     if published_size is None:
         return ""
@@ -196,7 +210,7 @@ def _legend(looks: list[ArmLook], sizes: list[int], look: MetricLook, published:
     ]
     handles.append(Patch(color="#888888", alpha=0.4, label="ensemble members"))
     handles.append(Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=0.8, label="mean of the members"))
-    if look.best_is_order:
+    if look.best_is_order or look.best is not None:
         handles.append(Line2D([], [], color="#555555", linestyle=":", label="perfect invariance"))
     if published is not None:
         handles.append(style.published_handle(detail=published))

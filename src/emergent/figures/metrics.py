@@ -30,6 +30,7 @@ class MetricLook(NamedTuple):
         log: whether its axis is logarithmic.
         best_is_order: whether a perfectly symmetric predictor reaches the order of the group, rather than 0.
         without: its value where there is no symmetry at all, if there is such a value.
+        best: its value of a perfectly symmetric predictor, where it is shown and the same for all groups.
     """
 
     word: str
@@ -37,10 +38,12 @@ class MetricLook(NamedTuple):
     log: bool = False
     best_is_order: bool = False
     without: float | None = None
+    best: float | None = None
 
 
 _METRICS = {
     "osp": MetricLook("OSP", "OSP", best_is_order=True),
+    "osp_fraction": MetricLook("fraction", "Fraction Orbit\nSame Prediction", best=1.0),
     "divergence": MetricLook("divergence", "KL-DIV", log=True),
     "accuracy": MetricLook("accuracy", "Accuracy"),
     "orbit_std": MetricLook("orbit standard deviation", "Relative Orbit\nStandard Deviation", log=True, without=1.0),

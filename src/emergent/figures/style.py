@@ -119,6 +119,11 @@ def size_colors(sizes: Sequence[int]) -> dict[int, str]:
     return {size: _SIZE_COLORS[i % len(_SIZE_COLORS)] for i, size in enumerate(sorted(sizes))}
 
 
+def item_colors(items: Sequence[str]) -> dict[str, str]:
+    """Returns one colour per item, in the order given."""
+    return {item: _SIZE_COLORS[i % len(_SIZE_COLORS)] for i, item in enumerate(items)}
+
+
 def markers(items: Sequence[object]) -> dict[object, str]:
     """Returns one marker per item, in the order given."""
     return {item: _MARKERS[i % len(_MARKERS)] for i, item in enumerate(items)}

@@ -155,6 +155,21 @@ def sampling_error(values: Float[np.ndarray, " N"], whole: bool) -> float:
     return 0.0 if whole else standard_error(values)
 
 
+def draws_error(counts: Float[np.ndarray, "R N"], num: int) -> float:
+    """Returns how much the noise of draws can add, at most, to the error of a mean fraction of draws.
+
+    Of one predictor it is the error itself, estimated without bias. Predictors that see the same draws err alike at
+    worst; what they average out is not known from the counts.
+
+    Args:
+        counts: how many of the draws at each sample count, of each predictor.
+        num: independent draws at each sample, at least 2.
+    """
+    counts = np.asarray(counts, np.float64)
+    variances = counts * (num - counts) / (num**2 * (num - 1))
+    return float(np.sqrt(variances.sum(-1)).mean() / counts.shape[-1])
+
+
 def mean_error(std: ArrayLike, num: ArrayLike, images: ArrayLike = 0.0) -> np.ndarray:
     """Returns the standard error of means over ensembles that share their samples; NaN for a single ensemble.
 

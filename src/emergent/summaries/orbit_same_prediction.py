@@ -4,7 +4,7 @@ References:
     arXiv 2403.03103, orbit same prediction out of distribution during training, and its table of methods.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,62 +12,19 @@ import numpy as np
 import pandas as pd
 
 from emergent.config.questions import EnsembleSummary
+from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import orbit_same_predictions
-from emergent.statistics.estimate import Estimate, Estimator, mean_error, sample_std, sampling_error, spread_dof
+from emergent.statistics.estimate import Estimate, Estimator, sample_std, spread_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.gains import ALL, Gains, errors, gains_of, statistics
 from emergent.summaries.pool import open_pools
 from emergent.summaries.quantities import Quantities
-
-ALL = slice(None)
-
-
-@dataclass(frozen=True)
-class Gains:
-    """What ensembles have more than the mean of their own members.
-
-    Attributes:
-        values: [R, E] of each ensemble, averaged over images.
-        by_image: [E, N] averaged over ensembles, at each image.
-        whole: the images are all that there are.
-    """
-
-    values: np.ndarray
-    by_image: np.ndarray
-    whole: bool
-
-    def mean(self, epochs: slice | int, factor: float = 1.0) -> Estimate:
-        """Returns a multiple of the mean over some epochs.
-
-        The error is that of the ensembles and of the images; what the noise of ensembles adds to the latter is in both.
-        """
-        values, images = self.values[:, epochs], self.by_image[epochs]
-        if isinstance(epochs, slice):
-            values, images = values.mean(1), images.mean(0)
-        return Estimate.mean(values, "disjoint ensembles").over_samples(images, self.whole).times(factor)
-
-    def minus(self, other: "Gains", own: float, others: float) -> "Gains":
-        """Returns ``own`` times these gains less ``others`` times those of another arm on the same images."""
-        values = own * self.values - others * other.values
-        return Gains(values, own * self.by_image - others * other.by_image, self.whole)
-
-
-def _statistics(values: np.ndarray) -> dict[str, float | int]:
-    """Returns the statistics of one value per member or per ensemble."""
-    return {
-        "mean": float(values.mean()),
-        "std": sample_std(values),
-        # arXiv 2403.03103 does not say what its bands are; quartiles and extremes are both possible, and both are kept.
-        "low": float(np.quantile(values, 0.25)),
-        "high": float(np.quantile(values, 0.75)),
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
-        "num": len(values),
-    }
+from emergent.summaries.rotation_fraction import FRACTION, add_fractions
 
 
 def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``osp``, ``accuracy`` and ``quantities``.
+    """Returns the tables ``osp``, ``accuracy`` and ``quantities``, and the fractions of sets with random rotations.
 
     Args:
         settings: of the summary stage.
@@ -76,6 +33,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     """
     del predictions
     pools = open_pools(settings, blocks)
+    orbits = [data for data in settings.data if data.rotations is None]
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
     gains: dict[tuple[str, str], Gains] = {}
@@ -83,7 +41,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     for arm in settings.arms:
         pool = pools[arm.name]
         head = {"arm": arm.name, "group": arm.group, "order": arm.order}
-        for data in settings.data:
+        for data in orbits:
             by_member = pool.metric(data.name, "orbit_same_predictions")
             members, member_images = (by_member.mean(axis, dtype=np.float64) for axis in (2, 0))
             # Out-of-distribution sets have labels of their own, which mean nothing to these networks.
@@ -92,7 +50,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
             right = pool.metric(data.name, "correct") if labelled else None
             for index, epoch in enumerate(pool.epochs):
                 key = {**head, "data": data.name, "epoch": int(epoch), "predictor": "members", "ensemble_size": 1}
-                row = _statistics(members[:, index]) | _errors(members[:, index], member_images[index], data.whole)
+                row = statistics(members[:, index]) | errors(members[:, index], member_images[index], data.whole)
                 osp_rows.append(key | row | {"gain_stderr": np.nan})
                 if right is not None:
                     accuracy_rows.append(_accuracy_row(key, right[:, index], data.whole))
@@ -105,38 +63,23 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                     if labels is not None:
                         accuracies.append(correct(outputs, labels))
                 images /= len(values)
-                gain = _gains(np.stack(values), images, by_member, size, data.whole)
+                gain = gains_of(np.stack(values), images, by_member, size, data.whole)
                 if size == smallest:
                     later = pool.epochs > 0
                     gains[arm.name, data.name] = Gains(gain.values[:, later], gain.by_image[later], data.whole)
                 for index, epoch in enumerate(pool.epochs):
                     place = {"data": data.name, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
                     own = np.stack(values)[:, index]
-                    row = _statistics(own) | _errors(own, images[index], data.whole)
+                    row = statistics(own) | errors(own, images[index], data.whole)
                     osp_rows.append(head | place | row | {"gain_stderr": gain.mean(index).stderr})
                     if labels is not None:
                         found = np.stack([part[index] for part in accuracies])
                         accuracy_rows.append(_accuracy_row(head | place, found, data.whole))
     osp = pd.DataFrame(osp_rows)
-    return {
-        "osp": osp,
-        "accuracy": pd.DataFrame(accuracy_rows),
-        "quantities": _quantities(settings, osp, gains),
-    }
-
-
-def _errors(values: np.ndarray, images: np.ndarray, whole: bool) -> dict[str, float]:
-    """Returns the error of a mean over members or ensembles [R] and images [N], and that of the images alone."""
-    error = sampling_error(images, whole)
-    return {"stderr": float(mean_error(sample_std(values), len(values), error)), "image_stderr": error}
-
-
-def _gains(values: np.ndarray, images: np.ndarray, members: np.ndarray, size: int, whole: bool) -> Gains:
-    """Returns the gains of ensembles with values [R, E] and [E, N] over those of their own members [M, E, N]."""
-    # Ensemble k holds members k size to (k + 1) size - 1, as everywhere (emergent.statistics.ensembles).
-    num = len(values)
-    own = members[: num * size].reshape(num, size, *members.shape[1:])
-    return Gains(values - own.mean((1, 3), dtype=np.float64), images - own.mean((0, 1), dtype=np.float64), whole)
+    quantities = _quantities(settings, orbits, osp, gains)
+    fractions = add_fractions(settings, pools, quantities)
+    tables = {"osp": osp, "accuracy": pd.DataFrame(accuracy_rows), "quantities": quantities.table()}
+    return tables if fractions.empty else tables | {FRACTION: fractions}
 
 
 def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[str, Any]:
@@ -144,10 +87,12 @@ def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[s
     keep = ("arm", "data", "epoch", "predictor", "ensemble_size")
     values = right.mean(1, dtype=np.float64)
     numbers = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
-    return {name: key[name] for name in keep} | numbers | _errors(values, right.mean(0, dtype=np.float64), whole)
+    return {name: key[name] for name in keep} | numbers | errors(values, right.mean(0, dtype=np.float64), whole)
 
 
-def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[str, str], Gains]) -> pd.DataFrame:
+def _quantities(
+    settings: EnsembleSummary, orbits: Sequence[DataFacts], osp: pd.DataFrame, gains: dict[tuple[str, str], Gains]
+) -> Quantities:
     """Returns the scalars that claims refer to.
 
     Levels are those of ensembles of the reference size. Gains are paired, each ensemble of the smallest size minus the
@@ -155,7 +100,7 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[
     common to both, and small ensembles are the most numerous and gain the least.
     """
     quantities = Quantities()
-    by_name = {data.name: data for data in settings.data}
+    by_name = {data.name: data for data in orbits}
     levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings.reference_ensemble_size)]
     for row in levels.itertuples():
         is_ensemble = row.predictor == "ensemble"
@@ -167,7 +112,7 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[
         quantities.add_on(by_name[str(row.data)], (pattern, level, "mean orbit same prediction"))
     # A count of elements grows with the group whatever the networks do; the identity counts always.
     ranked = sorted((arm for arm in settings.arms if arm.order > 1), key=lambda arm: arm.order)
-    for data in settings.data:
+    for data in orbits:
         for arm in settings.arms:
             own = gains[arm.name, data.name]
             # To pick the worst epoch biases the gain downwards, against the claim that it is positive.
@@ -189,4 +134,4 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[
             of_larger, of_smaller = (gains[arm.name, data.name] for arm in (larger, smaller))
             growth = of_larger.minus(of_smaller, 1 / (larger.order - 1), 1 / (smaller.order - 1)).mean(ALL)
             quantities.add_on(data, (f"gain_growth/{larger.name}/{{data}}", growth, text))
-    return quantities.table()
+    return quantities
