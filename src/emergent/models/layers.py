@@ -5,6 +5,7 @@ Two parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1)
 ``+-1 / sqrt(fan_in)`` and leaves the forward pass alone.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -76,38 +77,37 @@ class Dense(ScaledModule):
 def convolve(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1) -> Array:
     """Returns the zero-padded convolution of images with an odd square filter; ``ceil(H / stride)`` rows remain.
 
-    On a CPU as one product of the filters with the shifted images: XLA trains that twice as fast as its convolution,
-    and can run it inside loops (``benchmarks/convolutions.py``).
+    As one product of the filters with the shifted images, in the layout that is faster where it runs. On a CPU XLA
+    trains that twice as fast as its convolution, and can run it inside loops (``benchmarks/convolutions.py``); on
+    accelerators filters that differ between members would make its convolution a grouped one.
     """
-    return (convolve_by_slices if jax.default_backend() == "cpu" else convolve_by_library)(inputs, kernel, stride)
+    # Both sides are padded alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry
+    # of turns.
+    return (convolve_by_slices if jax.default_backend() == "cpu" else convolve_by_columns)(inputs, kernel, stride)
 
 
 @partial(jax.jit, static_argnums=2)
 def convolve_by_slices(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
-    """Returns the convolution as one matrix product, as fast as those are for a few images at a time."""
-    size, features = kernel.shape[0], kernel.shape[-1]
-    pad, (height, width) = size // 2, (-(-side // stride) for side in inputs.shape[1:3])
+    """Returns the convolution as one matrix product, as fast as those are for a few images at a time on a CPU."""
+    features, num = kernel.shape[-1], inputs.shape[0]
     # Images last: then a shift copies whole rows of them, and the product is wide in all three of its roles, forward
     # and for both gradients.
-    padded = jnp.pad(inputs.transpose(3, 1, 2, 0), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    shifted = _shifted(inputs.transpose(3, 1, 2, 0), kernel.shape[0], stride)
+    outputs = kernel.reshape(-1, features).T @ jnp.concatenate(shifted).reshape(-1, math.prod(shifted[0].shape[1:]))
+    return outputs.reshape(features, *shifted[0].shape[1:3], num).transpose(3, 1, 2, 0)
+
+
+def convolve_by_columns(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
+    """Returns the convolution as one matrix product with the surroundings of each pixel side by side."""
+    return jnp.concatenate(_shifted(inputs, kernel.shape[0], stride), -1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def _shifted(values: Float[Array, "a H W b"], size: int, stride: int) -> list[Array]:
+    """Returns the copies of zero-padded maps that the taps of a filter read, row by row of the filter."""
+    pad, (height, width) = size // 2, (-(-side // stride) for side in values.shape[1:3])
+    padded = jnp.pad(values, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
-    shifted = [padded[:, y : y + rows : stride, x : x + columns : stride] for y, x in np.ndindex(size, size)]
-    taps = jnp.concatenate(shifted).reshape(size * size * inputs.shape[3], -1)
-    outputs = kernel.reshape(-1, features).T @ taps
-    return outputs.reshape(features, height, width, inputs.shape[0]).transpose(3, 1, 2, 0)
-
-
-def convolve_by_library(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
-    """Returns the convolution as XLA has it, for accelerators."""
-    # Both sides alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry of turns.
-    pad = kernel.shape[0] // 2
-    return lax.conv_general_dilated(
-        inputs,
-        kernel,
-        (stride, stride),
-        ((pad, pad), (pad, pad)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return [padded[:, y : y + rows : stride, x : x + columns : stride] for y, x in np.ndindex(size, size)]
 
 
 class Conv(ScaledModule):
