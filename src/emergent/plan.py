@@ -141,8 +141,8 @@ class Plan:
         study = self.experiment(scale, name)
         settings = study.stage(stage, arm)
         if isinstance(settings, SummaryStage):
-            sets, entry = study.test_sets(), self.registry.entry
-            settings = settings.of_draws({key for key, s in sets.items() if entry(s.dataset).is_drawn(s.split)})
+            sets, of = study.test_sets().items(), self.registry.entry
+            settings = settings.of_draws({key for key, s in sets if of(s.dataset).is_drawn(s.split)})
         return canonical_json(settings)
 
     def require_metrics(self, known: Collection[str]) -> None:
@@ -238,12 +238,14 @@ class Plan:
         return {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
 
     def prediction_mb(self, scale: str, name: str, arm: str) -> int:
-        """Returns the memory, in MB, that the prediction of an infinitely wide ensemble asks for; at least 4 GB."""
+        """Returns the memory, in MB, that a prediction, or a reading on another data set, asks for; at least 4 GB."""
         stage = self.experiment(scale, name).stage("predict", arm)
         assert isinstance(stage, PredictStage)
         sets = [stage.data.train, *stage.data.evaluate.values()]
-        num_train, *num_test = (self.num_samples(s.dataset, s.split, s.num) for s in sets)
-        return max(LEAST_MB, math.ceil(prediction_bytes(stage, num_train, max(num_test)) / 1e6))
+        sizes = [[self.num_samples(s.dataset, s.split, s.num) for s in sets]]
+        sizes += [[own["train"], *own.values()] for own in (self.registry.entry(n).splits for n in stage.readings)]
+        need = max(prediction_bytes(stage, num_train, max(num_test)) for num_train, *num_test in sizes)
+        return max(LEAST_MB, math.ceil(need / 1e6))
 
     def predictions(self, scale: str, name: str) -> dict[str, str]:
         """Returns arm to the file with the predictions of its infinitely wide ensemble."""
@@ -264,10 +266,10 @@ class Plan:
     def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
         stages = [(n, stage) for n in experiments for stage in self.kind(scale, n).verbs]
-        names = sorted({data for place in stages for data in self.datasets(scale, *place)})
+        used = {data for place in stages for data in self.datasets(scale, *place)}
         notes = []
         replaced = {new: old for old, new in self.run.substitute.items()} if scale == self.run.scale else {}
-        for name, entry in zip(names, map(self.registry.entry, names), strict=True):
+        for name, entry in ((name, self.registry.entry(name)) for name in sorted(used)):
             if name in replaced and not entry.stand_in_for:
                 notes.append(f"{entry.title} in place of {self.registry.entry(replaced[name]).title}, as asked for.")
             elif entry.stand_in_for:
@@ -296,5 +298,4 @@ class Plan:
 
     def report_labels(self, name: str) -> dict[str, str]:
         """Returns how a figure is listed in the report."""
-        entry = self.figures[name]
-        return {"figure": entry.id, "shows": entry.title}
+        return {"figure": self.figures[name].id, "shows": self.figures[name].title}

@@ -1,6 +1,9 @@
-"""The real files, when a mirror folder is given in EMERGENT_MIRROR: known digests of decoded contents and known labels.
+"""The real files: known digests of decoded contents and known labels.
 
-The digests are those published for the uncompressed IDX files; the first labels are those of the official files.
+Excerpts of official files, where their licence allows it, are read everywhere (``make_excerpts.py`` made them). Whole
+files, and data sets without such a licence (CIFAR-10, ModelNet), only where EMERGENT_MIRROR names a folder with them;
+tests that need one say so when they are skipped. The digests are those published for the uncompressed IDX files; the
+first labels are those of the official files.
 """
 
 import hashlib
@@ -9,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from make_excerpts import FOLDER, NUM_IMAGES, make
 
-from emergent.config.datasets import load_registry
+from emergent.config.datasets import NoOptions, load_registry
+from emergent.datasets import mnist, qm9_subset
 from emergent.datasets.download import mirror_candidates
 from emergent.datasets.mnist import FILES, read_idx
 from emergent.datasets.registry import prepare
@@ -36,6 +41,59 @@ def _raw_folder(dataset):
     return paths[0].parent
 
 
+IDX = {
+    "mnist": ([5, 0, 4, 1, 9, 2, 1, 3, 1, 4], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
+    "fashion_mnist": ([9, 0, 0, 3, 0, 2, 7, 2, 5, 5], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
+}
+"""First official labels of the training and of the test images."""
+EXCERPTS = {
+    "mnist": "195ad8ed177994e8cd6f7d286c1574c02b0d2a6dc36a3a54b0449524922160d2",
+    "fashion_mnist": "ffd3b681fc45aa77c25162a58297e68c04b158a5a4f1d48055a00e68b0851e21",
+    "qm9_subset": "a700719b6b242eff7927f69370fee56d124618b2d68ec20ca45aaa86e14694bf",
+}
+"""Digests of what the readers make of the excerpts."""
+
+
+def _excerpt(dataset, folder=FOLDER):
+    module = qm9_subset if dataset == "qm9_subset" else mnist
+    return module.prepare(folder / dataset, NoOptions())
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.values.dtype} {array.values.shape}".encode() + array.values.tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("dataset", EXCERPTS)
+def test_excerpts_are_read_as_ever(dataset):
+    assert _digest(_excerpt(dataset)) == EXCERPTS[dataset]
+
+
+@pytest.mark.parametrize("dataset", IDX)
+def test_excerpts_of_images(dataset):
+    arrays = _excerpt(dataset)
+    for split, labels in zip(("train", "test"), IDX[dataset], strict=True):
+        images = arrays[f"{split}/inputs"].values
+        assert images.shape == (NUM_IMAGES[split], 28, 28, 1) and images.dtype == np.uint8
+        np.testing.assert_array_equal(arrays[f"{split}/labels"].values[:10], labels)
+    if dataset == "mnist":
+        # Mean of the first training image, a five.
+        np.testing.assert_allclose(arrays["train/inputs"].values[0].mean(), 35.108, atol=1e-3)
+
+
+def test_excerpt_of_molecules():
+    _require_methane_and_padding(_excerpt("qm9_subset"))
+
+
+@pytest.mark.parametrize("dataset", EXCERPTS)
+def test_excerpts_are_parts_of_the_files(dataset, tmp_path):
+    _raw_folder(dataset)
+    make(Path(os.environ["EMERGENT_MIRROR"]), tmp_path)
+    assert _digest(_excerpt(dataset, tmp_path)) == EXCERPTS[dataset]
+
+
 @pytest.mark.parametrize(
     ("dataset", "sha256"),
     [
@@ -50,17 +108,11 @@ def test_uncompressed_training_images_have_the_published_digest(dataset, sha256)
     assert hashlib.sha256(header + images.tobytes()).hexdigest() == sha256
 
 
-@pytest.mark.parametrize(
-    ("dataset", "train_labels", "test_labels", "mean"),
-    [
-        ("mnist", [5, 0, 4, 1, 9, 2, 1, 3, 1, 4], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], 0.1307),
-        ("fashion_mnist", [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7], 0.2860),
-    ],
-)
-def test_mnist_like(dataset, train_labels, test_labels, mean):
+@pytest.mark.parametrize(("dataset", "mean"), [("mnist", 0.1307), ("fashion_mnist", 0.2860)])
+def test_mnist_like(dataset, mean):
     arrays = prepare(dataset, REGISTRY.entry(dataset), _raw_folder(dataset))
-    np.testing.assert_array_equal(arrays["train/labels"].values[:10], train_labels)
-    np.testing.assert_array_equal(arrays["test/labels"].values[:10], test_labels)
+    for split, labels in zip(("train", "test"), IDX[dataset], strict=True):
+        np.testing.assert_array_equal(arrays[f"{split}/labels"].values[:10], labels)
     # Mean pixel as quoted everywhere, to its four printed digits.
     np.testing.assert_allclose(arrays["train/inputs"].values.mean() / 255, mean, atol=5e-5)
 
@@ -76,7 +128,10 @@ def test_cifar10_jpeg_grey():
 
 
 def test_qm9_subset():
-    arrays = prepare("qm9_subset", REGISTRY.entry("qm9_subset"), _raw_folder("qm9_subset"))
+    _require_methane_and_padding(prepare("qm9_subset", REGISTRY.entry("qm9_subset"), _raw_folder("qm9_subset")))
+
+
+def _require_methane_and_padding(arrays):
     # The first molecule is methane; its atomisation energy follows from QM9's U0 and free-atom energies.
     np.testing.assert_array_equal(arrays["all/charges"].values[0, :6], [6, 1, 1, 1, 1, 0])
     np.testing.assert_allclose(arrays["all/U0_atomisation"].values[0], -17.172182, atol=2e-5)

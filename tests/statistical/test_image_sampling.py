@@ -11,6 +11,7 @@ from emergent.config.evaluation import Bootstrap
 from emergent.metrics.orbit import orbit_same_predictions
 from emergent.statistics.estimate import quantile
 from emergent.statistics.resampling import Resampled, resample
+from emergent.summaries.orbit_same_prediction import Gains
 
 NUM_IMAGES, MEMBERS, SIZE, REPEATS = 30, 20, 5, 80
 # A pool as large as ours: what is estimated is what ensembles drawn from it give.
@@ -151,3 +152,22 @@ def test_gains_pair_images(summaries) -> None:
         for pair in zip(rows["ensemble_osp/c4/in/1"], rows["members_osp/c4/in/1"], strict=True)
     ]
     assert errors.mean() < 0.6 * np.mean(unpaired)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.9])
+def test_gains_of_two_arms_are_compared_ensemble_by_ensemble(shared: float) -> None:
+    """Right whether the arms start from the same parameters, so that their ensembles scatter together, or not."""
+    scores, unpaired = [], []
+    for seed in range(400):
+        generator = np.random.default_rng([21, seed])
+        common = np.sqrt(shared) * generator.normal(size=(8, 3))
+        arms = [common + np.sqrt(1 - shared) * generator.normal(size=(8, 3)) for _ in range(2)]
+        gains = [Gains(values, np.zeros((3, 5)), whole=True) for values in arms]
+        found = gains[0].minus(gains[1], 1 / 3, 1 / 7).mean(slice(None))
+        scores.append((found.value, found.stderr))
+        unpaired.append(gains[0].mean(slice(None), 1 / 3).minus(gains[1].mean(slice(None), 1 / 7)).stderr)
+    value, error = np.array(scores).T
+    blur = 3 / np.sqrt(2 * len(scores))
+    assert 1 - blur < np.sqrt(np.square(error).mean()) / np.sqrt(np.square(value).mean()) < 1 + blur
+    ratio = np.sqrt(np.mean(np.square(unpaired))) / np.sqrt(np.square(value).mean())
+    assert (ratio > 1.4) if shared else (1 - blur < ratio < 1 + blur)

@@ -13,14 +13,15 @@ import pytest
 from summary_cases import data_facts, settings_of, summarise, values_of, write_blocks
 
 from emergent import storage
-from emergent.claims.verdict import judge
+from emergent.claims.verdict import judge, matches
 from emergent.config.base import merge, read_yaml, validate
-from emergent.config.claims import read_claims
+from emergent.config.claims import BetweenClaim, Claim, EqualsClaim, read_claims
 from emergent.config.departure import DepartureExperiment
 from emergent.config.subspace import SubspaceExperiment
 from emergent.statistics.estimate import Estimate
 from emergent.statistics.laws import squared_gap_law
 from emergent.storage import Array
+from emergent.summaries.curve_symmetry import _add
 from emergent.summaries.quantities import Quantities
 
 ROOT = Path(__file__).parents[2]
@@ -261,3 +262,63 @@ def test_floors_of_pools(sym: float, asym: float, num: int, expected: tuple[str,
     tables = {"quantities": quantities.table()}
     found = verdicts(tables, "c4_sym_floor", "c4_floor_asym", scale="paper")
     assert found == {"c4_sym_floor": [expected[0]], "c4_floor_asym": [expected[1]]}
+
+
+# Even functions on a line
+
+
+@pytest.mark.parametrize(
+    ("uneven", "num", "verdict"), [(0.0, 20, "agrees"), (8.0, 20, "differs"), (1.0, 3, "inconclusive")]
+)
+def test_means_of_networks_that_are_not_even(uneven: float, num: int, verdict: str) -> None:
+    """Members with noise of 1 are uneven each; what their mean keeps is the part that all of them share."""
+    generator = np.random.default_rng(1)
+    x = np.linspace(-1, 1, 50)
+    # Smooth as functions of few waves, so that one member is a few numbers and not fifty.
+    waves = np.stack([np.sin(k * np.pi * x) for k in (1, 2, 3)])
+    members = np.cos(x) + generator.normal(size=(num, 3)) @ waves + uneven * waves[0]
+    quantities = Quantities()
+    _add(quantities, "mlp", 0, np.stack([members, members[:, ::-1]], -1))
+    assert verdicts({"quantities": quantities.table()}, "toy_ensemble_even") == {"toy_ensemble_even": [verdict]}
+
+
+# Every claim
+
+
+EVERY = {claim.id: claim for claim in read_claims(ROOT / "config/claims.yaml")}
+
+
+def false_value(claim: Claim) -> float:
+    """Returns a value that a claim denies: as far from what it says as that is from nothing, at least."""
+    if isinstance(claim, EqualsClaim):
+        if claim.denies is not None:
+            return claim.denies
+        return claim.value + 20 * max(claim.uncertainty, claim.tolerance, 0.05 * abs(claim.value))
+    if isinstance(claim, BetweenClaim):
+        return claim.high + 10 * (claim.high - claim.low)
+    return claim.value + (-1 if claim.relation == "greater_than" else 1) * max(1.0, abs(claim.value))
+
+
+def run_with(claim: Claim, value: float, error: float) -> str:
+    """Returns the verdict on a claim in a run of the size that it asks for, in which its quantity has a value."""
+    quantities = Quantities()
+    name = claim.quantity.replace("*", "some")
+    assert matches(claim, [name]), claim.id
+    if name != "num_members":
+        quantities.add("num_members", Estimate.exact(claim.min_members), "members of every arm")
+    if claim.after_epochs is not None:
+        quantities.add("num_epochs", Estimate.exact(claim.after_epochs), "epochs of training")
+    quantities.add(name, Estimate(value, error, 30, "mean", 29.0), "what is claimed")
+    rows = judge([claim], {claim.experiment: quantities.table()}, claim.scales[-1])
+    (verdict,) = rows["verdict"]
+    return str(verdict)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_claim_can_fail(name: str) -> None:
+    claim = EVERY[name]
+    value = false_value(claim)
+    assert run_with(claim, value, 1e-9 * max(1.0, abs(value))) == "differs"
+    if not claim.deterministic:
+        # So wide an error holds what is claimed, and what it denies: nothing is to be told.
+        assert run_with(claim, value, 100 * max(1.0, abs(value))) == "inconclusive"

@@ -89,6 +89,10 @@ def test_estimators_and_the_size_of_the_published_pool(tmp_path: Path) -> None:
             assert estimator == words.get(kind, estimator), name
             if kind in ("osp", "divergence", "osp_difference"):
                 assert estimator == words_of_sizes
+    # A mean over few members is known as that of few: Student's quantiles.
+    of_members = found[20][found[20].index.str.startswith("members_") & (found[20].stderr > 0)]
+    assert len(of_members) > 9
+    np.testing.assert_allclose(of_members.dof, 19)
     assert found[20].num["osp/sym/in/10"] == 6 and found[21].num["osp/sym/in/10"] == 2
     for name in ("osp/sym/in/5", "divergence/asym/ood/5"):
         assert found[20].value[name] != found[21].value[name]

@@ -142,6 +142,8 @@ def test_summary_and_figures(tmp_path: Path) -> None:
     assert quantities.at["offset/mirrored/largest", "value"] < 1e-12
     assert quantities.at["offset/mirrored/largest", "stderr"] < 1e-12
     assert 0 < quantities.at["offset/invariant/end", "stderr"] < 0.3
+    num = quantities.at["offset/invariant/end", "num"]
+    assert set(quantities["dof"]) <= {num - 1, num // 2 - 1}
     assert quantities.at["offset/tilted/end", "value"] > 0.2
     assert len(tables["particles"]) == 4 * 3 * 40
     catalogue = read_catalogue(ROOT / "config/figures.yaml")

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from emergent.config.base import read_yaml
+from emergent.config.prediction_memory import prediction_bytes
+from emergent.config.stages import PredictStage
 from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
 from emergent.kinds import experiment_names
@@ -177,6 +179,22 @@ def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     plan.experiment = lambda scale, name: large  # type: ignore[method-assign]
     # Two kernels of four blocks of 20 000 x 20 000 numbers, and what the decomposition needs.
     assert plan.prediction_mb("paper", "ising", "mlp_512") > 8 * 8 * 20_000**2 / 1e6
+
+
+def test_a_prediction_asks_for_the_memory_of_its_largest_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rule asks the plan, which asks the estimate that guards the prediction."""
+    plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
+    stage = plan.experiment("paper", "ising").stage("predict", "mlp_512")
+    assert isinstance(stage, PredictStage) and len(stage.readings) > 1
+    small = plan.prediction_mb("paper", "ising", "mlp_512")
+    other = next(name for name in stage.readings if name not in plan.datasets("paper", "ising"))
+    large = plan.registry.entry(other).model_copy(update={"splits": {"train": 20_000, "test": 30_000, "ood": 10}})
+    entries = plan.registry.datasets | {other: large}
+    monkeypatch.setattr(plan, "registry", plan.registry.model_copy(update={"datasets": entries}))
+    expected = prediction_bytes(stage, 20_000, 30_000) / 1e6
+    assert small < expected <= plan.prediction_mb("paper", "ising", "mlp_512") < expected + 1
+    rule = (CONFIG.parent / "workflow/rules/kernels.smk").read_text()
+    assert "mem_mb=lambda wildcards: PLAN.prediction_mb(" in rule
 
 
 def test_samples_of_a_generator_are_a_part_of_more() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from emergent import storage
 from emergent.config.flow import FlowSummary
-from emergent.statistics.estimate import Estimate
+from emergent.statistics.estimate import Estimate, spread_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -48,7 +48,9 @@ def summarise_flow(settings: FlowSummary, blocks: Blocks, predictions: Predictio
             ("end", len(times) - 1, " at the last time"),
             ("largest", int(np.abs(offsets).argmax()), ", largest over the stored times"),
         ):
-            estimate = Estimate(float(abs(offsets[index])), float(errors[index, 1]), num, "mean")
+            estimate = Estimate(
+                float(abs(offsets[index])), float(errors[index, 1]), num, "mean", spread_dof(units.shape[1])
+            )
             quantities.add(f"offset/{arm}/{name}", estimate, text + when)
     return {"particles": pd.concat(particles, ignore_index=True), "mean": pd.DataFrame(means),
             "quantities": quantities.table()}  # fmt: skip
