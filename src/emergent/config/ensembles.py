@@ -96,6 +96,9 @@ class EnsembleExperiment(StudyBase):
             raise ValueError(f"evaluate.reference_ensemble_size: {reference} is not one of the ensemble_sizes")
         for name, arm in self.arms.items():
             self._check_group(name, arm)
+            misfit = arm.model.misfit(getattr(self.data, "shape", ()))
+            if misfit is not None:
+                raise ValueError(f"arms.{name}.model.{misfit}")
             if arm.infinite_width is not None:
                 self._check_infinite_width(name, arm)
         return self
