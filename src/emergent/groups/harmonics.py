@@ -11,8 +11,8 @@ What is kept of the infinitely many functions, and why:
 * rings are one tap apart, from the edge of the square inwards, and as wide as makes neighbours overlap at half height;
 * taps outside the disc that fits into the square are left out: turned filters would need what lies beyond the corners;
 * on a ring of radius r frequencies go up to pi r / 2, so that a period along the ring is at least four taps long, twice
-  what the lattice resolves. Beyond, harmonics of m and m - 4 grow alike on the taps, and the functions depend on each
-  other (``tests/identities/test_steerable_cnn.py`` measures it);
+  what the lattice resolves. The cosine and the sine of a pair then have the same norm over the taps up to a fifth, so
+  that a turn by any angle leaves a filter its size; where the lattice no longer resolves them they differ by factors;
 * a harmonic of m > 0 has no direction at the origin and is 0 there.
 
 References:
