@@ -99,6 +99,9 @@ class EnsembleExperiment(StudyBase):
         self._check_rotations()
         for name, arm in self.arms.items():
             self._check_group(name, arm)
+            misfit = arm.model.misfit(getattr(self.data, "shape", ()))
+            if misfit is not None:
+                raise ValueError(f"arms.{name}.model.{misfit}")
             if arm.infinite_width is not None:
                 self._check_infinite_width(name, arm)
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 from emergent.config.base import Many, StrictModel
 from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
+from emergent.config.steerable import SteerableCnnModel
 from emergent.config.supports import support_mask
 
 Activation = Literal["relu", "erf", "tanh"]
@@ -206,5 +207,5 @@ class SupportCnnModel(Network):
         return self
 
 
-NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SteerableCnnModel
 Model = Annotated[NetworkModel, Field(discriminator="family")]

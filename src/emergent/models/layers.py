@@ -1,11 +1,11 @@
 """Layers shared by the network families: scaled dense and convolutional layers, activations, average pooling.
 
-Two parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1) and scales the forward pass by
-``weight_std / sqrt(fan_in)``, as neural-tangents does; ``pytorch`` draws weights and biases uniformly in
-``+-1 / sqrt(fan_in)`` and leaves the forward pass alone.
+Parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1) and scales the forward pass by
+``weight_std / sqrt(fan_in)``, as neural-tangents does; ``he`` has this factor in the initial weights, and biases that
+start at zero; ``pytorch`` draws weights and biases uniformly in ``+-1 / sqrt(fan_in)``. Both leave the forward pass
+alone.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -30,12 +30,21 @@ def uniform_fan_in(fan_in: int) -> Callable[..., jax.Array]:
     return initialise
 
 
+def scaled_normal(std: float) -> Callable[..., jax.Array]:
+    """Returns an initialiser that draws N(0, std^2)."""
+
+    def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+        return normal(key, shape, dtype) * jnp.asarray(std, dtype)
+
+    return initialise
+
+
 class ScaledModule(nn.Module):
-    """Base of layers with weights and biases in one of the two parametrisations.
+    """Base of layers with weights and biases in one of the parametrisations.
 
     Attributes:
-        parametrisation: ``ntk``, ``pytorch`` or ``pytorch_unbiased``.
-        weight_std: gain of the weights (``ntk`` only).
+        parametrisation: ``ntk``, ``he``, ``pytorch`` or ``pytorch_unbiased``.
+        weight_std: gain of the weights (``ntk`` and ``he`` only).
         bias_std: gain of the biases (``ntk`` only; 0 creates none).
     """
 
@@ -48,6 +57,8 @@ class ScaledModule(nn.Module):
         if self.parametrisation == "ntk":
             kernel = self.param("kernel", normal, shape)
             return kernel * (self.weight_std / fan_in**0.5)
+        if self.parametrisation == "he":
+            return self.param("kernel", scaled_normal(self.weight_std / fan_in**0.5), shape)
         return self.param("kernel", uniform_fan_in(fan_in), shape)
 
     def add_bias(self, outputs: jax.Array, fan_in: int) -> jax.Array:
@@ -55,6 +66,8 @@ class ScaledModule(nn.Module):
         shape = (outputs.shape[-1],)
         if self.parametrisation == "pytorch":
             bias = self.param("bias", uniform_fan_in(fan_in), shape)
+        elif self.parametrisation == "he":
+            bias = self.param("bias", nn.initializers.zeros, shape)
         elif self.parametrisation == "ntk" and self.bias_std > 0:
             bias = self.bias_std * self.param("bias", normal, shape)
         else:
@@ -74,37 +87,52 @@ class Dense(ScaledModule):
         return self.add_bias(inputs @ self.weights((fan_in, self.features), fan_in), fan_in)
 
 
-def convolve(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1) -> Array:
-    """Returns the zero-padded convolution of images with an odd square filter; ``ceil(H / stride)`` rows remain.
+def convolve(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1, padding: int | None = None
+) -> Array:
+    """Returns the zero-padded convolution of images with a square filter.
 
     As one product of the filters with the shifted images, in the layout that is faster where it runs. On a CPU XLA
     trains that twice as fast as its convolution, and can run it inside loops (``benchmarks/convolutions.py``); on
     accelerators filters that differ between members would make its convolution a grouped one.
+
+    Args:
+        inputs: images.
+        kernel: the filter.
+        stride: step of the filter in pixels.
+        padding: zeros on each side; None takes half of an odd filter, of which ``ceil(H / stride)`` rows remain. Both
+            sides alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry of turns.
     """
-    # Both sides are padded alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry
-    # of turns.
-    return (convolve_by_slices if jax.default_backend() == "cpu" else convolve_by_columns)(inputs, kernel, stride)
+    by_slices = jax.default_backend() == "cpu"
+    return (convolve_by_slices if by_slices else convolve_by_columns)(inputs, kernel, stride, padding)
 
 
-@partial(jax.jit, static_argnums=2)
-def convolve_by_slices(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
+@partial(jax.jit, static_argnums=(2, 3))
+def convolve_by_slices(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
+) -> Array:
     """Returns the convolution as one matrix product, as fast as those are for a few images at a time on a CPU."""
     features, num = kernel.shape[-1], inputs.shape[0]
     # Images last: then a shift copies whole rows of them, and the product is wide in all three of its roles, forward
     # and for both gradients.
-    shifted = _shifted(inputs.transpose(3, 1, 2, 0), kernel.shape[0], stride)
-    outputs = kernel.reshape(-1, features).T @ jnp.concatenate(shifted).reshape(-1, math.prod(shifted[0].shape[1:]))
-    return outputs.reshape(features, *shifted[0].shape[1:3], num).transpose(3, 1, 2, 0)
+    shifted = _shifted(inputs.transpose(3, 1, 2, 0), kernel.shape[0], stride, padding)
+    height, width = shifted[0].shape[1:3]
+    outputs = kernel.reshape(-1, features).T @ jnp.concatenate(shifted).reshape(-1, height * width * num)
+    return outputs.reshape(features, height, width, num).transpose(3, 1, 2, 0)
 
 
-def convolve_by_columns(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
+def convolve_by_columns(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
+) -> Array:
     """Returns the convolution as one matrix product with the surroundings of each pixel side by side."""
-    return jnp.concatenate(_shifted(inputs, kernel.shape[0], stride), -1) @ kernel.reshape(-1, kernel.shape[-1])
+    shifted = _shifted(inputs, kernel.shape[0], stride, padding)
+    return jnp.concatenate(shifted, -1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def _shifted(values: Float[Array, "a H W b"], size: int, stride: int) -> list[Array]:
+def _shifted(values: Float[Array, "a H W b"], size: int, stride: int, padding: int | None) -> list[Array]:
     """Returns the copies of zero-padded maps that the taps of a filter read, row by row of the filter."""
-    pad, (height, width) = size // 2, (-(-side // stride) for side in values.shape[1:3])
+    pad = size // 2 if padding is None else padding
+    height, width = ((side + 2 * pad - size) // stride + 1 for side in values.shape[1:3])
     padded = jnp.pad(values, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
     return [padded[:, y : y + rows : stride, x : x + columns : stride] for y, x in np.ndindex(size, size)]

@@ -13,10 +13,12 @@ from flax import linen as nn
 
 from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
 from emergent.config.pointnet import PointNetModel
+from emergent.config.steerable import SteerableCnnModel
 from emergent.models.cnn import Cnn
 from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
 from emergent.models.pointnet import PointNet
+from emergent.models.steerable_cnn import SteerableCnn
 from emergent.models.support_cnn import SupportCnn
 
 NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
@@ -24,6 +26,7 @@ NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
     GcnnModel: Gcnn,
     MlpModel: Mlp,
     PointNetModel: PointNet,
+    SteerableCnnModel: SteerableCnn,
     SupportCnnModel: SupportCnn,
 }
 
