@@ -190,13 +190,12 @@ class Plan:
 
     def memory_digest(self, code: str) -> str:
         """Returns a digest of all that the memory of jobs depends on, ``code`` that estimates it included."""
-        run = self.run
-        parts: list[Any] = [code, self.memory_limit, run.accelerator]
-        for name in run.experiments:
-            study = self.experiment(run.scale, name)
+        parts: list[Any] = [code, self.memory_limit, self.run.accelerator]
+        for name in self.run.experiments:
+            study = self.experiment(self.run.scale, name)
             parts += [study.members.num, study.members.block]
             stages = ["train", "evaluate"] if study.test_sets() else ["train"]
-            parts += [self.stage_json(run.scale, name, stage, arm) for arm in study.arm_names for stage in stages]
+            parts += [self.stage_json(self.run.scale, name, stage, arm) for arm in study.arm_names for stage in stages]
             parts += [self.num_samples(dataset, split, None) for dataset, split in study.splits_used()]
         return digest({"parts": parts})
 
