@@ -4,7 +4,6 @@ The Snakefile asks this object and computes nothing itself. All configuration fi
 that any mistake in them is reported before the first job.
 """
 
-import fnmatch
 import math
 import os
 from collections.abc import Collection
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emergent.config.base import canonical_json, digest, hint, validate
-from emergent.config.claims import Claim, read_claims
+from emergent.config.claims import read_claims
+from emergent.config.consistency import require_fitted_claims, require_same_training
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.overrides import Overrides
@@ -60,10 +60,12 @@ class Plan:
                     f"There are: {', '.join(self.names)}."
                 )
             for scale in SCALES:
-                self.experiment(scale, name)
+                self._check_members_of(scale, self.experiment(scale, name))
         self._check_substitutes()
         self.selected_figures()
-        self._check_fitted(read_claims(folder / "claims.yaml"))
+        claims = read_claims(folder / "claims.yaml")
+        for name in self.run.experiments:
+            require_fitted_claims(self.experiment(self.run.scale, name), claims)
         for path in sorted((folder / "references").glob("*.json")):
             read_reference(path)
         if self.run.mirror:
@@ -92,6 +94,14 @@ class Plan:
                 )
         return study
 
+    def _check_members_of(self, scale: str, study: StudyBase) -> None:
+        for arm in study.arm_names:
+            name, _ = study.trained_by(arm)
+            if name not in self.names:
+                where = f"config/experiments/{study.experiment}.yaml: arms.{arm}.members_of.experiment"
+                raise ConfigError(f"{where}: no experiment {name!r}{hint(name, self.names)}")
+            require_same_training(study, arm, self.experiment(scale, name), scale)
+
     def _check_substitutes(self) -> None:
         """Checks that every data set to be replaced is one that this run would use.
 
@@ -110,22 +120,6 @@ class Plan:
                     f"config/config.yaml: substitute: {name!r} is used by none of the experiments of this run"
                     f"{hint(name, used) or '.'} They use: {', '.join(used)}."
                 )
-
-    def _check_fitted(self, claims: tuple[Claim, ...]) -> None:
-        """Checks that settings say to be fitted to claims that there are.
-
-        Raises:
-            ConfigError: a pattern matches none.
-        """
-        for name in self.run.experiments:
-            known = [word for claim in claims if claim.experiment == name for word in (claim.id, claim.series_id)]
-            for item in self.experiment(self.run.scale, name).assumed:
-                for pattern in item.fitted:
-                    if not fnmatch.filter(known, pattern):
-                        raise ConfigError(
-                            f"config/experiments/{name}.yaml: assumed: {item.key}: fitted: {pattern!r} matches no "
-                            f"claim on this experiment{hint(pattern, known)}"
-                        )
 
     def kind(self, scale: str, name: str) -> Kind:
         """Returns the record of an experiment's kind."""
@@ -168,7 +162,7 @@ class Plan:
 
         for name in self.run.experiments:
             study = self.experiment(self.run.scale, name)
-            stages = [study.stage("train", arm) for arm in study.arm_names]
+            stages = [study.stage("train", arm) for arm in study.arms_of("train")]
             # The small kinds that train in their own way always fit.
             networks = [stage for stage in stages if isinstance(stage, TrainStage)]
             if networks:
@@ -192,7 +186,7 @@ class Plan:
         for name in run.experiments:
             study = self.experiment(run.scale, name)
             parts += [study.members.num, study.members.block]
-            parts += [self.stage_json(run.scale, name, "train", arm) for arm in study.arm_names]
+            parts += [self.stage_json(run.scale, name, "train", arm) for arm in study.arms_of("train")]
             parts += [self.num_samples(dataset, split, None) for dataset, split in study.splits_used()]
         return digest({"parts": parts})
 
@@ -248,10 +242,16 @@ class Plan:
         arms = self.experiment(scale, name).arms_of("predict")
         return {arm: f"results/{scale}/{name}/kernels/{arm}/predictions.h5" for arm in arms}
 
-    def blocks(self, scale: str, name: str) -> list[str]:
-        """Returns ``<arm>/members_<block>.h5`` of every block of an experiment."""
+    def blocks(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
+        """Returns ``<arm>/members_<block>.h5`` of every block that a stage of an experiment makes."""
         study = self.experiment(scale, name)
-        return [f"{arm}/members_{block}.h5" for arm in study.arm_names for block in study.members.blocks()]
+        return [f"{arm}/members_{block}.h5" for arm in study.arms_of(stage) for block in study.members.blocks()]
+
+    def trained_block(self, scale: str, name: str, arm: str, block: str) -> str:
+        """Returns the file with the trained members that a block of an arm evaluates."""
+        source, trained = self.experiment(scale, name).trained_by(arm)
+        held = self.experiment(scale, source).members.holding(block)
+        return f"results/{scale}/{source}/train/{trained}/members_{held}.h5"
 
     def sample_paths(self, scale: str, name: str) -> list[str]:
         """Returns the prepared set whose first samples an experiment shows, if it has one."""
