@@ -165,12 +165,12 @@ def test_a_setting_is_fitted_to_claims_that_there_are(folder: Path) -> None:
         Plan(BASE, folder)
 
 
-RIVALS = {"scale": "paper", "experiments": ["fashion_mnist_rivals"], "memory_gb": 64}
+RIVALS = {"scale": "paper", "experiments": ["fashion_mnist_symmetrised"], "memory_gb": 64}
 
 
 def test_members_of_another_experiment_are_evaluated_and_not_trained() -> None:
     plan = Plan(RIVALS, CONFIG)
-    name, arm = "fashion_mnist_rivals", "averaged_c8"
+    name, arm = "fashion_mnist_symmetrised", "averaged_c8"
     assert arm not in plan.experiment("paper", name).arms_of("train")
     assert not any(block.startswith(arm) for block in plan.blocks("paper", name, "train"))
     assert f"{arm}/members_0000-0009.h5" in plan.blocks("paper", name)
@@ -178,7 +178,7 @@ def test_members_of_another_experiment_are_evaluated_and_not_trained() -> None:
     # Of a larger block too, where that is how the other experiment trains them.
     assert plan.trained_block("paper", name, arm, "0000-0009") == path
     assert plan.trained_block("paper", name, arm, "0003-0004") == path
-    own = "results/paper/fashion_mnist_rivals/train/canonicalised_c8/members_0000-0009.h5"
+    own = "results/paper/fashion_mnist_symmetrised/train/canonicalised_c8/members_0000-0009.h5"
     assert plan.trained_block("paper", name, "canonicalised_c8", "0000-0009") == own
     with pytest.raises(ConfigError, match="no stage 'train'"):
         plan.stage_json("paper", name, "train", arm)
@@ -196,7 +196,7 @@ def test_members_of_another_experiment_are_evaluated_and_not_trained() -> None:
     ],
 )
 def test_members_must_be_those_that_an_arm_says(folder: Path, keys: tuple[str, ...], value: Any, words: str) -> None:
-    path = folder / "experiments/fashion_mnist_rivals.yaml"
+    path = folder / "experiments/fashion_mnist_symmetrised.yaml"
     edit_yaml(path, "arms", "averaged_c8", *keys, value=value)
     with pytest.raises(ConfigError, match=words):
         Plan(RIVALS, folder)

@@ -50,6 +50,9 @@ class EnsembleExperiment(StudyBase):
             self._check_group(name, arm)
             self._check_symmetrised(name, arm)
             self._check_members_of(name, arm)
+            misfit = arm.model.misfit(getattr(self.data, "shape", ()))
+            if misfit is not None:
+                raise ValueError(f"arms.{name}.model.{misfit}")
             if arm.infinite_width is not None:
                 self._check_infinite_width(name, arm)
         return self

@@ -10,6 +10,7 @@ from emergent.config.base import Many, StrictModel
 from emergent.config.groups import Interpolation, PlaneGroup
 from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
+from emergent.config.steerable import SteerableCnnModel
 from emergent.config.supports import support_mask
 
 Activation = Literal["relu", "erf", "tanh"]
@@ -273,6 +274,6 @@ class OrbitAveragedModel(Network):
         return self.network
 
 
-SymmetrisedModel = CanonicalisedCnnModel | OrbitAveragedModel
-NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SymmetrisedModel
+SymmetricModel = SteerableCnnModel | CanonicalisedCnnModel | OrbitAveragedModel
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SymmetricModel
 Model = Annotated[NetworkModel, Field(discriminator="family")]

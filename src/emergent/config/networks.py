@@ -39,6 +39,15 @@ class Network(StrictModel):
         del shape
         return f"family {getattr(self, 'family', '')!r} has no kernel in emergent.kernels.registry"
 
+    def misfit(self, shape: Sequence[int]) -> str | None:
+        """Returns why the network cannot have inputs of a shape, in a way that sizes alone do not tell, or None.
+
+        Args:
+            shape: of one input, [H, W, C] for images.
+        """
+        del shape
+        return None
+
     def kernel_positions(self, shape: Sequence[int]) -> int:
         """Returns the pairs of positions whose covariance its kernel keeps, layer by layer, for a pair of inputs.
 

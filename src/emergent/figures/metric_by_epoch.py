@@ -54,6 +54,8 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
     """
     options = entry.options
     table = metric_rows(inputs, options, COLUMNS)
+    if options.arms:
+        table = table[table["arm"].isin(options.arms)]
     if options.data is not None:
         table = require_rows(table, options.table, data=select_data(table, options.data, options.table))
     members = require_rows(table, options.table, predictor="members")

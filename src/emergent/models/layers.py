@@ -1,8 +1,9 @@
 """Layers shared by the network families: scaled dense and convolutional layers, activations, average pooling.
 
-Two parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1) and scales the forward pass by
-``weight_std / sqrt(fan_in)``, as neural-tangents does; ``pytorch`` draws weights and biases uniformly in
-``+-1 / sqrt(fan_in)`` and leaves the forward pass alone.
+Parametrisations (``emergent.config.models``): ``ntk`` keeps weights N(0, 1) and scales the forward pass by
+``weight_std / sqrt(fan_in)``, as neural-tangents does; ``he`` has this factor in the initial weights, and biases that
+start at zero; ``pytorch`` draws weights and biases uniformly in ``+-1 / sqrt(fan_in)``. Both leave the forward pass
+alone.
 """
 
 from collections.abc import Callable
@@ -29,12 +30,21 @@ def uniform_fan_in(fan_in: int) -> Callable[..., jax.Array]:
     return initialise
 
 
+def scaled_normal(std: float) -> Callable[..., jax.Array]:
+    """Returns an initialiser that draws N(0, std^2)."""
+
+    def initialise(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+        return normal(key, shape, dtype) * jnp.asarray(std, dtype)
+
+    return initialise
+
+
 class ScaledModule(nn.Module):
-    """Base of layers with weights and biases in one of the two parametrisations.
+    """Base of layers with weights and biases in one of the parametrisations.
 
     Attributes:
-        parametrisation: ``ntk``, ``pytorch`` or ``pytorch_unbiased``.
-        weight_std: gain of the weights (``ntk`` only).
+        parametrisation: ``ntk``, ``he``, ``pytorch`` or ``pytorch_unbiased``.
+        weight_std: gain of the weights (``ntk`` and ``he`` only).
         bias_std: gain of the biases (``ntk`` only; 0 creates none).
     """
 
@@ -47,6 +57,8 @@ class ScaledModule(nn.Module):
         if self.parametrisation == "ntk":
             kernel = self.param("kernel", normal, shape)
             return kernel * (self.weight_std / fan_in**0.5)
+        if self.parametrisation == "he":
+            return self.param("kernel", scaled_normal(self.weight_std / fan_in**0.5), shape)
         return self.param("kernel", uniform_fan_in(fan_in), shape)
 
     def add_bias(self, outputs: jax.Array, fan_in: int) -> jax.Array:
@@ -54,6 +66,8 @@ class ScaledModule(nn.Module):
         shape = (outputs.shape[-1],)
         if self.parametrisation == "pytorch":
             bias = self.param("bias", uniform_fan_in(fan_in), shape)
+        elif self.parametrisation == "he":
+            bias = self.param("bias", nn.initializers.zeros, shape)
         elif self.parametrisation == "ntk" and self.bias_std > 0:
             bias = self.bias_std * self.param("bias", normal, shape)
         else:
@@ -73,20 +87,32 @@ class Dense(ScaledModule):
         return self.add_bias(inputs @ self.weights((fan_in, self.features), fan_in), fan_in)
 
 
-def convolve(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1) -> Array:
-    """Returns the zero-padded convolution of images with an odd square filter; ``ceil(H / stride)`` rows remain.
+def convolve(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int = 1, padding: int | None = None
+) -> Array:
+    """Returns the zero-padded convolution of images with a square filter.
 
     On a CPU as one product of the filters with the shifted images: XLA trains that twice as fast as its convolution,
     and can run it inside loops (``benchmarks/convolutions.py``).
+
+    Args:
+        inputs: images.
+        kernel: the filter.
+        stride: step of the filter in pixels.
+        padding: zeros on each side; None takes half of an odd filter, of which ``ceil(H / stride)`` rows remain.
     """
-    return (convolve_by_slices if jax.default_backend() == "cpu" else convolve_by_library)(inputs, kernel, stride)
+    by_slices = jax.default_backend() == "cpu"
+    return (convolve_by_slices if by_slices else convolve_by_library)(inputs, kernel, stride, padding)
 
 
-@partial(jax.jit, static_argnums=2)
-def convolve_by_slices(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
+@partial(jax.jit, static_argnums=(2, 3))
+def convolve_by_slices(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
+) -> Array:
     """Returns the convolution as one matrix product, as fast as those are for a few images at a time."""
     size, features = kernel.shape[0], kernel.shape[-1]
-    pad, (height, width) = size // 2, (-(-side // stride) for side in inputs.shape[1:3])
+    pad = size // 2 if padding is None else padding
+    height, width = ((side + 2 * pad - size) // stride + 1 for side in inputs.shape[1:3])
     # Images last: then a shift copies whole rows of them, and the product is wide in all three of its roles, forward
     # and for both gradients.
     padded = jnp.pad(inputs.transpose(3, 1, 2, 0), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
@@ -97,10 +123,12 @@ def convolve_by_slices(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k 
     return outputs.reshape(features, height, width, inputs.shape[0]).transpose(3, 1, 2, 0)
 
 
-def convolve_by_library(inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int) -> Array:
+def convolve_by_library(
+    inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
+) -> Array:
     """Returns the convolution as XLA has it, for accelerators."""
     # Both sides alike, unlike "SAME" with a stride, which pads the far side more and so breaks the symmetry of turns.
-    pad = kernel.shape[0] // 2
+    pad = kernel.shape[0] // 2 if padding is None else padding
     return lax.conv_general_dilated(
         inputs,
         kernel,

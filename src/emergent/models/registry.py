@@ -21,12 +21,14 @@ from emergent.config.models import (
     SupportCnnModel,
 )
 from emergent.config.pointnet import PointNetModel
+from emergent.config.steerable import SteerableCnnModel
 from emergent.models.canonicalised_cnn import CanonicalisedCnn
 from emergent.models.cnn import Cnn
 from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
 from emergent.models.orbit_averaged import OrbitAveraged
 from emergent.models.pointnet import PointNet
+from emergent.models.steerable_cnn import SteerableCnn
 from emergent.models.support_cnn import SupportCnn
 
 NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
@@ -36,6 +38,7 @@ NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
     MlpModel: Mlp,
     OrbitAveragedModel: lambda config: OrbitAveraged(config, build(config.network)),
     PointNetModel: PointNet,
+    SteerableCnnModel: SteerableCnn,
     SupportCnnModel: SupportCnn,
 }
 
