@@ -4,7 +4,6 @@ The Snakefile asks this object and computes nothing itself. All configuration fi
 that any mistake in them is reported before the first job.
 """
 
-import fnmatch
 import math
 import os
 from collections.abc import Collection
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emergent.config.base import canonical_json, digest, hint, validate
-from emergent.config.claims import Claim, read_claims
+from emergent.config.claims import read_claims
+from emergent.config.consistency import require_fitted_claims, require_same_training
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.overrides import Overrides
@@ -60,10 +60,12 @@ class Plan:
                     f"There are: {', '.join(self.names)}."
                 )
             for scale in SCALES:
-                self.experiment(scale, name)
+                self._check_members_of(scale, self.experiment(scale, name))
         self._check_substitutes()
         self.selected_figures()
-        self._check_fitted(read_claims(folder / "claims.yaml"))
+        claims = read_claims(folder / "claims.yaml")
+        for name in self.run.experiments:
+            require_fitted_claims(self.experiment(self.run.scale, name), claims)
         for path in sorted((folder / "references").glob("*.json")):
             read_reference(path)
         if self.run.mirror:
@@ -92,6 +94,14 @@ class Plan:
                 )
         return study
 
+    def _check_members_of(self, scale: str, study: StudyBase) -> None:
+        for arm in study.arm_names:
+            name, _ = study.trained_by(arm)
+            if name not in self.names:
+                where = f"config/experiments/{study.experiment}.yaml: arms.{arm}.members_of.experiment"
+                raise ConfigError(f"{where}: no experiment {name!r}{hint(name, self.names)}")
+            require_same_training(study, arm, self.experiment(scale, name), scale)
+
     def _check_substitutes(self) -> None:
         """Checks that every data set to be replaced is one that this run would use.
 
@@ -110,22 +120,6 @@ class Plan:
                     f"config/config.yaml: substitute: {name!r} is used by none of the experiments of this run"
                     f"{hint(name, used) or '.'} They use: {', '.join(used)}."
                 )
-
-    def _check_fitted(self, claims: tuple[Claim, ...]) -> None:
-        """Checks that settings say to be fitted to claims that there are.
-
-        Raises:
-            ConfigError: a pattern matches none.
-        """
-        for name in self.run.experiments:
-            known = [word for claim in claims if claim.experiment == name for word in (claim.id, claim.series_id)]
-            for item in self.experiment(self.run.scale, name).assumed:
-                for pattern in item.fitted:
-                    if not fnmatch.filter(known, pattern):
-                        raise ConfigError(
-                            f"config/experiments/{name}.yaml: assumed: {item.key}: fitted: {pattern!r} matches no "
-                            f"claim on this experiment{hint(pattern, known)}"
-                        )
 
     def kind(self, scale: str, name: str) -> Kind:
         """Returns the record of an experiment's kind."""
@@ -175,7 +169,7 @@ class Plan:
         for name in self.run.experiments:
             study = self.experiment(self.run.scale, name)
             # The small kinds that train in their own way always fit.
-            networks = [stage for arm in study.arm_names if isinstance(stage := study.stage("train", arm), TrainStage)]
+            networks = [s for arm in study.arms_of("train") if isinstance(s := study.stage("train", arm), TrainStage)]
             if networks:
                 train = networks[0].data.train
                 num_samples = self.num_samples(train.dataset, train.split, train.num)
@@ -194,9 +188,10 @@ class Plan:
         for name in self.run.experiments:
             study = self.experiment(self.run.scale, name)
             parts += [study.members.num, study.members.block]
-            stages = ["train", "evaluate"] if study.test_sets() else ["train"]
-            parts += [self.stage_json(self.run.scale, name, stage, arm) for arm in study.arm_names for stage in stages]
-            parts += [self.num_samples(dataset, split, None) for dataset, split in study.splits_used()]
+            parts += [self.num_samples(*split, None) for split in study.splits_used()]
+            jobs = [("train", arm) for arm in study.arms_of("train")]
+            jobs += [("evaluate", arm) for arm in study.arm_names] if study.test_sets() else []
+            parts += [self.stage_json(self.run.scale, name, *job) for job in jobs]
         return digest({"parts": parts})
 
     def dataset_json(self, dataset: str, stage: str) -> str:
@@ -206,8 +201,8 @@ class Plan:
 
     def raw_paths(self, dataset: str) -> list[str]:
         """Returns the downloaded files that a data set is prepared from."""
-        owner = self.registry.raw_owner(dataset)
-        return [f"results/datasets/{owner}/raw/{name}" for name in self.registry.raw_files(dataset)]
+        folder = f"results/datasets/{self.registry.raw_owner(dataset)}/raw"
+        return [f"{folder}/{name}" for name in self.registry.raw_files(dataset)]
 
     def datasets(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
         """Returns the data sets that a stage of an experiment reads."""
@@ -253,10 +248,16 @@ class Plan:
         arms = self.experiment(scale, name).arms_of("predict")
         return {arm: f"results/{scale}/{name}/kernels/{arm}/predictions.h5" for arm in arms}
 
-    def blocks(self, scale: str, name: str) -> list[str]:
-        """Returns ``<arm>/members_<block>.h5`` of every block of an experiment."""
+    def blocks(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
+        """Returns ``<arm>/members_<block>.h5`` of every block that a stage of an experiment makes."""
         study = self.experiment(scale, name)
-        return [f"{arm}/members_{block}.h5" for arm in study.arm_names for block in study.members.blocks()]
+        return [f"{arm}/members_{block}.h5" for arm in study.arms_of(stage) for block in study.members.blocks()]
+
+    def trained_block(self, scale: str, name: str, arm: str, block: str) -> str:
+        """Returns the file with the trained members that a block of an arm evaluates."""
+        source, trained = self.experiment(scale, name).trained_by(arm)
+        held = self.experiment(scale, source).members.holding(block)
+        return f"results/{scale}/{source}/train/{trained}/members_{held}.h5"
 
     def sample_paths(self, scale: str, name: str) -> list[str]:
         """Returns the prepared set whose first samples an experiment shows, if it has one."""
@@ -264,8 +265,7 @@ class Plan:
 
     def stand_in_notes(self, scale: str, experiments: tuple[str, ...]) -> list[str]:
         """Returns one sentence for every stand-in or altered data set behind some experiments, for captions."""
-        stages = [(n, stage) for n in experiments for stage in self.kind(scale, n).verbs]
-        used = {data for place in stages for data in self.datasets(scale, *place)}
+        used = {d for n in experiments for stage in self.kind(scale, n).verbs for d in self.datasets(scale, n, stage)}
         notes = []
         replaced = {new: old for old, new in self.run.substitute.items()} if scale == self.run.scale else {}
         for name, entry in ((name, self.registry.entry(name)) for name in sorted(used)):

@@ -62,8 +62,10 @@ def osp_table(names: tuple[str, ...], sizes: tuple[int, ...] = (5, 10, 100), epo
 
 
 def fraction_table(names: tuple[str, ...]) -> dict:
-    """Returns fractions of random rotations in the form of the OSP table."""
+    """Returns fractions of random rotations in the form of the OSP table, also of canonicalised networks."""
     table = osp_table(names)["osp"]
+    others = table.assign(arm=table["arm"].str.replace("cnn", "canonicalised"))
+    table = pd.concat([table, others], ignore_index=True)
     columns = ["mean", "std", "low", "high", "minimum", "maximum"]
     table[columns] = table[columns].div(table["order"], axis=0)
     return {"osp_fraction": table.assign(draw_stderr=0.004)}

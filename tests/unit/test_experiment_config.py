@@ -53,6 +53,13 @@ MINIMAL: dict[str, Any] = {
 }
 
 
+CANONICALISED = MINIMAL["arms"]["cnn"]["model"] | {
+    "family": "canonicalised_cnn",
+    "group": "C4",
+    "energy": [{"channels": 2}],
+}
+
+
 def changed(path: str, value: Any, **further: Any) -> dict[str, Any]:
     """The minimal experiment with one dotted key (and further ones, ``__`` for dots) set."""
     content = copy.deepcopy(MINIMAL)
@@ -164,6 +171,17 @@ def test_minimal_experiment_is_valid() -> None:
         (
             changed("arms.mlp.augmentation.elements", [1, 2]),
             ["elements: a part of C4 must hold the identity, element 0; found [1, 2]"],
+        ),
+        (
+            changed("arms.cnn.model", CANONICALISED | {"group": "C8"}),
+            ["arms.cnn.model.group: the network is made invariant under C8", "evaluated on orbits of C4"],
+        ),
+        (changed("arms.cnn.model", CANONICALISED | {"group": "octahedral"}), ["expected a group of the plane"]),
+        (changed("arms.cnn.model", CANONICALISED | {"group": "SO3"}), ["expected a group of the plane"]),
+        (changed("arms.cnn.members_of", {"arm": "mpl"}), ["members_of.arm: expected an arm that is trained", "'mlp'?"]),
+        (
+            changed("arms.cnn.members_of", {"arm": "mlp"}, arms__cnn__learning_rate=0.5),
+            ["arms.cnn: learning_rate: the arm that members_of names has been trained"],
         ),
         (changed("arms.mlp.augmentation.group", "c4"), ["arms.mlp.augmentation.group", "(found 'c4')"]),
         (

@@ -167,6 +167,43 @@ def test_a_setting_is_fitted_to_claims_that_there_are(folder: Path) -> None:
         Plan(BASE, folder)
 
 
+RIVALS = {"scale": "paper", "experiments": ["fashion_mnist_symmetrised"], "memory_gb": 64}
+
+
+def test_members_of_another_experiment_are_evaluated_and_not_trained() -> None:
+    plan = Plan(RIVALS, CONFIG)
+    name, arm = "fashion_mnist_symmetrised", "averaged_c8"
+    assert arm not in plan.experiment("paper", name).arms_of("train")
+    assert not any(block.startswith(arm) for block in plan.blocks("paper", name, "train"))
+    assert f"{arm}/members_0000-0009.h5" in plan.blocks("paper", name)
+    path = "results/paper/fashion_mnist/train/cnn_c8/members_0000-0009.h5"
+    # Of a larger block too, where that is how the other experiment trains them.
+    assert plan.trained_block("paper", name, arm, "0000-0009") == path
+    assert plan.trained_block("paper", name, arm, "0003-0004") == path
+    own = "results/paper/fashion_mnist_symmetrised/train/canonicalised_c8/members_0000-0009.h5"
+    assert plan.trained_block("paper", name, "canonicalised_c8", "0000-0009") == own
+    with pytest.raises(ConfigError, match="no stage 'train'"):
+        plan.stage_json("paper", name, "train", arm)
+    assert json.loads(plan.stage_json("paper", name, "evaluate", arm))["model"]["family"] == "orbit_averaged"
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "words"),
+    [
+        (("members_of", "experiment"), "fashion_mnits", "no experiment 'fashion_mnits'; did you mean 'fashion_mnist'"),
+        (("members_of", "experiment"), "flinth_subspace", "expected one with ensembles, found 'flinth_subspace'"),
+        (("members_of", "arm"), "cnn_c9", "fashion_mnist trains no arm 'cnn_c9'; did you mean 'cnn_c"),
+        (("augmentation", "fill"), "background", "arm cnn_c8 of fashion_mnist has another augmentation;"),
+        (("model", "network", "dense"), [32], "has another model;"),
+    ],
+)
+def test_members_must_be_those_that_an_arm_says(folder: Path, keys: tuple[str, ...], value: Any, words: str) -> None:
+    path = folder / "experiments/fashion_mnist_symmetrised.yaml"
+    edit_yaml(path, "arms", "averaged_c8", *keys, value=value)
+    with pytest.raises(ConfigError, match=words):
+        Plan(RIVALS, folder)
+
+
 def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
     assert list(plan.predictions("smoke", "ising")) == ["mlp_512"]

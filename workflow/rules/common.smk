@@ -187,7 +187,7 @@ def sidecars(wildcards):
             f"{folder}/{stage}/{block}"
             # Without an evaluation the last stage is the training: no file twice.
             for stage in dict.fromkeys(["train", final])
-            for block in PLAN.blocks(wildcards.scale, name)
+            for block in PLAN.blocks(wildcards.scale, name, stage)
         ]
         files += PLAN.predictions(wildcards.scale, name).values()
         files += [f"{folder}/summary.h5"]

@@ -10,7 +10,10 @@ rule evaluate:
     input:
         unpack(prepared("evaluate")),
         config="results/{scale}/{experiment}/config/{arm}/evaluate.json",
-        block="results/{scale}/{experiment}/train/{arm}/members_{block}.h5",
+        # Those of another arm, where an arm evaluates what that one trains.
+        block=lambda wildcards: PLAN.trained_block(
+            wildcards.scale, wildcards.experiment, wildcards.arm, wildcards.block
+        ),
     output:
         block="results/{scale}/{experiment}/evaluate/{arm}/members_{block}.h5",
         provenance="results/{scale}/{experiment}/evaluate/{arm}/members_{block}.h5.provenance.json",
@@ -31,6 +34,7 @@ rule evaluate:
         "python -m emergent.cli.{params.verb}"
         " --config {input.config}"
         " --block {input.block}"
+        " --members {wildcards.block}"
         " {params.datasets}"
         " --threads {threads}"
         " --fingerprint {params.code}"

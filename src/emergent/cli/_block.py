@@ -51,6 +51,7 @@ def evaluation_arguments(verb: str, description: str | None) -> argparse.Namespa
     parser = argparse.ArgumentParser(prog=f"python -m emergent.cli.{verb}", description=description)
     parser.add_argument("--config", type=Path, required=True, help="canonical JSON of the stage 'evaluate' of one arm")
     parser.add_argument("--block", type=Path, required=True, help="trained block")
+    parser.add_argument("--members", required=True, help="those of the block that are evaluated, e.g. 0000-0099")
     parser.add_argument(
         "--dataset", action="append", required=True, metavar="NAME=PATH", help="prepared data; repeatable"
     )

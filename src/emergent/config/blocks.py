@@ -27,6 +27,11 @@ class Members(StrictModel):
         """Returns the block names, e.g. ``("0000-0099", "0100-0199")``."""
         return tuple(f"{i:04d}-{i + self.block - 1:04d}" for i in range(0, self.num, self.block))
 
+    def holding(self, name: str) -> str:
+        """Returns the name of the block that holds all members of another one; that one's where none does."""
+        wanted = set(parse_block(name))
+        return next((block for block in self.blocks() if wanted <= set(parse_block(block))), name)
+
 
 def parse_block(name: str) -> tuple[int, ...]:
     """Returns the member indices of a block name such as ``0000-0099``.

@@ -7,69 +7,18 @@ its summary. What training, evaluation and prediction may depend on is cut out h
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from emergent.config.base import Many, Name, StrictModel, hint
+from emergent.config.arms import Arm
+from emergent.config.base import Name, hint
 from emergent.config.domains import Data, EvaluationSet, ImageData, for_evaluation, for_training, selections
 from emergent.config.evaluation import Evaluation, EvaluationSettings
-from emergent.config.groups import Augmentation, GroupName, orbit_order
+from emergent.config.groups import orbit_order
 from emergent.config.infinite_width import require_infinite_width
-from emergent.config.models import Model
 from emergent.config.stages import ArmFacts, DataFacts, EvaluateStage, PredictStage, Stage, SummaryStage, TrainStage
-from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.study import StudyBase
 from emergent.config.training import Training
 from emergent.errors import ConfigError
-from emergent.point_groups import CONTINUOUS_GROUPS
-
-
-class InfiniteWidth(StrictModel):
-    """Prediction of the infinitely wide ensemble of an arm, at the same training time as its members.
-
-    Attributes:
-        tile_size: samples per side of one tile of the Gram matrix.
-        readings: data sets whose infinite-width spread is laid beside the published one, because the published
-            settings are not known.
-    """
-
-    tile_size: PositiveInt = 256
-    readings: Many[Name] = ()
-
-
-class Arm(ArmLabels):
-    """One architecture with its initialisation and augmentation.
-
-    Attributes:
-        augmentation: applied in training.
-        orbit_group: group on whose orbits the arm is evaluated; null takes that of the augmentation.
-        orbit_elements: of a continuous group, the identity and Haar-uniform draws that make up the orbits.
-        share_initialisation: arms with equal text here start member by member from the same parameters.
-        learning_rate: in place of that of ``train``.
-        infinite_width: predict the infinitely wide ensemble too.
-    """
-
-    model: Model
-    augmentation: Augmentation
-    orbit_group: GroupName | None = None
-    orbit_elements: PositiveInt | None = None
-    share_initialisation: Name | None = None
-    learning_rate: PositiveFloat | None = None
-    infinite_width: InfiniteWidth | None = None
-
-    @property
-    def orbit(self) -> Augmentation:
-        """Returns the elements on whose orbits the arm is evaluated."""
-        group = self.orbit_group or self.augmentation.group
-        # On the whole group, also where training used a part of it: there equivariance may fail.
-        own = {"group": group, "elements": None, "num_elements": self.orbit_elements, "mode": "full"}
-        return Augmentation.model_validate(self.augmentation.model_dump() | own)
-
-    @model_validator(mode="after")
-    def _check_orbit(self) -> "Arm":
-        group = self.orbit_group or self.augmentation.group
-        if (group in CONTINUOUS_GROUPS) != (self.orbit_elements is not None):
-            found = "missing" if self.orbit_elements is None else f"{self.orbit_elements}"
-            raise ValueError(f"orbit_elements: how many elements of {group} make up an orbit; found {found}")
-        return self
 
 
 class EnsembleExperiment(StudyBase):
@@ -99,6 +48,8 @@ class EnsembleExperiment(StudyBase):
         self._check_rotations()
         for name, arm in self.arms.items():
             self._check_group(name, arm)
+            self._check_symmetrised(name, arm)
+            self._check_members_of(name, arm)
             misfit = arm.model.misfit(getattr(self.data, "shape", ()))
             if misfit is not None:
                 raise ValueError(f"arms.{name}.model.{misfit}")
@@ -130,6 +81,24 @@ class EnsembleExperiment(StudyBase):
                     f"arms.{name}.{key}: {group} turns images by other angles than 180 degrees, which needs a "
                     f"square image, but data.shape is {height} x {width}"
                 )
+
+    def _check_symmetrised(self, name: str, arm: Arm) -> None:
+        group = arm.model.symmetrised
+        if group is not None and group != arm.orbit.group:
+            raise ValueError(
+                f"arms.{name}.model.group: the network is made invariant under {group}, but the arm is evaluated on "
+                f"orbits of {arm.orbit.group}; give model and orbit_group (or augmentation) the same group"
+            )
+
+    def _check_members_of(self, name: str, arm: Arm) -> None:
+        if arm.members_of is None or arm.members_of.experiment not in (None, self.experiment):
+            return
+        source = arm.members_of.arm
+        if source not in self.arms or self.arms[source].members_of is not None:
+            trained = [key for key, other in self.arms.items() if other.members_of is None]
+            raise ValueError(
+                f"arms.{name}.members_of.arm: expected an arm that is trained, found {source!r}{hint(source, trained)}"
+            )
 
     def _check_infinite_width(self, name: str, arm: Arm) -> None:
         """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
@@ -166,7 +135,28 @@ class EnsembleExperiment(StudyBase):
 
     def arms_of(self, stage: str) -> tuple[str, ...]:
         """Returns the arms that have a stage."""
+        if stage == "train":
+            return tuple(name for name, arm in self.arms.items() if arm.members_of is None)
         return tuple(n for n, arm in self.arms.items() if stage != "predict" or arm.infinite_width is not None)
+
+    def trained_by(self, arm: str) -> tuple[str, str]:
+        """Returns the experiment and the arm whose members an arm evaluates: its own, unless it says members_of."""
+        source = self.arms[arm].members_of
+        return (self.experiment, arm) if source is None else (source.experiment or self.experiment, source.arm)
+
+    def training_stage(self, arm: str) -> TrainStage:
+        """Returns how the members of an arm are trained, also where another one trains them."""
+        own = self.arms[arm]
+        return TrainStage(
+            experiment=self.experiment,
+            seed=self.seed,
+            arm=arm,
+            initialisation=own.share_initialisation or arm,
+            data=for_training(self.data),
+            model=own.model.trained(),
+            augmentation=own.augmentation,
+            train=self.training_of(arm),
+        )
 
     def shown_samples(self) -> tuple[tuple[str, str], ...]:
         """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""
@@ -193,15 +183,8 @@ class EnsembleExperiment(StudyBase):
                 f"arm: expected one of {', '.join(self.arms)}, found {arm!r}{hint(str(arm), list(self.arms))}."
             )
         own, common = self.arms[arm], {"experiment": self.experiment, "seed": self.seed, "arm": arm}
-        if stage == "train":
-            return TrainStage(
-                **common,
-                initialisation=own.share_initialisation or arm,
-                data=for_training(self.data),
-                model=own.model,
-                augmentation=own.augmentation,
-                train=self.training_of(arm),
-            )
+        if stage == "train" and own.members_of is None:
+            return self.training_stage(arm)
         data = for_evaluation(self.data)
         if stage == "evaluate":
             return EvaluateStage(

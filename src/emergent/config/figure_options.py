@@ -60,6 +60,7 @@ class EpochOptions(MetricOptions):
     )
     published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
     data: Name | None = Field(default=None, description="one panel: data set, or 'in' or 'ood' for the first of a role")
+    arms: Many[Name] = Field(default=(), description="arms shown, of those that there are; none means all")
 
 
 class EpochAndDataOptions(MetricOptions):

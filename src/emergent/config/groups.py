@@ -25,6 +25,16 @@ GroupName = Annotated[str, AfterValidator(_check_group)]
 """A finite group of ``emergent.point_groups`` (C4, D4, octahedral ...) or a continuous one (SO3)."""
 
 
+def _check_plane(name: str) -> str:
+    if name in CONTINUOUS_GROUPS or group_from_name(name).dimension != 2:
+        raise ValueError(f"expected a group of the plane, C4, D4 ..., found {name!r}")
+    return name
+
+
+PlaneGroup = Annotated[GroupName, AfterValidator(_check_plane)]
+"""A finite group that acts on images."""
+
+
 def orbit_order(group: str, num_elements: int | None) -> int:
     """Returns the number of elements of an orbit: that of a finite group, or of the draws from a continuous one."""
     return num_elements if num_elements is not None else group_from_name(group).order

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
+from emergent.config.groups import Interpolation, PlaneGroup
 from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
 from emergent.config.steerable import SteerableCnnModel
@@ -207,5 +208,72 @@ class SupportCnnModel(Network):
         return self
 
 
-NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SteerableCnnModel
+class CanonicalisedCnnModel(CnnModel):
+    """Convolutional network behind a canonicaliser (arXiv 2211.06489): a small network turns its inputs.
+
+    It gives each transformed copy of an image a number, and the copy with the largest one is what the convolutional
+    network, with the settings of its base, sees. Exactly invariant where the group maps pixels to pixels.
+
+    Attributes:
+        group: of the plane; the arm must be evaluated on the same.
+        energy: convolutions of the small network, which keeps positions and ends in one number.
+        interpolation: of the copies.
+        fill: what enters the copies from outside the frame, as a value of inputs.
+    """
+
+    family: Literal["canonicalised_cnn"]  # type: ignore[assignment]
+    group: PlaneGroup
+    energy: Many[ConvLayer] = Field(min_length=1)
+    interpolation: Interpolation = "bilinear"
+    fill: float = 0.0
+
+    @property
+    def symmetrised(self) -> str:
+        """Returns the group."""
+        return self.group
+
+    # One that picks one of several images has none, unlike the network of its base.
+    missing_kernel = Network.missing_kernel
+
+
+class OrbitAveragedModel(Network):
+    """Mean of a network's outputs over the copies of an input under a group: test-time augmentation, frame averaging.
+
+    Its parameters are those of the network. Exactly invariant where the group maps pixels to pixels.
+
+    Attributes:
+        network: whose outputs are averaged.
+        group: of the plane; the arm must be evaluated on the same.
+        interpolation: of the copies.
+        fill: what enters the copies from outside the frame, as a value of inputs.
+    """
+
+    family: Literal["orbit_averaged"]
+    network: Annotated[MlpModel | CnnModel, Field(discriminator="family")]
+    group: PlaneGroup
+    interpolation: Interpolation = "bilinear"
+    fill: float = 0.0
+
+    @property
+    def num_outputs(self) -> int:
+        """Returns the outputs of the network."""
+        return self.network.num_outputs
+
+    @property
+    def hidden_width(self) -> int | None:
+        """Returns that of the network."""
+        return self.network.hidden_width
+
+    @property
+    def symmetrised(self) -> str:
+        """Returns the group."""
+        return self.group
+
+    def trained(self) -> MlpModel | CnnModel:
+        """Returns the settings of the network."""
+        return self.network
+
+
+SymmetricModel = SteerableCnnModel | CanonicalisedCnnModel | OrbitAveragedModel
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SymmetricModel
 Model = Annotated[NetworkModel, Field(discriminator="family")]

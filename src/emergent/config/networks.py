@@ -1,7 +1,7 @@
 """What the settings of every network tell about it, beside how it is built: its width, its limit, its kernel."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 from emergent.config.base import StrictModel
 
@@ -16,6 +16,15 @@ class Network(StrictModel):
     def hidden_width(self) -> int | None:
         """Returns the units of a hidden layer, or channels of the last convolution; None without hidden layers."""
         return None
+
+    @property
+    def symmetrised(self) -> str | None:
+        """Returns the group whose copies of an input the network compares or averages; its arm is evaluated on it."""
+        return None
+
+    def trained(self) -> Any:
+        """Returns the settings of the network whose parameters these are: another one if it is used differently."""
+        return self
 
     def infinitely_wide(self) -> Self:
         """Returns the settings with all hidden widths 1: equal for networks that share an infinitely wide one."""

@@ -99,6 +99,10 @@ class StudyBase(StrictModel):
         """Returns the arms that have a stage; the plan asks for stages of this kind only."""
         return () if stage == "predict" else self.arm_names
 
+    def trained_by(self, arm: str) -> tuple[str, str]:
+        """Returns the experiment and the arm whose members an arm evaluates: its own, unless it says otherwise."""
+        return self.experiment, arm
+
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data sets that a stage reads, sorted; none where everything is drawn."""
         del stage

@@ -63,6 +63,8 @@ def draw(inputs: Inputs, references: References, entry: MetricByEpoch) -> Drawin
     """
     options = entry.options
     table = metric_rows(inputs, options, COLUMNS)
+    if options.arms:
+        table = table[table["arm"].isin(options.arms)]
     roles = data_roles(table)
     names = list(roles) if options.data is None else [select_data(table, options.data, options.table)]
     wanted = options.published_data

@@ -11,20 +11,32 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.models import (
+    CanonicalisedCnnModel,
+    CnnModel,
+    GcnnModel,
+    MlpModel,
+    NetworkModel,
+    OrbitAveragedModel,
+    SupportCnnModel,
+)
 from emergent.config.pointnet import PointNetModel
 from emergent.config.steerable import SteerableCnnModel
+from emergent.models.canonicalised_cnn import CanonicalisedCnn
 from emergent.models.cnn import Cnn
 from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
+from emergent.models.orbit_averaged import OrbitAveraged
 from emergent.models.pointnet import PointNet
 from emergent.models.steerable_cnn import SteerableCnn
 from emergent.models.support_cnn import SupportCnn
 
 NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
+    CanonicalisedCnnModel: CanonicalisedCnn,
     CnnModel: Cnn,
     GcnnModel: Gcnn,
     MlpModel: Mlp,
+    OrbitAveragedModel: lambda config: OrbitAveraged(config, build(config.network)),
     PointNetModel: PointNet,
     SteerableCnnModel: SteerableCnn,
     SupportCnnModel: SupportCnn,

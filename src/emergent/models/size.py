@@ -1,6 +1,7 @@
 """Size of any network, derived from its own computation: nothing is computed, allocated or tabulated."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -106,3 +107,41 @@ def _operations(model: Any, inputs: Any) -> str:
     module = build(model)
     parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
     return str(jax.make_jaxpr(module.apply)(parameters, inputs))
+
+
+def multiplications(function: Callable[..., Any], *arguments: Any) -> int:
+    """Returns the multiplications in the matrix products and convolutions of a function; nothing is computed.
+
+    Work on single numbers, as interpolation and activations, is not counted: it is little beside products.
+
+    Args:
+        function: to look into.
+        arguments: or their shapes and types.
+    """
+    return _products(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _products(jaxpr: Any) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        inputs, outputs = ([variable.aval.shape for variable in part] for part in (equation.invars, equation.outvars))
+        if equation.primitive.name == "dot_general":
+            contracted, _ = equation.params["dimension_numbers"]
+            total += math.prod(outputs[0]) * math.prod(inputs[0][axis] for axis in contracted[0])
+        elif equation.primitive.name == "conv_general_dilated":
+            # Every output is a product with all of the filter but its output channels.
+            features = inputs[1][equation.params["dimension_numbers"].rhs_spec[0]]
+            total += math.prod(outputs[0]) * math.prod(inputs[1]) // features
+        repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += repeats * sum(_products(inner) for inner in _inner(equation.params))
+    return total
+
+
+def _inner(parameters: dict[str, Any]) -> list[Any]:
+    """Returns the programs among the parameters of an operation."""
+    found = [getattr(value, "jaxpr", value) for value in jax.tree.leaves(parameters, is_leaf=_is_program)]
+    return [value for value in found if hasattr(value, "eqns")]
+
+
+def _is_program(value: Any) -> bool:
+    return hasattr(value, "eqns") or hasattr(value, "jaxpr")

@@ -43,6 +43,21 @@ def read_block(path: Path) -> tuple[dict[str, np.ndarray], tuple[int, ...], tupl
     return parameters, members, epochs
 
 
+def read_members(
+    path: Path, members: tuple[int, ...]
+) -> tuple[dict[str, np.ndarray], tuple[int, ...], tuple[int, ...]]:
+    """Returns ``read_block`` of some members that a trained block holds, beside others or not.
+
+    Raises:
+        DataError: it does not hold them.
+    """
+    parameters, found, epochs = read_block(path)
+    if absent := sorted(set(members) - set(found)):
+        raise DataError(f"{path}: no member {absent[0]}; it holds {found[0]} to {found[-1]}: train the block again.")
+    rows = [found.index(member) for member in members]
+    return {name: values[:, rows] for name, values in parameters.items()}, members, epochs
+
+
 def data_digest(data: TrainingData) -> str:
     """Returns the SHA-256 of the training set as networks see it, with the tables of its augmentation."""
     digest = hashlib.sha256()
