@@ -19,6 +19,7 @@ from emergent.config.figure_options import (
     FlowOptions,
     GainOptions,
     GapOptions,
+    MethodCostOptions,
     MethodOptions,
     NoOptions,
     PoolOptions,
@@ -140,6 +141,13 @@ class MethodTable(_Table):
 
     plot: Literal["method_table"]
     options: MethodOptions
+
+
+class MethodCosts(_Table):
+    """What methods reach, in and out of distribution, and what they cost."""
+
+    plot: Literal["method_costs"]
+    options: MethodCostOptions
 
 
 class MetricReadings(_Table):
@@ -270,6 +278,7 @@ Entry = Annotated[
     | MetricByEpochAndSize
     | MetricByEpochAndData
     | MethodTable
+    | MethodCosts
     | MetricReadings
     | DistanceByEpoch
     | Samples

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jax
+from jax.extend.core import jaxprs_in_params
 
 from emergent.config.models import NetworkModel
 from emergent.models.registry import build
@@ -115,5 +116,5 @@ def _products(jaxpr: Any) -> int:
             features = inputs[1][equation.params["dimension_numbers"].rhs_spec[0]]
             total += math.prod(outputs[0]) * math.prod(inputs[1]) // features
         repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += repeats * sum(_products(inner) for inner in jax.core.jaxprs_in_params(equation.params))
+        total += repeats * sum(_products(inner) for inner in jaxprs_in_params(equation.params))
     return total

@@ -24,7 +24,7 @@ from emergent.summaries.rotation_fraction import FRACTION, add_fractions
 
 
 def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``osp``, ``accuracy`` and ``quantities``, and the fractions of sets with random rotations.
+    """Returns the tables ``osp``, ``accuracy`` and ``quantities``, and where known ``costs`` and ``osp_fraction``.
 
     Args:
         settings: of the summary stage.
@@ -79,7 +79,8 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     quantities = _quantities(settings, orbits, osp, gains)
     fractions = add_fractions(settings, pools, quantities)
     tables = {"osp": osp, "accuracy": pd.DataFrame(accuracy_rows), "quantities": quantities.table()}
-    return tables if fractions.empty else tables | {FRACTION: fractions}
+    costs = pd.DataFrame([{"arm": name, **own} for name, pool in pools.items() if (own := pool.costs())])
+    return tables | {name: table for name, table in ((FRACTION, fractions), ("costs", costs)) if not table.empty}
 
 
 def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[str, Any]:
