@@ -140,6 +140,17 @@ def test_layers_follow_their_definitions(order: int, side: int) -> None:
         np.testing.assert_allclose(np.asarray(found)[0], expected, atol=1e-10)
 
 
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("side", "shape"), [(4, (4, 4, 2)), (5, (5, 5, 8, 2))])
+def test_a_filter_on_the_whole_map_is_a_convolution_at_one_position(side: int, shape: tuple[int, ...]) -> None:
+    inputs = np.random.default_rng(0).normal(size=(3, *shape))
+    layers = [SteerableConv("ntk", 1.0, 0.5, 8, 3, side, 1, padding) for padding in (0, None)]
+    parameters = layers[0].init(jax.random.key(0), inputs)
+    convolved, whole = (np.asarray(layer.apply(parameters, inputs)) for layer in layers)
+    assert whole.shape == (3, 1, 1, 8, 3)
+    np.testing.assert_allclose(whole, convolved, atol=1e-12)
+
+
 @pytest.mark.parametrize("side", [3, 4, 5, 6, 7, 8, 9])
 def test_functions_are_nearly_orthogonal_and_turn_exactly(side: int) -> None:
     basis, points = harmonic_basis(side), taps(side)
