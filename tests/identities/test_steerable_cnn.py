@@ -1,6 +1,7 @@
 """Steerable networks: filters that turn exactly, symmetry to round-off under quarter turns, and what sampling costs."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +13,10 @@ from emergent.config.base import validate
 from emergent.config.steerable import SteerableCnnModel
 from emergent.errors import ConfigError
 from emergent.groups.harmonics import HarmonicBasis, harmonic_basis, highest_frequency, steered_taps, taps
+from emergent.kinds import load_experiment
 from emergent.models.steerable_cnn import SteerableCnn, SteerableConv, disc_mask, filter_bank
+
+EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 
 
 def model(group: str, layers: list[dict[str, Any]], **options: Any) -> SteerableCnnModel:
@@ -243,3 +247,15 @@ def test_sizes_that_are_said_to_work_do() -> None:
 def test_other_groups_are_refused(group: str) -> None:
     with pytest.raises(ConfigError, match="group"):
         model(group, POOLED)
+
+
+def test_an_experiment_with_sizes_that_break_the_group_is_refused() -> None:
+    """When it is read, with the arm and the sizes that work."""
+    experiment = load_experiment(EXPERIMENTS, "fashion_mnist_rivals", "paper")
+    content = experiment.model_dump(mode="json")
+    validate(type(experiment), content, "rivals.yaml")
+    content["data"]["shape"] = [29, 29, 1]
+    with pytest.raises(
+        ConfigError, match=r"arms.steerable_c4.model.layers\[0\]: .* sides near 29 that work: 24, 28, 32"
+    ):
+        validate(type(experiment), content, "rivals.yaml")

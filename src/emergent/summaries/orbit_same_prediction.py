@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from emergent.config.questions import EnsembleSummary
 from emergent.metrics.classification import correct
-from emergent.metrics.orbit import orbit_same_predictions
+from emergent.metrics.orbit import element_errors, orbit_same_predictions
 from emergent.statistics.estimate import Estimate, Estimator, mean_error, sample_std, sampling_error, spread_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
-from emergent.summaries.pool import open_pools
+from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 
 ALL = slice(None)
@@ -72,7 +73,9 @@ def _statistics(values: np.ndarray) -> dict[str, float | int]:
 
 
 def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``osp``, ``accuracy`` and ``quantities``.
+    """Returns the tables ``osp``, ``accuracy``, ``element_errors`` and ``quantities``.
+
+    Errors under single group elements are those of ensembles of the smallest size.
 
     Args:
         settings: of the summary stage.
@@ -83,6 +86,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     pools = open_pools(settings, blocks)
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
+    error_rows: list[dict[str, Any]] = []
     gains: dict[tuple[str, str], Gains] = {}
     smallest = min(settings.ensemble_sizes)
     for arm in settings.arms:
@@ -102,11 +106,13 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                 if right is not None:
                     accuracy_rows.append(_accuracy_row(key, right[:, index], data.whole))
             for size in settings.ensemble_sizes:
-                values, images, accuracies = [], np.zeros(member_images.shape), []
+                values, images, accuracies, errors = [], np.zeros(member_images.shape), [], []
                 for outputs in pool.ensembles(data.name, size, settings.max_ensembles):
                     found = orbit_same_predictions(outputs)
                     values.append(found.mean(1))
                     images += found
+                    if size == smallest:
+                        errors.append(element_errors(outputs))
                     if labels is not None:
                         accuracies.append(correct(outputs, labels))
                 images /= len(values)
@@ -114,6 +120,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                 if size == smallest:
                     later = pool.epochs > 0
                     gains[arm.name, data.name] = Gains(gain.values[:, later], gain.by_image[later], data.whole)
+                    error_rows += _error_rows(arm.name, data.name, pool.epochs, np.stack(errors), size)
                 for index, epoch in enumerate(pool.epochs):
                     place = {"data": data.name, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
                     own = np.stack(values)[:, index]
@@ -126,8 +133,20 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     return {
         "osp": osp,
         "accuracy": pd.DataFrame(accuracy_rows),
-        "quantities": _quantities(settings, osp, gains),
+        "element_errors": pd.DataFrame(error_rows),
+        "quantities": _quantities(settings, osp, gains, pools),
     }
+
+
+def _error_rows(
+    arm: str, data: str, epochs: np.ndarray, errors: Float[np.ndarray, "R E G"], size: int
+) -> list[dict[str, Any]]:
+    """Returns the rows of the errors of R ensembles under each group element."""
+    mean = errors.mean(0)
+    return [
+        {"arm": arm, "data": data, "epoch": int(epochs[e]), "element": g, "ensemble_size": size, "mean": mean[e, g]}
+        for e, g in np.ndindex(mean.shape)
+    ]
 
 
 def _errors(values: np.ndarray, images: np.ndarray, whole: bool) -> dict[str, float]:
@@ -152,7 +171,12 @@ def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[s
     return {name: key[name] for name in keep} | numbers | _errors(values, right.mean(0, dtype=np.float64), whole)
 
 
-def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[str, str], Gains]) -> pd.DataFrame:
+def _quantities(
+    settings: EnsembleSummary,
+    osp: pd.DataFrame,
+    gains: dict[tuple[str, str], Gains],
+    pools: dict[str, MemberPool],
+) -> pd.DataFrame:
     """Returns the scalars that claims refer to.
 
     Levels are those of ensembles of the reference size. Gains are paired, each ensemble of the smallest size minus the
@@ -160,6 +184,8 @@ def _quantities(settings: EnsembleSummary, osp: pd.DataFrame, gains: dict[tuple[
     common to both, and small ensembles are the most numerous and gain the least.
     """
     quantities = Quantities()
+    for arm, pool in pools.items():
+        quantities.add(f"num_parameters/{arm}", Estimate.exact(pool.num_parameters), "parameters of one member")
     by_name = {data.name: data for data in settings.data}
     levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings.reference_ensemble_size)]
     for row in levels.itertuples():

@@ -45,6 +45,11 @@ class MemberPool:
                     "an arm must be trained alike: make them again."
                 )
 
+    @property
+    def num_parameters(self) -> int:
+        """Returns the parameters of one member."""
+        return int(storage.read_arrays(self._paths[0], ["num_parameters"], STAGE)["num_parameters"][0])
+
     def metric(self, data: str, name: str) -> np.ndarray:
         """Returns one metric [M, E, N] of all members on one evaluation set."""
         key = f"{data}/metric/{name}"
