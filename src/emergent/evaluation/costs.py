@@ -8,11 +8,8 @@ import numpy as np
 from emergent.config.stages import EvaluateStage
 from emergent.domains.registry import example
 from emergent.models.registry import build
-from emergent.models.size import multiplications, network_size
+from emergent.models.size import multiplications
 from emergent.storage import Array
-
-COSTS = ("num_parameters", "inference", "training")
-"""Parameters; multiplications to evaluate one input, and for the gradient of one training input."""
 
 
 def cost_arrays(stage: EvaluateStage) -> dict[str, Array]:
@@ -29,7 +26,6 @@ def cost_arrays(stage: EvaluateStage) -> dict[str, Array]:
         return trained.apply(weights, values).sum()  # pyright: ignore[reportAttributeAccessIssue]
 
     counts = {
-        "num_parameters": (network_size(stage.model, inputs).num_parameters, "of one network"),
         "inference": (multiplications(used.apply, parameters, inputs), "multiplications to evaluate one input"),
         "training": (
             multiplications(jax.grad(total), parameters, inputs),

@@ -45,6 +45,11 @@ class MemberPool:
                     "an arm must be trained alike: make them again."
                 )
 
+    @property
+    def num_parameters(self) -> int:
+        """Returns the parameters of one member."""
+        return int(storage.read_arrays(self._paths[0], ["num_parameters"], STAGE)["num_parameters"][0])
+
     def costs(self) -> dict[str, int]:
         """Returns what one network costs, see ``emergent.evaluation.costs``; nothing where it was not stored."""
         with storage.open_file(self._paths[0], STAGE) as file:
