@@ -1,6 +1,7 @@
 """Steerable networks: filters that turn exactly, symmetry to round-off under quarter turns, and what sampling costs."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +13,10 @@ from emergent.config.base import validate
 from emergent.config.steerable import SteerableCnnModel
 from emergent.errors import ConfigError
 from emergent.groups.harmonics import HarmonicBasis, harmonic_basis, highest_frequency, steered_taps, taps
+from emergent.kinds import load_experiment
 from emergent.models.steerable_cnn import SteerableCnn, SteerableConv, disc_mask, filter_bank
+
+EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 
 
 def model(group: str, layers: list[dict[str, Any]], **options: Any) -> SteerableCnnModel:
@@ -140,6 +144,17 @@ def test_layers_follow_their_definitions(order: int, side: int) -> None:
         np.testing.assert_allclose(np.asarray(found)[0], expected, atol=1e-10)
 
 
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("side", "shape"), [(4, (4, 4, 2)), (5, (5, 5, 8, 2))])
+def test_a_filter_on_the_whole_map_is_a_convolution_at_one_position(side: int, shape: tuple[int, ...]) -> None:
+    inputs = np.random.default_rng(0).normal(size=(3, *shape))
+    layers = [SteerableConv("ntk", 1.0, 0.5, 8, 3, side, 1, padding) for padding in (0, None)]
+    parameters = layers[0].init(jax.random.key(0), inputs)
+    convolved, whole = (np.asarray(layer.apply(parameters, inputs)) for layer in layers)
+    assert whole.shape == (3, 1, 1, 8, 3)
+    np.testing.assert_allclose(whole, convolved, atol=1e-12)
+
+
 @pytest.mark.parametrize("side", [3, 4, 5, 6, 7, 8, 9])
 def test_functions_are_nearly_orthogonal_and_turn_exactly(side: int) -> None:
     basis, points = harmonic_basis(side), taps(side)
@@ -232,3 +247,15 @@ def test_sizes_that_are_said_to_work_do() -> None:
 def test_other_groups_are_refused(group: str) -> None:
     with pytest.raises(ConfigError, match="group"):
         model(group, POOLED)
+
+
+def test_an_experiment_with_sizes_that_break_the_group_is_refused() -> None:
+    """When it is read, with the arm and the sizes that work."""
+    experiment = load_experiment(EXPERIMENTS, "fashion_mnist_rivals", "paper")
+    content = experiment.model_dump(mode="json")
+    validate(type(experiment), content, "rivals.yaml")
+    content["data"]["shape"] = [29, 29, 1]
+    with pytest.raises(
+        ConfigError, match=r"arms.steerable_c4.model.layers\[0\]: .* sides near 29 that work: 24, 28, 32"
+    ):
+        validate(type(experiment), content, "rivals.yaml")

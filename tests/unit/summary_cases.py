@@ -17,6 +17,7 @@ from emergent.statistics.ensembles import Run, runs_in_block
 from emergent.storage import Array
 from emergent.summaries.quantities import COLUMNS
 
+NUM_PARAMETERS = 1234
 EPOCHS = np.array([0, 1, 2])
 DATA = {"digits": ("in", "digits"), "fields": ("ood", "gaussian_fields_8")}
 METRICS = {
@@ -115,6 +116,7 @@ def write_blocks(
     borders = [num * block // num_blocks for block in range(num_blocks + 1)]
     for first, stop in pairwise(borders):
         arrays = {"members": Array(np.arange(first, stop), ("member",)), "epochs": Array(EPOCHS, ("epoch",))}
+        arrays["num_parameters"] = Array(np.array([NUM_PARAMETERS]), ("one",))
         runs = runs_in_block(
             getattr(settings, "ensemble_sizes", ()), getattr(settings, "max_ensembles", 1), first, stop
         )

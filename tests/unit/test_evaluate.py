@@ -97,7 +97,7 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
     arrays: dict[str, Any] = evaluate_block(stage(), (parameters, members, (0, 5)), sets, done.append)
     arrays = {name: array.values for name, array in arrays.items()}
     assert sum(done) == 3 * 2 * 2
-    assert set(arrays) == {"members", "epochs", "test/labels"} | {
+    assert set(arrays) == {"members", "epochs", "num_parameters", "test/labels"} | {
         f"{data}/{name}" for data in sets for name in ("sums", "runs")
     } | {f"test/metric/{name}" for name in METRICS} | {
         "fields/metric/orbit_same_predictions",
@@ -105,6 +105,7 @@ def test_block_on_labelled_and_unlabelled_sets() -> None:
     }
     outputs = np.stack([[outputs_by_hand(parameters, e, m) for e in (0, 1)] for m in range(3)])  # M E N G K
     assert arrays["members"].tolist() == [4, 5, 6] and arrays["epochs"].tolist() == [0, 5]
+    assert arrays["num_parameters"].tolist() == [sum(value[0, 0].size for value in parameters.values())]
     # Ensembles of one: only the first four members, so none here. Ensembles of two: (4, 5), and (6, 7) cut at 7.
     assert arrays["test/runs"].tolist() == [[4, 6], [6, 7]]
     np.testing.assert_allclose(arrays["test/sums"][0], outputs[:2].sum(0), rtol=1e-4, atol=1e-5)

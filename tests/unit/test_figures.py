@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import all_inputs, given, ising_tables, osp_table
+from figure_tables import all_inputs, given, ising_tables, method_tables, osp_table
 
 from emergent import storage
 from emergent.config.base import canonical_json
@@ -112,10 +112,34 @@ def test_ood_table_shows_ours_beside_published(tmp_path: Path):
     assert list(table.cells.columns) == ["C4", "C8", "C16"]
     assert table.cells.at["DeepEns+DA, published (paper scale)", "C16"] == "15.24 ± 0.69"
     assert table.cells.at["only DA, ours", "C4"] == "3.66 ± 0.17"
+    # A method that was not run has its published row only, and ours alone has no published one.
+    assert "E2CNN, ours" not in table.cells.index
+    assert table.cells.at["Canon, published (paper scale)", "C16"] == "12.41 ± 0.85"
+    assert not any(row.startswith("orbit average") for row in table.cells.index)
     save_table(table, tmp_path / "t", entry, fill_caption(entry, table.facts, "paper", ()), "paper")
     assert r"15.24 $\pm$ 0.69" in (tmp_path / "t.tex").read_text()
     assert "| 15.24 ± 0.69 |" in (tmp_path / "t.md").read_text()
     assert "<sub>16</sub>" in (tmp_path / "t.html").read_text()
+
+
+def test_methods_of_several_experiments_are_rows_of_one_table():
+    osp = osp_table(("fashion_mnist", "mnist"))["osp"]
+    canonical = osp[(osp["arm"] == "cnn_c8") & (osp["predictor"] == "members")].assign(arm="canonicalised_c8", mean=7.5)
+    arms = ("cnn_c4", "cnn_c8", "cnn_c16", "canonicalised_c8")
+    inputs = given({"osp": pd.concat([osp, canonical], ignore_index=True), **method_tables(arms)})
+    table = draw(CATALOGUE["fashion_mnist_ood_table"], inputs, REFERENCES)
+    assert not isinstance(table, Drawing)
+    found = [table.cells.at["Canon, ours", group] for group in ("C4", "C8", "C16")]
+    assert found[::2] == ["–", "–"] and found[1].startswith("7.50 ± ")
+    costs = draw(CATALOGUE["fashion_mnist_methods"], inputs, {})
+    assert not isinstance(costs, Drawing) and costs.facts == {"ensemble_size": "10", "num_members": "100"}
+    methods = [f"{method}, {group}" for method in ("DeepEns+DA", "only DA") for group in ("C4", "C8", "C16")]
+    assert list(costs.cells.index) == [*methods, "Canon, C8"]
+    # An ensemble costs ten times a member; the last epoch counts.
+    assert costs.cells.at["DeepEns+DA, C8", "parameters"] == "1 151 140"
+    assert costs.cells.at["DeepEns+DA, C8", "inference / M"] == "31.4"
+    assert costs.cells.at["only DA, C8", "inference / M"] == "3.1"
+    assert costs.cells.at["only DA, C8", "accuracy in distribution"] == "0.900 ± 0.010"
 
 
 def test_missing_row_names_what_is_there():
@@ -173,7 +197,7 @@ def test_summary_configuration_decides_which_data_set_is_the_primary_one(tmp_pat
     roles = {"gaussian_fields": ("ood", False), "photo_patches": ("ood", True), "digits": ("in", True)}
     storage.write(summary, stage="summary", attributes={"config_json": config_json(roles)}, tables=tables,
                   allow_nan=True)  # fmt: skip
-    entry = CATALOGUE["fashion_mnist_ood_table"]
+    entry = CATALOGUE["fashion_mnist_ood_table"].model_copy(update={"experiments": ("fashion_mnist",)})
     inputs = load_inputs(entry, PLOTS[entry.plot], {"fashion_mnist": summary})
     table = inputs.tables["osp"]
     assert isinstance(table, pd.DataFrame)

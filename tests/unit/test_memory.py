@@ -81,7 +81,7 @@ def test_number_of_parameters_is_that_of_the_network(family: Any, shape: tuple[i
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_configured_arm_has_a_network_that_fits_its_inputs(name: str, scale: str) -> None:
     experiment = load_experiment(EXPERIMENTS, name, scale)
-    for arm in experiment.arm_names:
+    for arm in experiment.arms_of("train"):
         stage = experiment.stage("train", arm)
         if isinstance(stage, TrainStage):
             assert size_of(stage).num_parameters > 100 and size_of(stage).num_activations > 100

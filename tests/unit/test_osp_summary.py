@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from summary_cases import DATA, EPOCHS, data_facts, settings_of, stored, summarise, values_of, write_blocks
+from summary_cases import (
+    DATA,
+    EPOCHS,
+    NUM_PARAMETERS,
+    data_facts,
+    settings_of,
+    stored,
+    summarise,
+    values_of,
+    write_blocks,
+)
 
 from emergent.config.groups import UniformRotations
 
@@ -34,7 +44,7 @@ def osp_case(tmp_path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) -> None:
     tables, case = osp_case
-    assert set(tables) == {"osp", "accuracy", "quantities"}
+    assert set(tables) == {"osp", "accuracy", "element_errors", "quantities"}
     keys = ["arm", "group", "order", "data", "epoch", "predictor", "ensemble_size"]
     statistics = ["mean", "std", "low", "high", "minimum", "maximum", "num"]
     assert list(tables["osp"].columns) == [*keys, *statistics, "stderr", "image_stderr", "gain_stderr"]
@@ -80,6 +90,17 @@ def test_osp_tables(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) ->
     np.testing.assert_allclose([row["mean"], row["std"]], [right.mean(), right.std(ddof=1)])
 
 
+def test_errors_of_single_elements(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) -> None:
+    tables, case = osp_case
+    rows = tables["element_errors"].query("arm == 'cnn_c4' and data == 'fields' and epoch == 1").sort_values("element")
+    assert rows.element.tolist() == [0, 1, 2, 3] and set(rows.ensemble_size) == {3}
+    values = case["outputs"]["cnn_c4"]["fields"][1].astype(np.float32).reshape(4, 3, 30, 4, 4).mean(1, dtype=float)
+    gap, size = (values - values[:, :, :1]) ** 2, values[:, :, 0] ** 2
+    expected = [np.mean([np.sqrt(gap[r, :, g].mean() / size[r].mean()) for r in range(4)]) for g in range(4)]
+    np.testing.assert_allclose(rows["mean"], expected, rtol=1e-5)
+    assert expected[0] == 0 < min(expected[1:])
+
+
 def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]) -> None:
     tables, case = osp_case
     quantities = values_of(tables)
@@ -90,7 +111,11 @@ def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]
         for arm in ("cnn_c2", "cnn_c4"):
             expected |= {f"{name}/{arm}/{data}" for name in ("gain", "min_gain", "gain_per_element")}
             expected |= {f"{name}/{arm}/{data}/{epoch}" for name in ("ensemble_osp", "members_osp") for epoch in EPOCHS}
-    assert set(quantities.index) == expected
+    sizes = {f"num_parameters/{arm}" for arm in ("cnn_c2", "cnn_c4")}
+    assert set(quantities.index) == expected | sizes
+    for name in sizes:
+        assert (quantities.loc[name].value, quantities.loc[name].stderr) == (NUM_PARAMETERS, 0)
+    quantities = quantities.drop(index=sorted(sizes))
     for name, estimator in quantities.estimator.items():
         assert estimator == ("mean" if name.startswith("members") else "disjoint ensembles")
     # The largest size is the reference; the alias is the same number.

@@ -7,13 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emergent.config.domains import DataSelection, ImageEvaluation
+from emergent.config.evaluation import EvaluationSettings
+from emergent.config.groups import Augmentation
 from emergent.config.models import CanonicalisedCnnModel, CnnModel, ConvLayer, OrbitAveragedModel
+from emergent.config.stages import EvaluateStage
+from emergent.evaluation.costs import cost_arrays
 from emergent.groups.images import image_action
 from emergent.models.canonicalised_cnn import best
 from emergent.models.registry import build
 from emergent.point_groups import group_from_name
 
 GENERATOR = np.random.default_rng(0)
+TINY = DataSelection(dataset="tiny", split="train")
+SETTINGS = EvaluationSettings(
+    member_metrics=(), ensemble_sizes=(1,), max_ensembles=1, batch_size=None, output_epochs=(), whole_blocks=False
+)
 CNN: dict[str, Any] = {
     "layers": (ConvLayer(channels=4), ConvLayer(channels=5, stride=2)),
     "readout": "flatten",
@@ -62,9 +71,8 @@ def test_the_network_inside_is_not_invariant() -> None:
     assert np.abs(outputs - outputs[:1]).max((1, 2))[1:].min() > 1e-2
 
 
-@pytest.mark.parametrize("make", [canonicalised, averaged])
-def test_other_turns_are_exact_up_to_interpolation_only(make: Any) -> None:
-    outputs = orbit_outputs(make("C8"), "C8", 9)
+def test_other_turns_are_exact_up_to_interpolation_only() -> None:
+    outputs = orbit_outputs(canonicalised("C8"), "C8", 9)
     difference = np.abs(outputs - outputs[:1]).max((1, 2))
     assert difference[[0, 2, 4, 6]].max() < 1e-12 and difference[[1, 3, 5, 7]].min() > 1e-4
 
@@ -85,6 +93,43 @@ def test_the_canonicaliser_learns() -> None:
     gradient = jax.jit(jax.grad(lambda p: jnp.square(network.apply(p, images)).sum()))(drawn(network, images))
     for part in ("scores", "classifier"):
         assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["params"][part])), part
+
+
+def test_many_members_at_a_time_on_an_accelerator_give_the_same_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = jnp.asarray(GENERATOR.normal(size=(4, 8, 8, 1)), jnp.float32)
+    network: Any = build(canonicalised("C4"))
+    members = [drawn(network, images) for _ in range(2)]
+    alone = [jax.jit(network.apply)(parameters, images) for parameters in members]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    together = jax.jit(jax.vmap(network.apply, (0, None)))(stacked, images)
+    np.testing.assert_allclose(together, jnp.stack(alone), atol=1e-5)
+
+
+def test_costs_count_every_copy() -> None:
+    stages = {
+        name: EvaluateStage(
+            experiment="tiny",
+            seed=0,
+            arm="cnn",
+            data=ImageEvaluation(domain="images", train=TINY, shape=(8, 8, 1), scaling="none", evaluate={}),
+            model=model,
+            orbit=Augmentation(group="C4", mode="full"),
+            evaluate=SETTINGS,
+        )
+        for name, model in (("plain", PLAIN), ("averaged", averaged("C4")), ("canonicalised", canonicalised("C4")))
+    }
+    costs = {
+        name: {key: int(found.values[0]) for key, found in cost_arrays(stage).items()} for name, stage in stages.items()
+    }
+    # Two convolutions, of which the second leaves 4 x 4 pixels, and two dense layers.
+    inference = 8 * 8 * 9 * 4 + 4 * 4 * 9 * 4 * 5 + 4 * 4 * 5 * 6 + 6 * 3
+    assert costs["plain"]["costs/inference"] == inference
+    # Gradients of all weights and of all inputs but the image's.
+    assert costs["plain"]["costs/training"] == 3 * inference - 8 * 8 * 9 * 4
+    assert costs["averaged"] == costs["plain"] | {"costs/inference": 4 * inference}
+    small = 4 * (4 * 4 * 9 * 3 + 4 * 4 * 3)
+    assert small <= costs["canonicalised"]["costs/inference"] - inference <= small + 4 * 8 * 8
 
 
 def test_a_trained_network_is_averaged_with_its_own_parameters() -> None:

@@ -131,6 +131,7 @@ data:
   evaluate:
     digits: {dataset: digits, split: test, num: 16, role: in, primary: true}
     fields: {dataset: fields, split: test, num: 16, role: ood, primary: true}
+    digits_so2: {dataset: digits, split: test, num: 8, role: in, rotations: {group: SO2, num: 2}}
 
 arms:
   cnn_c4:

@@ -6,6 +6,7 @@ from emergent.cli._run import main_guard, progress, read_stage
 from emergent.config.blocks import parse_block
 from emergent.config.stages import EvaluateStage
 from emergent.domains.registry import orbit_sets
+from emergent.evaluation.costs import cost_arrays
 from emergent.evaluation.orbits import evaluate_block
 from emergent.training.blocks import read_members
 
@@ -18,7 +19,8 @@ def main() -> None:
     block = read_members(arguments.block, parse_block(arguments.members))
     total = len(block[1]) * len(block[2]) * len(sets)
     advance = progress(total, "member-checkpoints", f"{stage.arm} {arguments.block.stem}")
-    write_result(arguments, stage, "evaluate", evaluate_block(stage, block, sets, advance))
+    found = evaluate_block(stage, block, sets, advance)
+    write_result(arguments, stage, "evaluate", found | cost_arrays(stage))
 
 
 if __name__ == "__main__":

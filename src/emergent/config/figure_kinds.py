@@ -19,6 +19,7 @@ from emergent.config.figure_options import (
     FlowOptions,
     GainOptions,
     GapOptions,
+    MethodCostOptions,
     MethodOptions,
     NoOptions,
     PoolOptions,
@@ -141,6 +142,13 @@ class MethodTable(_Table):
 
     plot: Literal["method_table"]
     options: MethodOptions
+
+
+class MethodCosts(_Table):
+    """What methods reach, in and out of distribution, and what they cost."""
+
+    plot: Literal["method_costs"]
+    options: MethodCostOptions
 
 
 class MetricReadings(_Table):
@@ -271,6 +279,7 @@ Entry = Annotated[
     | MetricByEpochAndSize
     | MetricByEpochAndData
     | MethodTable
+    | MethodCosts
     | MetricReadings
     | DistanceByEpoch
     | Samples

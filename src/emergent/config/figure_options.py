@@ -88,11 +88,28 @@ class EpochAndSizeOptions(MetricOptions):
     arm: Name | None = Field(default=None, description="arm; the one of the largest group if not given")
 
 
+class Method(StrictModel):
+    """One row of the table of methods."""
+
+    label: str = Field(description="name of the method")
+    predictor: Literal["ensemble", "members"] = Field(description="ensembles of the arms, or single networks")
+    arms: Many[Name] = Field(min_length=1, description="one arm a group; those that there are")
+    published: Name | None = Field(default=None, description="predictor of the published row, if there is one")
+
+
 class MethodOptions(StrictModel):
     """Row selection of the table of methods."""
 
+    methods: Many[Method] = Field(min_length=1, description="rows from top to bottom")
     data: Name = Field(description="data set, or 'ood' for the first out-of-distribution set")
     epoch: int = Field(ge=0, description="epoch whose values are shown; the last one if the run was shorter")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+
+
+class MethodCostOptions(StrictModel):
+    """Rows of the table of what methods reach and cost."""
+
+    methods: Many[Method] = Field(min_length=1, description="rows from top to bottom, one for every arm")
     ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
 
 

@@ -5,6 +5,7 @@ outputs over the runs of members that make up ensembles (``emergent.statistics.e
 them the outputs themselves. What samples and orbits are is known to the sets (``emergent.domains``) only.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -160,6 +161,7 @@ def evaluate_block(
     arrays = {
         "members": Array(np.asarray(members), ("member",), "1", "index over the whole ensemble"),
         "epochs": Array(np.asarray(epochs), ("epoch",), "epochs", "training time"),
+        "num_parameters": Array(np.asarray([_num_parameters(parameters)]), ("one",), "1", "of one member"),
     }
     # Compiled once for all members and checkpoints: parameters are an argument.
     apply = forward(stage.model)
@@ -180,6 +182,11 @@ def evaluate_block(
             reduced = stored_arrays(found, ordered)
             arrays |= {f"{name}/{key}": value for key, value in (reduced | _facts(stage, part)).items()}
     return arrays
+
+
+def _num_parameters(parameters: Mapping[str, np.ndarray]) -> int:
+    """Returns the parameters of one member, from those of a block [E, M, ...]."""
+    return sum(math.prod(values.shape[2:]) for values in parameters.values())
 
 
 def _facts(stage: EvaluateStage, part: OrbitSet) -> dict[str, Array]:

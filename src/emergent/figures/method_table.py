@@ -1,6 +1,6 @@
-"""Orbit same prediction at one epoch, ensembles and members, ours beside the published values, by group.
+"""Orbit same prediction at one epoch, method by method, ours beside the published values, by group.
 
-Input: summary table ``osp``. arXiv:2403.03103 has a table of this form.
+Input: summary table ``osp`` of one or several experiments. arXiv:2403.03103 has a table of this form.
 """
 
 import math
@@ -25,8 +25,6 @@ from emergent.figures.drawing import (
 from emergent.figures.facts import Inputs
 from emergent.figures.metric_by_epoch import COLUMNS
 
-ROWS = {"ensemble": "DeepEns+DA", "members": "only DA"}
-
 
 def tabulate(inputs: Inputs, references: References, entry: MethodTable) -> Tabulation:
     """Returns a row per method for ours and for the published values, a column per group.
@@ -37,43 +35,60 @@ def tabulate(inputs: Inputs, references: References, entry: MethodTable) -> Tabu
         entry: titles and options.
 
     Raises:
-        DataError: the table or a row is missing.
+        DataError: the table is missing, or none of the methods has a row.
     """
     table = require_table(inputs, "osp", COLUMNS)
     data = select_data(table, entry.options.data, "osp")
     epoch = nearest_epoch(table, entry.options.epoch)
     rows = require_rows(table, "osp", data=data, epoch=epoch).sort_values("order", kind="stable")
-    ensembles = require_rows(rows, "osp", predictor="ensemble")
-    size = nearest_size(ensembles, entry.options.ensemble_size)
-    chosen = {
-        "ensemble": require_rows(ensembles, "osp", ensemble_size=size),
-        "members": require_rows(rows, "osp", predictor="members"),
-    }
     published = published_table(references, "osp_table")
     groups = [str(group) for group in dict.fromkeys(rows["group"])]
     cells: dict[str, dict[str, str]] = {}
-    for predictor, label in ROWS.items():
-        ours = chosen[predictor].set_index("group")
-        cells[f"{label}, ours"] = {
-            group: _cell(ours.at[group, "mean"], ours.at[group, "std"]) if group in ours.index else "–"
-            for group in groups
-        }
-        if len(published):
-            theirs = published[published["predictor"] == predictor].set_index("group")
-            cells[f"{label}, {style.PUBLISHED_LABEL}"] = {
-                group: _cell(theirs.at[group, "mean"], theirs.at[group, "spread"]) if group in theirs.index else "–"
-                for group in groups
-            }
+    shown: dict[str, list[pd.DataFrame]] = {"ensemble": [], "members": []}
+    for method in entry.options.methods:
+        ours = predictor_rows(rows[rows["arm"].isin(method.arms)], method.predictor, entry.options.ensemble_size)
+        if len(ours):
+            shown[method.predictor].append(ours.assign(method=method.label))
+            cells[f"{method.label}, ours"] = _cells(ours, "std", groups)
+        theirs = published[published["predictor"] == method.published] if len(published) else published
+        if len(theirs):
+            cells[f"{method.label}, {style.PUBLISHED_LABEL}"] = _cells(theirs, "spread", groups)
+    ensembles, members = (
+        require_rows(pd.concat([rows.iloc[:0], *parts]), "osp", predictor=name) for name, parts in shown.items()
+    )
     facts = {
         "data": inputs.data_name(data),
         "epoch": str(epoch),
-        "ensemble_size": str(size),
+        "ensemble_size": span([int(size) for size in ensembles["ensemble_size"]]),
         "groups": listed(groups),
-        "num_members": span([int(num) for num in chosen["members"]["num"]]),
-        "num_ensembles": span([int(num) for num in chosen["ensemble"]["num"]]),
+        "num_members": span([int(num) for num in members["num"]]),
+        "num_ensembles": span([int(num) for num in ensembles["num"]]),
     }
-    ours = pd.concat([chosen[predictor] for predictor in ROWS], ignore_index=True)
+    ours = pd.concat([ensembles, members], ignore_index=True)
     return Tabulation(pd.DataFrame.from_dict(cells, orient="index", columns=groups), stack(ours, published), facts)
+
+
+def predictor_rows(table: pd.DataFrame, predictor: str, ensemble_size: int) -> pd.DataFrame:
+    """Returns the rows of single networks, or of ensembles of a size or the nearest smaller one; or no rows.
+
+    Args:
+        table: rows of some arms.
+        predictor: ``members`` or ``ensemble``.
+        ensemble_size: wanted.
+    """
+    rows = table[table["predictor"] == predictor]
+    if predictor == "members" or rows.empty:
+        return rows
+    return rows[rows["ensemble_size"] == nearest_size(rows, ensemble_size)]
+
+
+def _cells(rows: pd.DataFrame, spread: str, groups: list[str]) -> dict[str, str]:
+    """Returns the text of every group, from one row each."""
+    by_group = rows.set_index("group")
+    return {
+        group: _cell(by_group.at[group, "mean"], by_group.at[group, spread]) if group in by_group.index else "–"
+        for group in groups
+    }
 
 
 def _cell(mean: float, spread: float) -> str:

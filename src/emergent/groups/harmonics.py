@@ -77,6 +77,10 @@ class HarmonicBasis:
             matrix[sine, sine - 1], matrix[sine - 1, sine] = np.sin(phase[sine]), -np.sin(phase[sine])
         return matrix
 
+    def turns(self, num_rotations: int) -> Float[np.ndarray, "G B B"]:
+        """Returns ``turned`` for the multiples of 360 / G degrees."""
+        return np.stack([self.turned(2 * math.pi * g / num_rotations) for g in range(num_rotations)])
+
 
 def highest_frequency(radius: float) -> int:
     """Returns the largest frequency on a ring: a period is at least four taps long."""
@@ -110,5 +114,4 @@ def harmonic_basis(side: int) -> HarmonicBasis:
 def steered_taps(num_rotations: int, side: int) -> Float[np.ndarray, "G P B"]:
     """Returns the basis functions turned by the G multiples of 360 / G degrees, at the taps of a square."""
     basis = harmonic_basis(side)
-    samples = basis.sample(taps(side))
-    return np.stack([samples @ basis.turned(2 * math.pi * g / num_rotations) for g in range(num_rotations)])
+    return basis.sample(taps(side)) @ basis.turns(num_rotations)

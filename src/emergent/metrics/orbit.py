@@ -99,6 +99,18 @@ def squared_gap(outputs: Outputs) -> Float[np.ndarray, "... N"]:
     return orbit_mse(outputs, Invariant(outputs.shape[-2]))
 
 
+def element_errors(outputs: Outputs, action: OutputAction | None = None) -> Float[np.ndarray, "... G"]:
+    """Returns for each group element the root mean square of f(g x) - rho(g) f(x), over that of f(x); 0 if equivariant.
+
+    Means run over samples and outputs; NaN where f(x) is 0 on all samples. Of networks that are equivariant by
+    construction it tells elements that are exact from those that interpolate.
+    """
+    outputs = in_double(outputs)
+    size = np.sqrt((outputs[..., 0, :] ** 2).mean((-1, -2)))[..., None]
+    error = np.sqrt(((outputs - _expected(outputs, action)) ** 2).mean((-1, -3)))
+    return np.divide(error, size, out=np.full_like(error, np.nan), where=size > 0)
+
+
 def equivariance_error(outputs: Outputs, action: OutputAction | None) -> Float[np.ndarray, "... N"]:
     """Returns the root of the orbit MSE over that of the mean square of the outputs on the orbit; 0 if equivariant.
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jax
+from jax.extend.core import jaxprs_in_params
 
 from emergent.config.models import NetworkModel
 from emergent.models.registry import build
@@ -133,15 +134,5 @@ def _products(jaxpr: Any) -> int:
             features = inputs[1][equation.params["dimension_numbers"].rhs_spec[0]]
             total += math.prod(outputs[0]) * math.prod(inputs[1]) // features
         repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += repeats * sum(_products(inner) for inner in _inner(equation.params))
+        total += repeats * sum(_products(inner) for inner in jaxprs_in_params(equation.params))
     return total
-
-
-def _inner(parameters: dict[str, Any]) -> list[Any]:
-    """Returns the programs among the parameters of an operation."""
-    found = [getattr(value, "jaxpr", value) for value in jax.tree.leaves(parameters, is_leaf=_is_program)]
-    return [value for value in found if hasattr(value, "eqns")]
-
-
-def _is_program(value: Any) -> bool:
-    return hasattr(value, "eqns") or hasattr(value, "jaxpr")

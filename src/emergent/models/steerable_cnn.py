@@ -13,6 +13,8 @@ References:
     arXiv 1911.08251 (kernel constraint, basis, group pooling).
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from emergent.config.steerable import SteerableCnnModel
-from emergent.groups.harmonics import steered_taps, taps
+from emergent.groups.harmonics import harmonic_basis, steered_taps, taps
 from emergent.models.layers import Dense, ScaledModule, average_pool, convolve
 
 # Standard deviation, in pixels, of the fall of the disc's edge from 1 to 0.
@@ -49,6 +51,29 @@ def filter_bank(coefficients: Float[Array, "B R C D"], num_rotations: int, side:
     return jnp.einsum("gpb,gbrcd->prcgd", samples, relative)
 
 
+def whole_map_products(
+    maps: Float[Array, "N P R C"], coefficients: Float[Array, "B R C D"], num_rotations: int
+) -> Float[Array, "N G D"]:
+    """Returns the products of square maps with the filters of ``filter_bank`` that cover them, without making these.
+
+    The maps are projected on the basis functions, which are fewer than the taps and turn by phases, and then multiplied
+    with the coefficients: a fraction of the work of a bank that is used at one position.
+
+    Args:
+        maps: of P taps.
+        coefficients: as for the bank.
+        num_rotations: G.
+    """
+    basis = harmonic_basis(math.isqrt(maps.shape[1]))
+    samples, turns = steered_taps(1, basis.side)[0], basis.turns(num_rotations)
+    projected = jnp.einsum("pb,nprc->nbrc", jnp.asarray(samples, maps.dtype), maps)
+    turned = jnp.einsum("gkb,nkrc->gnbrc", jnp.asarray(turns, maps.dtype), projected)
+    # Entry k of what is rolled back by g is rotation h = k + g: the relative rotation k.
+    relative = jnp.stack([jnp.roll(turned[g], -g, 2) for g in range(num_rotations)], 1)
+    flat = relative.reshape(-1, math.prod(coefficients.shape[:3]))
+    return (flat @ coefficients.reshape(flat.shape[1], -1)).reshape(maps.shape[0], num_rotations, -1)
+
+
 class SteerableConv(ScaledModule):
     """Lifting layer of images [N, H, W, C], group convolution of feature maps [N, H, W, G, C].
 
@@ -74,15 +99,14 @@ class SteerableConv(ScaledModule):
         # The sum of an output runs over functions and the group too.
         fan_in = num_functions * relative * channels
         weights = self.weights((num_functions, relative, channels, self.fields), fan_in)
-        bank = filter_bank(weights, self.num_rotations, self.filter_size)
-        flat = inputs.reshape(*inputs.shape[:3], relative * channels)
-        features = self.num_rotations * self.fields
         if self.padding is None:
-            outputs = flat.reshape(flat.shape[0], -1) @ bank.reshape(-1, features)
-            outputs = outputs.reshape(-1, 1, 1, features)
+            maps = inputs.reshape(inputs.shape[0], -1, relative, channels)
+            outputs = whole_map_products(maps, weights, self.num_rotations)[:, None, None]
         else:
-            bank = bank.reshape(self.filter_size, self.filter_size, relative * channels, features)
-            outputs = convolve(flat, bank, self.stride, self.padding)
+            bank = filter_bank(weights, self.num_rotations, self.filter_size)
+            square = (self.filter_size, self.filter_size, relative * channels, self.num_rotations * self.fields)
+            flat = inputs.reshape(*inputs.shape[:3], relative * channels)
+            outputs = convolve(flat, bank.reshape(square), self.stride, self.padding)
         # One bias per field for all elements: one for each element would break equivariance.
         return self.add_bias(outputs.reshape(*outputs.shape[:3], self.num_rotations, self.fields), fan_in)
 

@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
-from emergent.metrics.orbit import orbit_same_predictions
+from emergent.metrics.orbit import element_errors, orbit_same_predictions
 from emergent.statistics.estimate import Estimate, Estimator, sample_std, spread_dof
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.gains import ALL, Gains, errors, gains_of, statistics
-from emergent.summaries.pool import open_pools
+from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.rotation_fraction import FRACTION, add_fractions
 
 
 def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``osp``, ``accuracy`` and ``quantities``, and the fractions of sets with random rotations.
+    """Returns the tables ``osp``, ``accuracy``, ``element_errors``, ``quantities``, ``costs`` and ``osp_fraction``.
+
+    Errors under single group elements are those of ensembles of the smallest size. The last two exist where costs were
+    stored, and where evaluation sets have rotations of their own.
 
     Args:
         settings: of the summary stage.
@@ -36,6 +40,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
     orbits = [data for data in settings.data if data.rotations is None]
     osp_rows: list[dict[str, Any]] = []
     accuracy_rows: list[dict[str, Any]] = []
+    error_rows: list[dict[str, Any]] = []
     gains: dict[tuple[str, str], Gains] = {}
     smallest = min(settings.ensemble_sizes)
     for arm in settings.arms:
@@ -55,11 +60,13 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                 if right is not None:
                     accuracy_rows.append(_accuracy_row(key, right[:, index], data.whole))
             for size in settings.ensemble_sizes:
-                values, images, accuracies = [], np.zeros(member_images.shape), []
+                values, images, accuracies, by_element = [], np.zeros(member_images.shape), [], []
                 for outputs in pool.ensembles(data.name, size, settings.max_ensembles):
                     found = orbit_same_predictions(outputs)
                     values.append(found.mean(1))
                     images += found
+                    if size == smallest:
+                        by_element.append(element_errors(outputs))
                     if labels is not None:
                         accuracies.append(correct(outputs, labels))
                 images /= len(values)
@@ -67,6 +74,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                 if size == smallest:
                     later = pool.epochs > 0
                     gains[arm.name, data.name] = Gains(gain.values[:, later], gain.by_image[later], data.whole)
+                    error_rows += _error_rows(arm.name, data.name, pool.epochs, np.stack(by_element), size)
                 for index, epoch in enumerate(pool.epochs):
                     place = {"data": data.name, "epoch": int(epoch), "predictor": "ensemble", "ensemble_size": size}
                     own = np.stack(values)[:, index]
@@ -76,10 +84,32 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                         found = np.stack([part[index] for part in accuracies])
                         accuracy_rows.append(_accuracy_row(head | place, found, data.whole))
     osp = pd.DataFrame(osp_rows)
-    quantities = _quantities(settings, orbits, osp, gains)
+    quantities = _quantities(settings, orbits, osp, gains, pools)
     fractions = add_fractions(settings, pools, quantities)
-    tables = {"osp": osp, "accuracy": pd.DataFrame(accuracy_rows), "quantities": quantities.table()}
-    return tables if fractions.empty else tables | {FRACTION: fractions}
+    tables = {
+        "osp": osp,
+        "accuracy": pd.DataFrame(accuracy_rows),
+        "element_errors": pd.DataFrame(error_rows),
+        "quantities": quantities.table(),
+    }
+    costs = [
+        {"arm": name, "num_parameters": pool.num_parameters, **own}
+        for name, pool in pools.items()
+        if (own := pool.costs())
+    ]
+    further = {FRACTION: fractions, "costs": pd.DataFrame(costs)}
+    return tables | {name: table for name, table in further.items() if not table.empty}
+
+
+def _error_rows(
+    arm: str, data: str, epochs: np.ndarray, errors: Float[np.ndarray, "R E G"], size: int
+) -> list[dict[str, Any]]:
+    """Returns the rows of the errors of R ensembles under each group element."""
+    mean = errors.mean(0)
+    return [
+        {"arm": arm, "data": data, "epoch": int(epochs[e]), "element": g, "ensemble_size": size, "mean": mean[e, g]}
+        for e, g in np.ndindex(mean.shape)
+    ]
 
 
 def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[str, Any]:
@@ -91,7 +121,11 @@ def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[s
 
 
 def _quantities(
-    settings: EnsembleSummary, orbits: Sequence[DataFacts], osp: pd.DataFrame, gains: dict[tuple[str, str], Gains]
+    settings: EnsembleSummary,
+    orbits: Sequence[DataFacts],
+    osp: pd.DataFrame,
+    gains: dict[tuple[str, str], Gains],
+    pools: dict[str, MemberPool],
 ) -> Quantities:
     """Returns the scalars that claims refer to.
 
@@ -100,6 +134,8 @@ def _quantities(
     common to both, and small ensembles are the most numerous and gain the least.
     """
     quantities = Quantities()
+    for arm, pool in pools.items():
+        quantities.add(f"num_parameters/{arm}", Estimate.exact(pool.num_parameters), "parameters of one member")
     by_name = {data.name: data for data in orbits}
     levels = osp[(osp.predictor == "members") | (osp.ensemble_size == settings.reference_ensemble_size)]
     for row in levels.itertuples():

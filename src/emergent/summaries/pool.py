@@ -45,6 +45,17 @@ class MemberPool:
                     "an arm must be trained alike: make them again."
                 )
 
+    @property
+    def num_parameters(self) -> int:
+        """Returns the parameters of one member."""
+        return int(storage.read_arrays(self._paths[0], ["num_parameters"], STAGE)["num_parameters"][0])
+
+    def costs(self) -> dict[str, int]:
+        """Returns what one network costs, see ``emergent.evaluation.costs``; nothing where it was not stored."""
+        with storage.open_file(self._paths[0], STAGE) as file:
+            names = list(file["costs"]) if "costs" in file else []
+            return {name: int(storage.read_array(file, f"costs/{name}")[0]) for name in names}
+
     def metric(self, data: str, name: str) -> np.ndarray:
         """Returns one metric [M, E, N] of all members on one evaluation set."""
         key = f"{data}/metric/{name}"
