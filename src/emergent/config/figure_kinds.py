@@ -72,8 +72,7 @@ class _Entry(StrictModel):
     @field_validator("caption")
     @classmethod
     def _check_caption(cls, caption: str) -> str:
-        found = {word for _, word, _, _ in string.Formatter().parse(caption) if word is not None}
-        if unknown := found - PLACEHOLDERS:
+        if unknown := {word for _, word, _, _ in string.Formatter().parse(caption) if word is not None} - PLACEHOLDERS:
             raise ValueError(f"unknown word(s) in braces {sorted(unknown)}; known: {', '.join(sorted(PLACEHOLDERS))}.")
         if marked := sorted(set(caption) & set("*`|\\")):
             raise ValueError(f"the report reads captions as reStructuredText, so {' '.join(marked)} cannot be used.")
