@@ -50,8 +50,7 @@ class EpochOptions(MetricOptions):
         description="members per ensemble, the nearest smaller size in the table; each size of a list is a panel"
     )
     data: Name | None = Field(
-        default=None,
-        description="data set, or 'ood' for the first out-of-distribution set; null: a panel for each",
+        default=None, description="data set, or 'in' or 'ood' for the first of a role; null: a panel for each"
     )
     band: Band = Field(default="quartiles", description="statistic of the band over members")
     published_data: Name | None = Field(
@@ -59,7 +58,6 @@ class EpochOptions(MetricOptions):
         description="data set of published curves that name none, or else the first OOD set",
     )
     published_size: PositiveInt | None = Field(default=None, description="members per published ensemble")
-    data: Name | None = Field(default=None, description="one panel: data set, or 'in' or 'ood' for the first of a role")
     arms: Many[Name] = Field(default=(), description="arms shown, of those that there are; none means all")
 
 
