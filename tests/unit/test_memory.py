@@ -231,6 +231,17 @@ def test_evaluation_counts_large_images_on_their_orbits(vectorised: bool) -> Non
     require_evaluation_memory(HISTOLOGY, SETS, evaluation_bytes(HISTOLOGY, "cnn_c16", SETS, vectorised), vectorised)
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_evaluation_counts_rotations_that_a_set_has_of_its_own(vectorised: bool) -> None:
+    study = load_experiment(EXPERIMENTS, "fashion_mnist", "paper")
+    sizes = dict.fromkeys(study.test_sets(), 1)
+    turned = next(name for name, facts in study.test_sets().items() if facts.rotations is not None)
+    few, many = (evaluation_bytes(study, "cnn_c4", sizes | {turned: num}, vectorised) for num in (10_000, 20_000))
+    # The copies themselves, and twice more while they are laid out.
+    copies = 10_000 * study.test_sets()[turned].rotations.order
+    assert many - few >= 3 * copies * 28 * 28 * 4
+
+
 def test_a_forward_pass_holds_its_largest_layer_and_the_input_of_that() -> None:
     inputs = jax.ShapeDtypeStruct((1, 8, 8, 1), jnp.float32)
     assert forward_floats(cnn(), inputs) == 2 * 8 * 8 * 3

@@ -244,6 +244,17 @@ class EnsembleExperiment(StudyBase):
             "reference_ensemble_size": self.evaluate.reference_ensemble_size or max(sizes),
         }
 
+    def evaluation_inputs(self, arm: str, num_samples: Mapping[str, int]) -> list[int]:
+        """Returns how many inputs each evaluation set makes: on the orbits of an arm, or under rotations of its own.
+
+        Args:
+            arm: name of the arm.
+            num_samples: size of each evaluation set.
+        """
+        order = self.arm_facts(arm).order
+        rotations = {name: entry.rotations for name, entry in self.data.evaluate.items()}
+        return [num * (own.order if (own := rotations[name]) else order) for name, num in num_samples.items()]
+
     def evaluation_bytes(self, arm: str, num_samples: Mapping[str, int]) -> int:
         """Returns the estimated peak memory, in bytes, of evaluating one block of an arm.
 
@@ -251,9 +262,7 @@ class EnsembleExperiment(StudyBase):
             arm: name of the arm.
             num_samples: size of each evaluation set.
         """
-        facts = self.arm_facts(arm)
-        orders = {name: entry.rotations for name, entry in self.data.evaluate.items()}
-        inputs = [num * (own.order if (own := orders[name]) else facts.order) for name, num in num_samples.items()]
+        inputs = self.evaluation_inputs(arm, num_samples)
         outputs = sum(inputs) * self.arms[arm].model.num_outputs
         floats = [num * self.data.sample_floats for num in inputs]
         return self.evaluation_settings().memory_bytes(

@@ -124,6 +124,11 @@ class StudyBase(StrictModel):
         """
         raise NotImplementedError
 
+    def evaluation_inputs(self, arm: str, num_samples: Mapping[str, int]) -> list[int]:
+        """Returns how many inputs the networks of an arm see on each evaluation set; none without an evaluation."""
+        del arm, num_samples
+        return []
+
     def evaluation_bytes(self, arm: str, num_samples: Mapping[str, int]) -> int:
         """Returns the estimated peak memory, in bytes, of evaluating one block; 0 for kinds without an evaluation."""
         del arm, num_samples

@@ -26,9 +26,8 @@ def evaluation_bytes(study: StudyBase, arm: str, num_samples: Mapping[str, int],
         num_samples: size of each evaluation set.
         vectorised: many members at a time (accelerators), not one after another (CPU).
     """
-    stage, order = study.stage("evaluate", arm), study.arm_facts(arm).order
+    stage, inputs = study.stage("evaluate", arm), study.evaluation_inputs(arm, num_samples)
     assert isinstance(stage, EvaluateStage)
-    inputs = [num * order for num in num_samples.values()]
     batch = min(stage.evaluate.batch_size or (ACCELERATOR_BATCH if vectorised else CPU_BATCH), max(inputs))
     members = group_size(study.members.block, batch) if vectorised else 1
     forward = FLOAT_BYTES * members * batch * forward_floats(stage.model, example(stage.data))
