@@ -20,7 +20,7 @@ def main() -> None:
     total = len(block[1]) * len(block[2]) * len(sets)
     advance = progress(total, "member-checkpoints", f"{stage.arm} {arguments.block.stem}")
     found = evaluate_block(stage, block, sets, advance)
-    write_result(arguments, stage, "evaluate", found | cost_arrays(stage))
+    write_result(arguments, stage, "evaluate", found | (cost_arrays(stage) if stage.evaluate.costs else {}))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class EnsembleExperiment(StudyBase):
     """Ensembles of networks and one question, at one scale."""
 
     keeps_whole_blocks: ClassVar[bool] = False
+    counts_costs: ClassVar[bool] = False
     needed_metrics: ClassVar[tuple[str, ...]] = ()
     knows_rotations: ClassVar[bool] = False
     """Whether its summary knows evaluation sets with rotations of their own."""
@@ -210,6 +211,7 @@ class EnsembleExperiment(StudyBase):
             **self.evaluate.model_dump(include=set(EvaluationSettings.model_fields)),
             output_epochs=self.output_epochs(),
             whole_blocks=self.keeps_whole_blocks,
+            costs=self.counts_costs,
         )
 
     def summary_stage(self) -> SummaryStage:

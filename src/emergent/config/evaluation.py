@@ -88,6 +88,7 @@ class EvaluationSettings(StrictModel):
     Attributes:
         output_epochs: checkpoints at which every member's outputs are kept.
         whole_blocks: keep the sum of the outputs of all members of the block.
+        costs: count what one network costs.
     """
 
     member_metrics: Many[Name]
@@ -96,6 +97,7 @@ class EvaluationSettings(StrictModel):
     batch_size: PositiveInt | None
     output_epochs: Many[NonNegativeInt]
     whole_blocks: bool
+    costs: bool = False
 
     def memory_bytes(self, block: int, num_epochs: int, input_floats: Sequence[int], output_floats: int) -> int:
         """Returns the estimated peak memory, in bytes, of evaluating one block of members.

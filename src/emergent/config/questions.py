@@ -73,6 +73,7 @@ class OrbitSamePrediction(EnsembleExperiment):
     """How many transformations leave the predicted class as it is?"""
 
     needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_same_predictions",)
+    counts_costs: ClassVar[bool] = True
     knows_rotations: ClassVar[bool] = True
 
     kind: Literal["orbit_same_prediction"]
