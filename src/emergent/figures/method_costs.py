@@ -4,7 +4,6 @@ Input: summary tables ``osp``, ``accuracy`` and ``costs``. Our own table.
 """
 
 import math
-from typing import Any
 
 import pandas as pd
 
@@ -52,7 +51,7 @@ def tabulate(inputs: Inputs, references: References, entry: MethodCosts) -> Tabu
     for method in entry.options.methods:
         for arm in (name for name in method.arms if name in set(osp["arm"]) & set(costs.index)):
             known = osp[osp["arm"] == arm]
-            numbers: dict[str, Any] = {"members": 1}
+            num_members = 1
             row: dict[str, str] = {}
             for title, table, role in (
                 ("accuracy in distribution", accuracy, "in"),
@@ -68,14 +67,14 @@ def tabulate(inputs: Inputs, references: References, entry: MethodCosts) -> Tabu
                 mean, std = float(found["mean"].iloc[0]), float(found["std"].iloc[0])
                 digits = 3 if table is accuracy else 2
                 row[title] = f"{mean:.{digits}f}" + ("" if math.isnan(std) else f" ± {std:.{digits}f}")
-                numbers["members"] = int(found["ensemble_size"].iloc[0])
+                num_members = int(found["ensemble_size"].iloc[0])
                 if method.predictor == "members":
                     members.append(int(found["num"].iloc[0]))
                 drawn.append(found.assign(method=method.label, quantity=title))
             own = costs.loc[arm]
-            row["parameters"] = f"{numbers['members'] * int(own['num_parameters']):,}".replace(",", " ")
+            row["parameters"] = f"{num_members * int(own['num_parameters']):,}".replace(",", " ")
             for title, name in (("inference / M", "inference"), ("training / M", "training")):
-                row[title] = f"{numbers['members'] * float(own[name]) / 1e6:.1f}"
+                row[title] = f"{num_members * float(own[name]) / 1e6:.1f}"
             cells[f"{method.label}, {known['group'].iloc[0]}"] = row
     facts = {"ensemble_size": str(size), "num_members": span(members or [0])}
     data = stack(pd.concat([*drawn, costs.reset_index()], ignore_index=True), pd.DataFrame())

@@ -51,6 +51,11 @@ class Estimate:
         return cls(float(values.mean()), standard_error(values), len(values), estimator, spread_dof(len(values)))
 
     @classmethod
+    def of_spread(cls, mean: float, std: float, num: int, estimator: Estimator = "mean") -> "Estimate":
+        """Returns the mean of independent repeats of which mean and standard deviation are known."""
+        return cls(float(mean), float(std) / math.sqrt(num), num, estimator, spread_dof(num))
+
+    @classmethod
     def median(cls, values: Float[np.ndarray, " R"]) -> "Estimate":
         """Returns the median of independent repeats, with the error of that of normal ones."""
         values = np.asarray(values, np.float64)

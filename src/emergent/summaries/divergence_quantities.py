@@ -15,7 +15,7 @@ from scipy import stats
 
 from emergent.config.questions import DivergenceSummary
 from emergent.config.stages import ArmFacts, DataFacts
-from emergent.statistics.estimate import Estimate, spread_dof
+from emergent.statistics.estimate import Estimate
 from emergent.statistics.resampling import Resampled
 from emergent.statistics.splits import MOST_DOF
 from emergent.summaries.pool import MemberPool
@@ -108,8 +108,7 @@ def _add_epochs(add: Add, arm: str, table: pd.DataFrame, pool: MemberPool, data:
     for row in table.itertuples():
         metric, value, error = str(row.metric), float(row.mean), float(row.stderr)
         if row.predictor == "members":
-            num, images = int(row.num), float(row.image_stderr)
-            estimate = Estimate(value, float(row.std) / math.sqrt(num), num, "mean", spread_dof(num)).blurred(images)
+            estimate = Estimate.of_spread(value, float(row.std), int(row.num)).blurred(float(row.image_stderr))
             add(f"members_{metric}/{arm}/{{data}}/{row.epoch}", estimate, f"mean {metric} of members")
             continue
         # Only the part of the members is known from few blocks.

@@ -16,7 +16,7 @@ from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.metrics.orbit import element_errors, orbit_same_predictions
-from emergent.statistics.estimate import Estimate, Estimator, sample_std, spread_dof
+from emergent.statistics.estimate import Estimate, Estimator, sample_std
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.gains import ALL, Gains, errors, gains_of, statistics
 from emergent.summaries.pool import MemberPool, open_pools
@@ -141,9 +141,8 @@ def _quantities(
     for row in levels.itertuples():
         is_ensemble = row.predictor == "ensemble"
         pattern = f"{'ensemble' if is_ensemble else 'members'}_osp/{row.arm}/{{data}}/{row.epoch}"
-        error = float(row.std / np.sqrt(row.num))
         kind: Estimator = "disjoint ensembles" if is_ensemble else "mean"
-        level = Estimate(float(row.mean), error, int(row.num), kind, spread_dof(int(row.num)))
+        level = Estimate.of_spread(float(row.mean), float(row.std), int(row.num), kind)
         level = level.blurred(float(row.image_stderr))
         quantities.add_on(by_name[str(row.data)], (pattern, level, "mean orbit same prediction"))
     # A count of elements grows with the group whatever the networks do; the identity counts always.

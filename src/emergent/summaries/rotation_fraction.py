@@ -18,7 +18,7 @@ import pandas as pd
 from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.orbit import orbit_same_predictions
-from emergent.statistics.estimate import Estimate, draws_error, spread_dof
+from emergent.statistics.estimate import Estimate, Estimator, draws_error
 from emergent.summaries.gains import ALL, Gains, errors, gains_of, statistics
 from emergent.summaries.pool import MemberPool
 from emergent.summaries.quantities import Quantities
@@ -99,9 +99,8 @@ def _rows(
 def _add_levels(quantities: Quantities, data: DataFacts, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         is_ensemble = row["predictor"] == "ensemble"
-        num = row["num"]
-        error = float(row["std"] / np.sqrt(num))
-        level = Estimate(row["mean"], error, num, "disjoint ensembles" if is_ensemble else "mean", spread_dof(num))
+        kind: Estimator = "disjoint ensembles" if is_ensemble else "mean"
+        level = Estimate.of_spread(row["mean"], row["std"], row["num"], kind)
         name = f"{'ensemble' if is_ensemble else 'members'}_fraction/{row['arm']}/{{data}}/{row['epoch']}"
         text = "fraction of random rotations that leave the predicted class unchanged"
         quantities.add_on(data, (name, level.blurred(row["image_stderr"]), text))
