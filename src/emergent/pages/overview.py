@@ -59,7 +59,8 @@ def overview_table(committed: Committed) -> str:
             files = [f"{name}.{suffix[entry.kind]}" for name, entry in zip(line.figures, entries, strict=True)]
             target = f"`{entries[0].paper}/{line.target or shortened(files)}`"
             runs = [*([line.judged] if line.judged else []), *line.runs]
-            titles = "; ".join(dict.fromkeys(committed.runs[run].title for run in runs))
+            # What no committed run has is drawn at smoke scale, as everything is.
+            titles = "; ".join(dict.fromkeys(committed.runs[run].title for run in runs)) or "smoke"
             rows.append((f"[{line.label}](docs/results/{paper}.md)", line.what, target, *_verdict(committed, line),
                          titles))  # fmt: skip
     head = ("figure", "shows", "target: `figures/<scale>/...`", "verdict", "judged", "run at")
