@@ -4,29 +4,24 @@ The Snakefile asks this object and computes nothing itself. All configuration fi
 that any mistake in them is reported before the first job.
 """
 
-import math
 import os
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emergent.config.base import canonical_json, digest, hint, validate
+from emergent.config.base import canonical_json, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.consistency import require_fitted_claims, require_same_training
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.overrides import Overrides
-from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.references import read_reference
 from emergent.config.run import RunConfig
-from emergent.config.stages import PredictStage, SummaryStage, TrainStage
+from emergent.config.stages import SummaryStage
 from emergent.config.study import SCALES, StudyBase
 from emergent.errors import ConfigError
 from emergent.kinds import KINDS, Kind, experiment_names, kind_of, load_experiment
-from emergent.provenance import physical_memory_bytes
-
-LEAST_MB = 4000
 
 
 class Plan:
@@ -156,44 +151,6 @@ class Plan:
                         f"{hint(metric, sorted(known))}. There are: {', '.join(sorted(known))}."
                     )
 
-    def require_memory(self) -> None:
-        """Checks that one block of every arm of this run fits into the memory that the run may use.
-
-        Raises:
-            ResourceError: naming arm, need, limit and the largest block that would fit, or what else would help.
-        """
-        # Only here: sizes are derived from the networks, which takes JAX.
-        from emergent.evaluation.memory import require_evaluation_memory
-        from emergent.training.memory import require_memory
-
-        for name in self.run.experiments:
-            study = self.experiment(self.run.scale, name)
-            # The small kinds that train in their own way always fit.
-            networks = [s for arm in study.arms_of("train") if isinstance(s := study.stage("train", arm), TrainStage)]
-            if networks:
-                train = networks[0].data.train
-                num_samples = self.num_samples(train.dataset, train.split, train.num)
-                require_memory(networks, study.members, num_samples, self.memory_limit, self.run.accelerator)
-            if sizes := self._set_sizes(study):
-                require_evaluation_memory(study, sizes, self.memory_limit, self.run.accelerator)
-
-    @property
-    def memory_limit(self) -> int:
-        """Returns the memory in bytes that one training job may use."""
-        return int(self.run.memory_gb * 2**30) if self.run.memory_gb else physical_memory_bytes()
-
-    def memory_digest(self, code: str) -> str:
-        """Returns a digest of all that the memory of jobs depends on, ``code`` that estimates it included."""
-        parts: list[Any] = [code, self.memory_limit, self.run.accelerator]
-        for name in self.run.experiments:
-            study = self.experiment(self.run.scale, name)
-            parts += [study.members.num, study.members.block]
-            parts += [self.num_samples(*split, None) for split in study.splits_used()]
-            jobs = [("train", arm) for arm in study.arms_of("train")]
-            jobs += [("evaluate", arm) for arm in study.arm_names] if study.test_sets() else []
-            parts += [self.stage_json(self.run.scale, name, *job) for job in jobs]
-        return digest({"parts": parts})
-
     def dataset_json(self, dataset: str, stage: str) -> str:
         """Returns the canonical JSON that drives ``download`` or ``prepare`` of a data set."""
         choose = {"download": self.registry.download_config, "prepare": self.registry.prepare_config}[stage]
@@ -222,24 +179,6 @@ class Plan:
     def all_verbs(self) -> list[str]:
         """Returns the command-line verbs of all kinds of experiments, sorted."""
         return sorted({verb for kind in KINDS.values() for verb in kind.verbs.values()})
-
-    def evaluation_mb(self, scale: str, name: str, arm: str) -> int:
-        """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
-        study = self.experiment(scale, name)
-        return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, self._set_sizes(study)) / 1e6))
-
-    def _set_sizes(self, study: StudyBase) -> dict[str, int]:
-        return {key: self.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
-
-    def prediction_mb(self, scale: str, name: str, arm: str) -> int:
-        """Returns the memory, in MB, that a prediction, or a reading on another data set, asks for; at least 4 GB."""
-        stage = self.experiment(scale, name).stage("predict", arm)
-        assert isinstance(stage, PredictStage)
-        sets = [stage.data.train, *stage.data.evaluate.values()]
-        sizes = [[self.num_samples(s.dataset, s.split, s.num) for s in sets]]
-        sizes += [[own["train"], *own.values()] for own in (self.registry.entry(n).splits for n in stage.readings)]
-        need = max(prediction_bytes(stage, num_train, max(num_test)) for num_train, *num_test in sizes)
-        return max(LEAST_MB, math.ceil(need / 1e6))
 
     def predictions(self, scale: str, name: str) -> dict[str, str]:
         """Returns arm to the file with the predictions of its infinitely wide ensemble."""

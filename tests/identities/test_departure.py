@@ -16,7 +16,7 @@ from emergent import storage
 from emergent.config.base import canonical_json, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
 from emergent.config.departure_training import MODES, DepartureStage, DepartureTask, OrbitNetwork
-from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figure_entry import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
 from emergent.config.stages import SummaryStage
 from emergent.datasets.block_graphs import block_graphs

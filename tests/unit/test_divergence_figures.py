@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from divergence_tables import EXPERIMENTS, facts, joined, tables
 
-from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figure_entry import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
 from emergent.errors import DataError

@@ -11,7 +11,7 @@ from figure_tables import all_inputs, given, ising_tables, method_tables, osp_ta
 
 from emergent import storage
 from emergent.config.base import canonical_json
-from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figure_entry import PLACEHOLDERS
 from emergent.config.figures import read_catalogue, read_entry
 from emergent.config.references import read_reference
 from emergent.errors import ConfigError, DataError

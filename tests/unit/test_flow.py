@@ -9,7 +9,7 @@ import pytest
 
 from emergent import storage
 from emergent.config.base import canonical_json, merge, read_yaml, validate
-from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figure_entry import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
 from emergent.config.flow import FlowExperiment, FlowStage, FlowSummary
 from emergent.errors import ConfigError, DataError

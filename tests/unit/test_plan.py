@@ -14,6 +14,7 @@ from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.stages import PredictStage
 from emergent.config.study import SCALES
 from emergent.errors import ConfigError, ResourceError
+from emergent.job_memory import evaluation_mb, memory_digest, prediction_mb, require_memory
 from emergent.kinds import experiment_names
 from emergent.plan import Plan
 
@@ -121,7 +122,7 @@ def test_split_that_does_not_exist(folder: Path) -> None:
 
 def test_block_that_cannot_fit_is_refused() -> None:
     with pytest.raises(ResourceError, match="not even one member fits"):
-        Plan(BASE | {"memory_gb": 0.25}, CONFIG).require_memory()
+        require_memory(Plan(BASE | {"memory_gb": 0.25}, CONFIG))
 
 
 def test_an_accelerator_holds_all_members_of_a_block_at_once(folder: Path) -> None:
@@ -129,16 +130,16 @@ def test_an_accelerator_holds_all_members_of_a_block_at_once(folder: Path) -> No
         folder / "experiments" / "fashion_mnist.yaml", "scales", "paper", "members", value={"num": 1000, "block": 1000}
     )
     config = {"scale": "paper", "experiments": ["fashion_mnist"], "memory_gb": 32}
-    Plan(config, folder).require_memory()
+    require_memory(Plan(config, folder))
     with pytest.raises(
         ResourceError, match=r"a block of 1000 members .* set members\.block to \d+ or a smaller divisor"
     ):
-        Plan(config | {"accelerator": True}, folder).require_memory()
+        require_memory(Plan(config | {"accelerator": True}, folder))
 
 
 def test_what_the_memory_depends_on_is_in_its_digest() -> None:
     def digest(code: str = "code", **change: Any) -> str:
-        return Plan(BASE | change, CONFIG).memory_digest(code)
+        return memory_digest(Plan(BASE | change, CONFIG), code)
 
     assert digest() == digest(figures=["ising_invariance"])
     changes = [{"memory_gb": 3}, {"accelerator": True}, {"experiments": ["ising"]}, {"scale": "laptop"}, {"block": 1}]
@@ -207,7 +208,7 @@ def test_members_must_be_those_that_an_arm_says(folder: Path, keys: tuple[str, .
 def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
     assert list(plan.predictions("smoke", "ising")) == ["mlp_512"]
-    assert plan.prediction_mb("smoke", "ising", "mlp_512") == 4000
+    assert prediction_mb(plan, "smoke", "ising", "mlp_512") == 4000
     arm = plan.experiment("paper", "ising").arms["mlp_512"]
     assert arm.infinite_width is not None
     large = plan.experiment("paper", "ising").model_copy(deep=True)
@@ -215,7 +216,7 @@ def test_a_prediction_asks_for_the_memory_of_its_matrices() -> None:
     object.__setattr__(large, "data", large.data.model_copy(update={"train": train}))
     plan.experiment = lambda scale, name: large  # type: ignore[method-assign]
     # Two kernels of four blocks of 20 000 x 20 000 numbers, and what the decomposition needs.
-    assert plan.prediction_mb("paper", "ising", "mlp_512") > 8 * 8 * 20_000**2 / 1e6
+    assert prediction_mb(plan, "paper", "ising", "mlp_512") > 8 * 8 * 20_000**2 / 1e6
 
 
 def test_a_prediction_asks_for_the_memory_of_its_largest_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,15 +224,15 @@ def test_a_prediction_asks_for_the_memory_of_its_largest_reading(monkeypatch: py
     plan = Plan(BASE | {"experiments": ["ising"]}, CONFIG)
     stage = plan.experiment("paper", "ising").stage("predict", "mlp_512")
     assert isinstance(stage, PredictStage) and len(stage.readings) > 1
-    small = plan.prediction_mb("paper", "ising", "mlp_512")
+    small = prediction_mb(plan, "paper", "ising", "mlp_512")
     other = next(name for name in stage.readings if name not in plan.datasets("paper", "ising"))
     large = plan.registry.entry(other).model_copy(update={"splits": {"train": 20_000, "test": 30_000, "ood": 10}})
     entries = plan.registry.datasets | {other: large}
     monkeypatch.setattr(plan, "registry", plan.registry.model_copy(update={"datasets": entries}))
     expected = prediction_bytes(stage, 20_000, 30_000) / 1e6
-    assert small < expected <= plan.prediction_mb("paper", "ising", "mlp_512") < expected + 1
+    assert small < expected <= prediction_mb(plan, "paper", "ising", "mlp_512") < expected + 1
     rule = (CONFIG.parent / "workflow/rules/kernels.smk").read_text()
-    assert "mem_mb=lambda wildcards: PLAN.prediction_mb(" in rule
+    assert "mem_mb=lambda wildcards: job_memory.prediction_mb(" in rule
 
 
 def test_samples_of_a_generator_are_a_part_of_more() -> None:
@@ -303,6 +304,6 @@ def test_evaluation_asks_for_the_memory_of_its_outputs() -> None:
     """At paper scale 100 members at 2 and 21 sums at 3 checkpoints, 21 500 images on 16 elements: 3.6 GB of logits."""
     plan = Plan(BASE | {"scale": "paper", "experiments": ["nordenfors_c16_nearest", "nordenfors_modelnet"]}, CONFIG)
     logits = 4 * (21 * 3 + 100 * 2) * 21_500 * 16 * 10 / 1e6
-    assert 3 * logits < plan.evaluation_mb("paper", "nordenfors_c16_nearest", "sym") < 5 * logits
-    assert plan.evaluation_mb("smoke", "nordenfors_c16_nearest", "sym") == 4000
-    assert plan.evaluation_mb("paper", "nordenfors_modelnet", "intended") == 4000
+    assert 3 * logits < evaluation_mb(plan, "paper", "nordenfors_c16_nearest", "sym") < 5 * logits
+    assert evaluation_mb(plan, "smoke", "nordenfors_c16_nearest", "sym") == 4000
+    assert evaluation_mb(plan, "paper", "nordenfors_modelnet", "intended") == 4000

@@ -8,7 +8,7 @@ import pytest
 from summary_cases import settings_of, summarise, write_blocks
 
 from emergent.config.evaluation import Bootstrap
-from emergent.config.figure_kinds import PLACEHOLDERS
+from emergent.config.figure_entry import PLACEHOLDERS
 from emergent.config.figures import read_catalogue
 from emergent.config.questions import RotationSummary
 from emergent.errors import DataError

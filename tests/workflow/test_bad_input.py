@@ -10,6 +10,7 @@ from tiny_project import Project
 
 from emergent import storage
 from emergent.errors import DataError, EmergentError
+from emergent.job_memory import require_memory
 from emergent.metrics.registry import MEMBER_METRICS
 from emergent.plan import Plan
 
@@ -112,7 +113,7 @@ def assert_clear(message: str, expected: list[str]) -> None:
 def check(config: dict[str, Any]) -> None:
     plan = Plan(config, Path("config"))
     plan.require_metrics(MEMBER_METRICS)
-    plan.require_memory()
+    require_memory(plan)
 
 
 @pytest.mark.parametrize(("edit", "overrides", "expected"), WRONG)

@@ -24,6 +24,7 @@ from emergent.cli._environment import pin
 
 pin()
 
+from emergent import job_memory
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
@@ -37,11 +38,11 @@ def require_memory():
     remembered by a digest of all that the answer depends on.
     """
     modules = ("emergent.training.memory", "emergent.evaluation.memory")
-    known = Path("results/memory") / PLAN.memory_digest(
-        "+".join(code_fingerprint(module, SOURCE) for module in modules)
+    known = Path("results/memory") / job_memory.memory_digest(
+        PLAN, "+".join(code_fingerprint(module, SOURCE) for module in modules)
     )
     if not known.exists():
-        PLAN.require_memory()
+        job_memory.require_memory(PLAN)
         known.parent.mkdir(parents=True, exist_ok=True)
         known.touch()
 

@@ -23,8 +23,8 @@ rule evaluate:
         "results/{scale}/{experiment}/benchmarks/evaluate_{arm}_{block}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: PLAN.evaluation_mb(
-            wildcards.scale, wildcards.experiment, wildcards.arm
+        mem_mb=lambda wildcards: job_memory.evaluation_mb(
+            PLAN, wildcards.scale, wildcards.experiment, wildcards.arm
         ),
     params:
         verb=lambda wildcards: verb(wildcards, "evaluate"),

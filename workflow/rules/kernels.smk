@@ -20,8 +20,8 @@ rule predict:
         "results/{scale}/{experiment}/benchmarks/predict_{arm}.tsv"
     threads: 2
     resources:
-        mem_mb=lambda wildcards: PLAN.prediction_mb(
-            wildcards.scale, wildcards.experiment, wildcards.arm
+        mem_mb=lambda wildcards: job_memory.prediction_mb(
+            PLAN, wildcards.scale, wildcards.experiment, wildcards.arm
         ),
     params:
         verb=lambda wildcards: verb(wildcards, "predict"),

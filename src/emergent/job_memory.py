@@ -1,0 +1,80 @@
+"""Memory of the jobs of a run: what they ask a scheduler for, and what is refused before the first one starts.
+
+Estimates belong to what they estimate (``training.memory``, ``evaluation.memory``, ``config.prediction_memory``); here
+the run's experiments are put to them.
+"""
+
+import math
+from typing import Any
+
+from emergent.config.base import digest
+from emergent.config.prediction_memory import prediction_bytes
+from emergent.config.stages import PredictStage, TrainStage
+from emergent.config.study import StudyBase
+from emergent.plan import Plan
+from emergent.provenance import physical_memory_bytes
+
+LEAST_MB = 4000
+"""What every job asks for: an interpreter with JAX, and room for estimates that leave out what does not grow."""
+
+
+def require_memory(plan: Plan) -> None:
+    """Checks that one block of every arm of a run fits into the memory that the run may use.
+
+    Raises:
+        ResourceError: naming arm, need, limit and the largest block that would fit, or what else would help.
+    """
+    # Only here: sizes are derived from the networks, which takes JAX.
+    from emergent.evaluation.memory import require_evaluation_memory
+    from emergent.training.memory import require_memory as require_training_memory
+
+    limit, accelerator = memory_limit(plan), plan.run.accelerator
+    for name in plan.run.experiments:
+        study = plan.experiment(plan.run.scale, name)
+        # The small kinds that train in their own way always fit.
+        networks = [s for arm in study.arms_of("train") if isinstance(s := study.stage("train", arm), TrainStage)]
+        if networks:
+            train = networks[0].data.train
+            num_samples = plan.num_samples(train.dataset, train.split, train.num)
+            require_training_memory(networks, study.members, num_samples, limit, accelerator)
+        if sizes := _set_sizes(plan, study):
+            require_evaluation_memory(study, sizes, limit, accelerator)
+
+
+def memory_limit(plan: Plan) -> int:
+    """Returns the memory in bytes that one training job may use."""
+    return int(plan.run.memory_gb * 2**30) if plan.run.memory_gb else physical_memory_bytes()
+
+
+def memory_digest(plan: Plan, code: str) -> str:
+    """Returns a digest of all that the memory of jobs depends on, ``code`` that estimates it included."""
+    parts: list[Any] = [code, memory_limit(plan), plan.run.accelerator]
+    for name in plan.run.experiments:
+        study = plan.experiment(plan.run.scale, name)
+        parts += [study.members.num, study.members.block]
+        parts += [plan.num_samples(*split, None) for split in study.splits_used()]
+        jobs = [("train", arm) for arm in study.arms_of("train")]
+        jobs += [("evaluate", arm) for arm in study.arm_names] if study.test_sets() else []
+        parts += [plan.stage_json(plan.run.scale, name, *job) for job in jobs]
+    return digest({"parts": parts})
+
+
+def evaluation_mb(plan: Plan, scale: str, name: str, arm: str) -> int:
+    """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
+    study = plan.experiment(scale, name)
+    return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, _set_sizes(plan, study)) / 1e6))
+
+
+def _set_sizes(plan: Plan, study: StudyBase) -> dict[str, int]:
+    return {key: plan.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
+
+
+def prediction_mb(plan: Plan, scale: str, name: str, arm: str) -> int:
+    """Returns the memory, in MB, that a prediction, or a reading on another data set, asks for; at least 4 GB."""
+    stage = plan.experiment(scale, name).stage("predict", arm)
+    assert isinstance(stage, PredictStage)
+    sets = [stage.data.train, *stage.data.evaluate.values()]
+    sizes = [[plan.num_samples(s.dataset, s.split, s.num) for s in sets]]
+    sizes += [[own["train"], *own.values()] for own in (plan.registry.entry(n).splits for n in stage.readings)]
+    need = max(prediction_bytes(stage, num_train, max(num_test)) for num_train, *num_test in sizes)
+    return max(LEAST_MB, math.ceil(need / 1e6))
