@@ -31,7 +31,7 @@ LARGEST_CACHE = 2**30
 
 def pytest_configure(config: pytest.Config) -> None:
     """Forgets compiled programs when there are too many, before the processes that run tests begin."""
-    if not hasattr(config, "workerinput") and (cache := config.cache) is not None:
+    if not hasattr(config, "workerinput") and (cache := getattr(config, "cache", None)) is not None:
         folder = compiled_folder(cache)
         if sum(path.stat().st_size for path in folder.iterdir()) > LARGEST_CACHE:
             shutil.rmtree(folder)
@@ -49,7 +49,7 @@ def _compile_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     The environment tells the programs that tests start. Verbs that are called in a test's own process find it set, and
     leave JAX's settings alone.
     """
-    cache = request.config.cache
+    cache = getattr(request.config, "cache", None)  # none with -p no:cacheprovider
     options = {
         "jax_compilation_cache_dir": str(compiled_folder(cache) if cache else tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
