@@ -72,8 +72,8 @@ def covering(parts_of: Callable[[Case], set[Any]]) -> list[Case]:
 
 def values_by_parity(case: Case) -> set[Any]:
     """Every value of an option on an even and on an odd size, every group on one of them."""
-    # Two layers over a large group, on many pixels: minutes, and left to the slow cases. Two over a small one are quick.
-    if case["side"] > 5 or case["num_layers"] > 1 and case["group"] in ("C4", "D4"):
+    # Two layers over a large group take minutes, and are left to the slow cases.
+    if case["side"] > 5 or (case["num_layers"] > 1 and case["group"] in ("C4", "D4")):
         return set()
     return {(key, case[key], case["side"] % 2) for key in OPTIONS if key != "group"} | {case["group"]}
 

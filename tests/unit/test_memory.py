@@ -23,8 +23,8 @@ from emergent.groups.images import image_action
 from emergent.kinds import experiment_names, load_experiment
 from emergent.models.registry import build, parameter_shapes
 from emergent.models.size import NetworkSize, forward_floats, network_size
-from emergent.plan import physical_memory_bytes
 from emergent.point_groups import group_from_name
+from emergent.provenance import physical_memory_bytes
 from emergent.training.memory import block_bytes, require_memory, size_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
