@@ -117,11 +117,11 @@ class CnnModel(Network):
         sides = tuple(shape[:2])
         for index, layer in enumerate(self.layers):
             if any((side - 1) % layer.stride for side in sides):
-                # The network pads both sides alike, neural-tangents' SAME the far side more; and a grid of filter
-                # positions that is not centred on the image is no longer mapped to itself by the group.
+                # It has a kernel, but not one that turning both images leaves alone, from which the ensemble follows.
                 return (
-                    f"layers[{index}].stride: kernel and network pad alike only where the stride divides side - 1, "
-                    f"found stride {layer.stride} on {sides[0]} x {sides[1]}; use stride 1 with average_pool"
+                    f"layers[{index}].stride: an image and its turned copy are read at the same positions only where "
+                    f"the stride divides side - 1, found stride {layer.stride} on {sides[0]} x {sides[1]}; use "
+                    "stride 1 with average_pool"
                 )
             sides = tuple((side - 1) // layer.stride + 1 for side in sides)
             if any(side % layer.average_pool for side in sides):

@@ -1,7 +1,8 @@
 """The kernel of a network: settings class to kernel function, one line per architecture.
 
 Kernels have the semantics of the modules in ``emergent.models`` at infinite width: same activation, gains, pooling and
-readout. Where the two differ, ``missing_kernel`` of the settings refuses it. A new architecture is one line in
+readout. ``missing_kernel`` of the settings refuses networks without a kernel, and those whose kernel changes when both
+images are turned. A new architecture is one line in
 ``KERNELS``, and what its settings say of its kernel (``emergent.config.networks``).
 """
 
