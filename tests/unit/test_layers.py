@@ -19,6 +19,7 @@ LAYERS = (
     ("pages",),
     ("figures",),
     ("schema",),
+    ("job_memory",),
     ("plan",),
     ("kinds",),
     ("claims",),
