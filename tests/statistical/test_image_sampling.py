@@ -45,14 +45,14 @@ def repeats() -> list[tuple[Resampled, Resampled, Resampled]]:
 
 
 @pytest.fixture(scope="module")
-def truth() -> float:
-    """Orbit same prediction of such ensembles on very many images."""
-    easy = np.arange(4000) % 2 == 0
-    return one(np.random.default_rng(3), easy, whole=True).estimate(*KEY, 10_000).value
+def many() -> Resampled:
+    """Such ensembles on very many images."""
+    return one(np.random.default_rng(3), np.arange(4000) % 2 == 0, whole=True)
 
 
 @pytest.mark.parametrize(("normal", "wanted"), [(1.0, 0.683), (2.0, 0.954)])
-def test_levels_cover_all_images(repeats, truth, normal, wanted) -> None:
+def test_levels_cover_all_images(repeats, many, normal, wanted) -> None:
+    truth = many.estimate(*KEY, 10_000).value
     estimates = [arm.estimate(*KEY, 10_000) for arm, _, _ in repeats]
     inside = [abs(e.value - truth) <= quantile(normal, e.dof) * e.stderr for e in estimates]
     assert abs(np.mean(inside) - wanted) < 3 * np.sqrt(wanted * (1 - wanted) / REPEATS)
@@ -73,9 +73,8 @@ def test_differences_are_paired_by_image(repeats) -> None:
     assert np.mean([e.stderr for e in found]) < 0.6 * np.mean([e.stderr for e in unpaired])
 
 
-def test_laws_know_the_images(repeats) -> None:
+def test_laws_know_the_images(repeats, many) -> None:
     """Floors and slopes are means over images, of which the easy ones keep nothing."""
-    many = one(np.random.default_rng(3), np.arange(4000) % 2 == 0, whole=True)
     parts = {"divergence": ("floor", "slope"), "squared_gap": ("floor", "slope", "ratio")}
     blur = 3 / np.sqrt(2 * REPEATS)
     for law, part in ((law, part) for law, names in parts.items() for part in names):

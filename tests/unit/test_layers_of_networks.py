@@ -140,21 +140,29 @@ def convolve_by_library(inputs, kernel, stride):
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 3, 5])
-@pytest.mark.parametrize("frame", [(5, 5), (6, 6), (4, 7), (1, 3)])
-@pytest.mark.parametrize("convolution", [convolve_by_slices, convolve_by_columns])
-def test_convolutions_are_those_of_the_library_with_the_same_gradients(convolution, frame, size, stride) -> None:
+@pytest.mark.parametrize("frame", [(6, 5), (4, 7), (1, 3)])
+def test_convolutions_are_those_of_the_library_with_the_same_gradients(frame, size, stride) -> None:
     generator = np.random.default_rng(0)
     inputs, kernel = generator.normal(size=(3, *frame, 2)), generator.normal(size=(size, size, 2, 4))
-    found, back = jax.vjp(lambda *both: convolution(*both, stride), inputs, kernel)
-    expected, expected_back = jax.vjp(lambda *both: convolve_by_library(*both, stride), inputs, kernel)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
-    step = generator.normal(size=found.shape)
-    for ours, theirs in zip(back(step), expected_back(step), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    step = generator.normal(size=jax.eval_shape(lambda *both: convolve_by_library(*both, stride), inputs, kernel).shape)
+
+    # One program: operation by operation, each would be compiled by itself.
+    @jax.jit
+    def with_gradients(inputs, kernel, step):
+        results = []
+        for function in (convolve_by_library, convolve_by_slices, convolve_by_columns):
+            outputs, back = jax.vjp(lambda *both, function=function: function(*both, stride), inputs, kernel)
+            results.append((outputs, *back(step)))
+        return results
+
+    expected, *formulations = with_gradients(inputs, kernel, step)
+    for found in formulations:
+        for ours, theirs, tolerance in zip(found, expected, (1e-13, 1e-12, 1e-12), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(("pieces", "more"), [(0, 1), (1, 0), (1, 1), (3, -1), (4, 0)])
+@pytest.mark.parametrize(("pieces", "more"), [(0, 1), (1, 0), (3, -1)])
 @pytest.mark.parametrize("config", [MLP, CNN, GCNN], ids=["mlp", "cnn", "gcnn"])
 def test_a_few_inputs_at_a_time_give_the_outputs_of_all_at_once(config, pieces, more) -> None:
     module = build(config)
@@ -162,8 +170,8 @@ def test_a_few_inputs_at_a_time_give_the_outputs_of_all_at_once(config, pieces, 
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(num, 4, 4, 2))
     parameters = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), parameter_shapes(module, (4, 4, 2)))
-    expected = module.apply(parameters, inputs)
-    np.testing.assert_allclose(forward(config)(parameters, inputs), expected, rtol=1e-12, atol=1e-12)
+    expected = jax.jit(module.apply)(parameters, inputs)
+    np.testing.assert_allclose(jax.jit(forward(config))(parameters, inputs), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_gains_scale_weights_and_biases() -> None:
