@@ -11,6 +11,7 @@ from emergent import storage
 from emergent.config.questions import SpreadSummary
 from emergent.errors import DataError
 from emergent.storage import Array
+from emergent.summaries.orbit_spread import _decay
 
 NUM_SITES, SITE_STD = 4, 0.6
 
@@ -136,3 +137,15 @@ def test_spread_quantities(spread_case: dict[str, pd.DataFrame]) -> None:
 def test_predictions_of_another_arm() -> None:
     with pytest.raises(DataError, match="no predictions of arm mlp_8"):
         summarise(spread_settings(), {}, {"mlp_16": Path("x.h5")})
+
+
+@pytest.mark.parametrize(("repeats", "dof"), [((4, 2, 1), 4.0), ((1, 1, 1), np.inf)])
+def test_error_of_a_decay_is_known_from_repeats_alone(repeats: tuple[int, ...], dof: float) -> None:
+    """From the spread of the sizes that have one; where none has, there is no error to judge by."""
+    generator = np.random.default_rng(0)
+    curve = [
+        (size, size**-0.5 * generator.uniform(0.9, 1.1, (num, 5))) for size, num in zip((2, 4, 8), repeats, strict=True)
+    ]
+    found = _decay(curve, whole=True)
+    assert abs(found.value + 0.5) < 0.2 and found.dof == dof
+    assert (0 < found.stderr < 0.2) if np.isfinite(dof) else np.isnan(found.stderr)

@@ -184,21 +184,21 @@ def _spread(values: Float[np.ndarray, "R N"], scale: Scale) -> dict[str, float |
 
 
 def _decay(curve: list[tuple[int, Float[np.ndarray, "R N"]]], whole: bool) -> Estimate:
-    """Returns the slope of log std against log M, weighted by the spread over disjoint ensembles.
+    """Returns the slope of log std against log M, weighted by the number of disjoint ensembles.
 
-    A single ensemble gets the relative error of a single one of the other sizes. All sizes use the same members, so
-    the error is approximate.
+    A single ensemble gets the relative error of a single one of the other sizes; there is no error where every size has
+    one only. All sizes use the same members, so the error is approximate.
     """
-    relative = [values.mean(1).std(ddof=1) / values.mean() for _, values in curve if len(values) > 1]
-    # Where every size has a single ensemble nothing tells their noise; 0.2 keeps the error from being 0.
-    single = float(np.mean(relative)) if relative else 0.2
+    several = [values.mean(1) for _, values in curve if len(values) > 1]
+    single = float(np.mean([values.std(ddof=1) / values.mean() for values in several])) if several else math.nan
     x = np.log([size for size, _ in curve])
     y = np.log([values.mean() for _, values in curve])
-    weights = np.array([len(values) for _, values in curve]) / single**2
+    weights = np.array([len(values) for _, values in curve], float)
     centred = x - np.average(x, weights=weights)
     information = float((weights * centred**2).sum())
     slope = float((weights * centred * y).sum() / information)
-    found = Estimate(slope, float(1 / np.sqrt(information)), len(curve), "fit")
+    dof = float(sum(len(values) - 1 for values in several)) or math.inf
+    found = Estimate(slope, float(single / np.sqrt(information)), len(curve), "fit", dof)
     # What is common to all sizes, as the scale is, does not move the slope.
     by_sample = np.stack([values.mean(0) / values.mean() for _, values in curve])
     return found.over_samples(weights * centred @ by_sample / information, whole)
