@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
+from emergent.config.deviation import DeviationTail, TailSummary
+from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
@@ -145,6 +147,14 @@ def curve_symmetry() -> Summarise:
     return summarise_curve_symmetry
 
 
+@_kind(DeviationTail, TailSummary, ENSEMBLES)
+def deviation_tail() -> Summarise:
+    """How often is a finite ensemble far from the infinite one?"""
+    from emergent.summaries.deviation_tail import summarise_deviation_tail
+
+    return summarise_deviation_tail
+
+
 @_kind(SubspaceExperiment, SummaryStage, {"train": "train_subspace"})
 def subspace() -> Summarise:
     """Do networks that start equivariant stay so under augmented training?"""
@@ -167,6 +177,14 @@ def flow() -> Summarise:
     from emergent.summaries.flow import summarise_flow
 
     return summarise_flow
+
+
+@_kind(DiscretisationExperiment, DiscretisationSummary, {"train": "train_discretisation"})
+def discretisation() -> Summarise:
+    """How far from invariant under all rotations is an infinite ensemble that learnt a finite part of them?"""
+    from emergent.summaries.discretisation import summarise_discretisation
+
+    return summarise_discretisation
 
 
 def experiment_names(folder: Path) -> list[str]:

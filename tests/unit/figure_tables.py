@@ -114,6 +114,26 @@ def curve_tables() -> dict:
             "targets": pd.DataFrame({"data": "truth", "role": "in", "x": fine, "value": np.cos(fine)})}  # fmt: skip
 
 
+def lemma_tables() -> dict:
+    """Returns errors that fall faster than their bound, and frequencies of distances of normal variables."""
+    errors, tail = [], []
+    for order in (2, 4, 8, 16, 32, 64):
+        kappa = 2 * np.sin(np.pi / 2 / order)
+        for time in (1, 10, 100, 1000):
+            for arm, lines in (("erf", {"error": 6, "terms": 1, "bound": 1}), ("relu", {"error": 2, "terms": 1})):
+                for what, power in lines.items():
+                    mean = (0.1 if what == "error" else 100) * time * kappa**power
+                    errors.append({"arm": arm, "order": order, "kappa": kappa, "time": time, "what": what,
+                                   "mean": mean, "stderr": mean / 10, "num": 32})  # fmt: skip
+    for deviation, normal in ((0.5, 0.617), (1.0, 0.317), (2.0, 0.0455), (3.0, 0.0027)):
+        bound = np.sqrt(2 / np.pi) / deviation * np.exp(-(deviation**2) / 2)
+        for size in (1, 4, 16):
+            for arm in ("mlp_64", "mlp_2048"):
+                tail.append({"arm": arm, "data": "test", "ensemble_size": size, "deviation": deviation, "mean": normal,
+                             "stderr": normal / 20, "bound": bound, "gaussian": normal, "num": 64})  # fmt: skip
+    return {"errors": pd.DataFrame(errors), "tail": pd.DataFrame(tail)}
+
+
 def facts(*names: str, label: str = "") -> Facts:
     """Returns the facts of an experiment with these arms, each with the group in its name."""
     arms = tuple(
@@ -134,5 +154,5 @@ def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
               **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
-              **method_tables(), **convergence_tables(), **curve_tables()}  # fmt: skip
+              **method_tables(), **convergence_tables(), **curve_tables(), **lemma_tables()}  # fmt: skip
     return given(tables)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
+    BoundOptions,
     ConditionOptions,
     ConditionTableOptions,
     CurveOptions,
@@ -29,6 +30,7 @@ from emergent.config.figure_options import (
     SizeTableOptions,
     SpreadOptions,
     SubspaceOptions,
+    TailOptions,
 )
 
 
@@ -193,6 +195,20 @@ class Flow(Figure):
     options: FlowOptions
 
 
+class ErrorWithBound(Figure):
+    """Error of invariance against the distance of a group from its part that augmented, with the bound on it."""
+
+    plot: Literal["error_with_bound"]
+    options: BoundOptions = BoundOptions()
+
+
+class TailWithBound(Figure):
+    """How often finite ensembles are farther from the infinite one than a distance, with the bound on it."""
+
+    plot: Literal["tail_with_bound"]
+    options: TailOptions
+
+
 class LearnedCurves(Figure):
     """Networks on a line and their mean, a panel per time."""
 
@@ -238,6 +254,8 @@ Entry = Annotated[
     | Significance
     | PublishedPoints
     | Flow
+    | ErrorWithBound
+    | TailWithBound
     | LearnedCurves
     | SubspaceDistance
     | Departure,

@@ -187,6 +187,18 @@ class FlowOptions(StrictModel):
     half_width: float = Field(gt=0, description="the panels show this far from the origin")
 
 
+class BoundOptions(StrictModel):
+    """Which training times are shown."""
+
+    times: Many[PositiveInt] = Field(default=(), description="training times shown; none means all")
+
+
+class TailOptions(StrictModel):
+    """Which evaluation set is shown."""
+
+    data: Name = Field(description="evaluation set")
+
+
 class CurveOptions(StrictModel):
     """Which networks on a line are shown, and beside what."""
 

@@ -12,6 +12,7 @@ from emergent.figures import (
     conditions_table,
     departure,
     distance_by_epoch,
+    error_with_bound,
     experiment_gap,
     flow,
     infinite_width_difference,
@@ -34,6 +35,7 @@ from emergent.figures import (
     spread_by_size,
     style,
     subspace_distance,
+    tail_with_bound,
 )
 from emergent.figures.drawing import Animation, Drawing, References, Tabulation
 from emergent.figures.facts import Inputs
@@ -66,6 +68,8 @@ PLOTS: dict[str, Plot] = {
     "method_table": Plot(method_table.tabulate, tables=("osp",)),
     "method_costs": Plot(method_costs.tabulate, tables=("osp", "accuracy", "costs")),
     "metric_readings": Plot(metric_readings.tabulate),
+    "error_with_bound": Plot(error_with_bound.draw, tables=("errors",)),
+    "tail_with_bound": Plot(tail_with_bound.draw, tables=("tail",)),
     "flow": Plot(flow.draw, tables=("particles", "mean")),
     "departure": Plot(departure.draw, tables=("departure",)),
     "subspace_distance": Plot(subspace_distance.draw, tables=("subspace_distance",)),

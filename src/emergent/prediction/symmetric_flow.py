@@ -144,6 +144,29 @@ def mean_symmetric(
     return result
 
 
+def weights_symmetric(
+    spectrum: SymmetricSpectrum, targets: Float[np.ndarray, "G N K"], schedule: Schedule
+) -> Float[np.ndarray, "G N K"]:
+    """Returns Theta^-1 (1 - residual) Y, the weight of every training point in the mean output.
+
+    The mean at x is the sum over training points of their weights times ``Theta(x, rho(g) x_j)``.
+
+    Args:
+        spectrum: from ``diagonalise_symmetric``; that of the trivial representation alone is enough for invariant
+            targets.
+        targets: at all training points.
+        schedule: training time.
+    """
+    result = np.zeros(targets.shape)
+    for block in spectrum.blocks:
+        order, dimension = block.representation.shape[:2]
+        solved = np.stack([block.spectrum.solve(columns, schedule) for columns in block.project(targets)])
+        parts = solved.reshape(dimension, dimension, *targets.shape[1:])
+        whole = np.einsum("gab,abnk->gnk", block.representation, parts) * np.sqrt(dimension / order)
+        result += block.weight * whole.real
+    return result
+
+
 def covariance_symmetric(
     spectrum: SymmetricSpectrum,
     nngp_orbit: Float[np.ndarray, "G N N"],
