@@ -8,6 +8,7 @@ from itertools import zip_longest
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from emergent.config.figure_kinds import ErrorWithBound
 from emergent.figures import style
@@ -15,7 +16,7 @@ from emergent.figures.drawing import Drawing, References, listed, require_table,
 from emergent.figures.facts import Inputs
 
 COLUMNS = ("arm", "order", "kappa", "time", "what", "mean", "stderr", "num")
-LINES = {
+LINES: dict[str, tuple[LineStyleType, str]] = {
     "error": ("-", "error"),
     "terms": (":", "error without cancellation"),
     "bound": ("--", r"bound $\kappa\,C(x)$"),
@@ -66,7 +67,7 @@ def _draw_arm(panel: Axes, rows: pd.DataFrame, colors: dict[int, str]) -> None:
         own = part.sort_values("kappa")
         line, color = LINES[str(what)][0], colors[int(str(time))]
         if what == "error":
-            panel.errorbar(own["kappa"], own["mean"], yerr=own["stderr"], color=color, linestyle=line, marker="o",
+            panel.errorbar(own["kappa"], own["mean"], yerr=own["stderr"], color=color, marker="o",
                            elinewidth=0.8)  # fmt: skip
         else:
             panel.plot(own["kappa"], own["mean"], color=color, linestyle=line, linewidth=1.0)
