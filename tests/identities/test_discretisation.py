@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from emergent.config.discretisation import DiscretisationStage, Sampling, WideNetwork
+from emergent.config.discretisation import DiscretisationStage, PlaneSampling, WideNetwork
 from emergent.kernels.architectures import mlp_kernel
 from emergent.kernels.gram import gram
 from emergent.point_groups import group_from_name
@@ -29,7 +29,7 @@ from emergent.prediction.symmetric_flow import weights_symmetric
 
 pytestmark = pytest.mark.usefixtures("float64")
 WEIGHT_STD, BIAS_STD = 2.0, 0.5
-DRAW = Draw.of(5, "identities", 0, Sampling(num_train=6, num_points=4, num_angles=12))
+DRAW = Draw.of(5, "identities", 0, PlaneSampling(num_train=6, num_points=4, num_angles=12))
 
 
 def rotation(angle: float) -> np.ndarray:
@@ -160,7 +160,7 @@ def test_a_training_set_does_not_depend_on_its_block() -> None:
     stage = DiscretisationStage(
         experiment="identities", seed=1, arm="erf", orders=(2, 4), times=(1, 10),
         network=WideNetwork(activation="erf", weight_std=WEIGHT_STD, bias_std=BIAS_STD),
-        sampling=Sampling(num_train=4, num_points=2, num_angles=3),
+        sampling=PlaneSampling(num_train=4, num_points=2, num_angles=3),
     )  # fmt: skip
     whole, part = discretisation_arrays(stage, range(3)), discretisation_arrays(stage, range(1, 3))
     assert {"error", "terms", "bound", "rounding"} <= set(whole)

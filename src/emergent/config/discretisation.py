@@ -41,7 +41,7 @@ class DiscretisationArm(ArmLabels, WideNetwork):
     """One network and its place in the experiment."""
 
 
-class Sampling(StrictModel):
+class PlaneSampling(StrictModel):
     """What one member is: a training set, points at which it is tested, and rotations of these.
 
     Attributes:
@@ -61,7 +61,7 @@ class DiscretisationStage(ArmStage):
 
     stage: Literal["train"] = "train"
     network: WideNetwork
-    sampling: Sampling
+    sampling: PlaneSampling
     orders: Many[int]
     times: Many[int]
 
@@ -88,7 +88,7 @@ class DiscretisationExperiment(StudyBase):
 
     kind: Literal["discretisation"]
     arms: dict[Name, DiscretisationArm] = Field(min_length=1)
-    sampling: Sampling
+    sampling: PlaneSampling
     orders: Many[Annotated[int, Field(ge=2, le=999)]] = Field(min_length=2)
     times: Many[PositiveInt] = Field(min_length=1)
 

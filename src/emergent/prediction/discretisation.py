@@ -40,7 +40,7 @@ import numpy as np
 from jaxtyping import Array as JaxArray
 from jaxtyping import Float
 
-from emergent.config.discretisation import DiscretisationStage, Sampling
+from emergent.config.discretisation import DiscretisationStage, PlaneSampling
 from emergent.kernels.architectures import KernelFunction, mlp_kernel
 from emergent.kernels.gram import orbit_cross_gram
 from emergent.point_groups import group_from_name
@@ -126,7 +126,7 @@ class Draw(NamedTuple):
     angles: Float[np.ndarray, " A"]
 
     @classmethod
-    def of(cls, seed: int, experiment: str, member: int, sampling: Sampling) -> "Draw":
+    def of(cls, seed: int, experiment: str, member: int, sampling: PlaneSampling) -> "Draw":
         """Returns the draw of one member, which depends on its index alone."""
         key = member_key(seed, experiment, DRAWS, member, "initialise")
         num = sampling.num_train, sampling.num_points, sampling.num_angles
