@@ -22,7 +22,7 @@ SNAKEMAKE := $(ACTIVATE) snakemake --profile workflow/profiles/local --cores $(C
 # A word for the shell, blanks, quotes and a tilde included, where abspath would make several paths of one.
 quoted = '$(subst ','\'',$(1))'
 ifneq ($(MIRROR),)
-export EMERGENT_MIRROR := $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(os.path.expanduser(sys.argv[1])))' $(call quoted,$(MIRROR)))
+export EMERGENT_MIRROR := $(shell $(call quoted,$(PYTHON)) -c 'import os, sys; print(os.path.abspath(os.path.expanduser(sys.argv[1])))' $(call quoted,$(MIRROR)))
 endif
 # What the caller's shell says for other programs: it would mix foreign packages into the environment.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN \
@@ -55,11 +55,11 @@ setup: $(READY) ## make .venv with the exact packages of the lock
 
 # The environment is made anew whenever its lock changes. Its stamp comes last: a set-up cut short is done again.
 $(INSTALLED): $(LOCK) envs/check_python.py
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
-	@$(PYTHON) envs/check_python.py
+	@command -v $(call quoted,$(PYTHON)) >/dev/null || { echo "error: $(PYTHON) not found. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(call quoted,$(PYTHON)) envs/check_python.py
 	@echo "Setting up .venv from $(LOCK) (once; about 2 minutes) ..."
 	@rm -f .venv/installed-* .venv/ready-* .venv/place
-	@$(PYTHON) -m venv --clear .venv
+	@$(call quoted,$(PYTHON)) -m venv --clear .venv
 	@$(INSTALL) -r $(LOCK) \
 		| awk '/Downloading .*[0-9][0-9](\.[0-9]+)? MB/ {print "  " $$2; fflush()} /^Installing/ {print "  unpacking"; fflush()}'
 	@touch $@

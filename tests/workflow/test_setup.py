@@ -113,7 +113,7 @@ def python_with(folder: Path, **modules: str) -> str:
 
 
 def test_python_without_venv_gets_one_line(project: Path, tmp_path: Path) -> None:
-    done = make(project, "setup", PYTHON=python_with(tmp_path / "lame", ensurepip="raise ImportError\n"))
+    done = make(project, "setup", PYTHON=python_with(tmp_path / "a lame one", ensurepip="raise ImportError\n"))
     name = f"python3.{sys.version_info.minor}"
     assert done.returncode != 0
     assert errors(done) == [
@@ -125,7 +125,7 @@ def test_python_without_venv_gets_one_line(project: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("version", [(3, 10, 13), (3, 15, 0), (2, 7, 18)])
 def test_unsupported_python_gets_one_line(project: Path, tmp_path: Path, version: tuple[int, ...]) -> None:
     disguise = f"import sys\nsys.version_info = {version}\n"
-    done = make(project, "setup", PYTHON=python_with(tmp_path / "other", sitecustomize=disguise))
+    done = make(project, "setup", PYTHON=python_with(tmp_path / "another one", sitecustomize=disguise))
     assert done.returncode != 0
     assert len(errors(done)) == 1
     assert errors(done)[0].startswith("error: Python 3.11 to 3.14 is needed, but this is ")
