@@ -22,9 +22,8 @@ from jaxtyping import Float
 
 from emergent import storage
 from emergent.config.deviation import TailSummary
-from emergent.errors import DataError
 from emergent.statistics.estimate import Estimate
-from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.files import Blocks, Predictions, Tables, predictions_of
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 
@@ -57,11 +56,10 @@ def summarise_deviation_tail(settings: TailSummary, blocks: Blocks, predictions:
     quantities, rows = Quantities(), []
     quantities.add("num_members", Estimate.exact(settings.num_members), "members of every arm")
     for arm, pool in open_pools(settings, blocks).items():
-        if arm not in predictions:
-            raise DataError(f"no predictions of arm {arm}; add --prediction {arm}=PATH.")
+        infinite = predictions_of(arm, predictions)
         for data in settings.data:
             for size in settings.ensemble_sizes:
-                distances = scaled_distances(pool, predictions[arm], data.name, size, settings.max_ensembles)
+                distances = scaled_distances(pool, infinite, data.name, size, settings.max_ensembles)
                 axes = tuple(range(1, distances.ndim))
                 name = f"{arm}/{data.name}/{size}"
                 variance = Estimate.mean(np.square(distances).mean(axes))

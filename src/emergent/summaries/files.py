@@ -15,6 +15,17 @@ Predictions = Mapping[str, Path]
 Tables = dict[str, pd.DataFrame]
 
 
+def predictions_of(arm: str, predictions: Predictions) -> Path:
+    """Returns the predictions of the infinitely wide ensemble of an arm.
+
+    Raises:
+        DataError: there are none.
+    """
+    if arm not in predictions:
+        raise DataError(f"no predictions of arm {arm}; add --prediction {arm}=PATH.")
+    return predictions[arm]
+
+
 def in_order(
     arm: str, paths: Sequence[Path], stage: str, num_members: int, unit: str = "members"
 ) -> list[tuple[Path, int, int]]:

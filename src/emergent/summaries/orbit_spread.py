@@ -20,12 +20,11 @@ from jaxtyping import Float
 from emergent import storage
 from emergent.config.questions import SpreadSummary
 from emergent.config.stages import ArmFacts, DataFacts
-from emergent.errors import DataError
 from emergent.metrics.energy import energy_scale, gaussian_orbit_std, scale_by_sample
 from emergent.metrics.orbit import orbit_std, site_mean
 from emergent.statistics.estimate import Estimate, sample_std, sampling_error, spread_dof
 from emergent.statistics.jackknife import jackknife_error
-from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.files import Blocks, Predictions, Tables, predictions_of
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 
@@ -70,11 +69,7 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
     Raises:
         DataError: there are no predictions of that arm.
     """
-    if settings.infinite_arm not in predictions:
-        raise DataError(
-            f"no predictions of arm {settings.infinite_arm}; add --prediction {settings.infinite_arm}=PATH."
-        )
-    infinite = predictions[settings.infinite_arm]
+    infinite = predictions_of(settings.infinite_arm, predictions)
     pools = open_pools(settings, blocks)
     orbit_rows: list[dict[str, Any]] = []
     difference_rows: list[dict[str, Any]] = []
