@@ -67,6 +67,14 @@ def test_nearest_reading_comes_first_and_the_start_does_not_count():
     assert set(table.data["source"]) == {"ours", "published"}
 
 
+def test_error_is_that_of_the_images_where_it_is_largest():
+    table = osp()
+    table["image_stderr"] = 0.1 * table["epoch"]
+    drawn = draw(ENTRY, Inputs({"osp": table}, inputs().facts), reference("photos"))
+    assert not isinstance(drawn, Drawing)
+    assert list(drawn.cells["error of images"]) == ["0.20"] * len(OFFSETS) + ["–"]
+
+
 @pytest.mark.parametrize("references", [{}, reference("other"), reference(None)], ids=["none", "other set", "no set"])
 def test_without_a_curve_of_this_data_set_nothing_is_ranked(references):
     table = draw(ENTRY, inputs(), references)

@@ -25,11 +25,14 @@ from emergent.figures.drawing import (
 from emergent.figures.facts import Inputs
 from emergent.figures.metric_by_epoch import COLUMNS
 
+ERROR = "error of images"
+
 
 def tabulate(inputs: Inputs, references: References, entry: MetricReadings) -> Tabulation:
     """Returns a row per reading, the nearest to the published curve first, and the published curve.
 
-    Its distance is the root of the mean square difference over the epochs after the start that both have.
+    Its distance is the root of the mean square difference over the epochs after the start that both have; its error the
+    largest of these epochs that the choice of images leaves, where the table knows it.
 
     Args:
         inputs: holds the table that the options name.
@@ -59,10 +62,13 @@ def tabulate(inputs: Inputs, references: References, entry: MetricReadings) -> T
     for (arm, data), rows in ensembles.groupby(["arm", "data"], sort=False):
         ours = rows.set_index("epoch")["mean"]
         own = require_rows(members, options.table, arm=arm, data=data).set_index("epoch")["mean"]
+        images = rows["image_stderr"] if "image_stderr" in rows else None
         cells = {f"epoch {epoch}": f"{ours[epoch]:.2f} ({own[epoch]:.2f})" for epoch in epochs}
         distance = _distance(ours, curve)
         if len(curve):
             cells["distance"] = f"{distance:.2f}"
+        if images is not None:
+            cells[ERROR] = f"{images.max():.2f}"
         found.append((distance, f"{looks[str(arm)].label}; {conditions[str(data)]}", cells))
     # Without a published curve all distances are NaN, and the order is that of the configuration.
     ranked = sorted(found, key=lambda row: row[0]) if len(curve) else found
@@ -70,6 +76,7 @@ def tabulate(inputs: Inputs, references: References, entry: MetricReadings) -> T
     if len(curve):
         cells[style.PUBLISHED_LABEL] = _published_cells(theirs, epochs)
     columns = [f"epoch {epoch}" for epoch in epochs] + (["distance"] if len(curve) else [])
+    columns += [ERROR] if "image_stderr" in ensembles else []
     words = {
         "data": inputs.data_name(next(data.name for data in facts.data if data.condition_of is None)),
         "ensemble_size": str(size),
@@ -92,4 +99,4 @@ def _published_cells(theirs: dict[Any, pd.DataFrame], epochs: list[int]) -> dict
         if epoch in curve.index:
             inner = "" if band is None else f" ({band.loc[epoch, 'low']:.2f} to {band.loc[epoch, 'high']:.2f})"
             cells[f"epoch {epoch}"] = f"{curve[epoch]:.2f}{inner}"
-    return {**cells, "distance": "–"}
+    return {**cells, "distance": "–", ERROR: "–"}
