@@ -190,12 +190,13 @@ class Plan:
     def blocks(self, scale: str, name: str, stage: str = "evaluate") -> list[str]:
         """Returns ``<arm>/members_<block>.h5`` of every block that a stage of an experiment makes."""
         study = self.experiment(scale, name)
-        return [f"{arm}/members_{block}.h5" for arm in study.arms_of(stage) for block in study.members.blocks()]
+        blocks = {arm: study.members_of_arm(arm).blocks() for arm in study.arms_of(stage)}
+        return [f"{arm}/members_{block}.h5" for arm, own in blocks.items() for block in own]
 
     def trained_block(self, scale: str, name: str, arm: str, block: str) -> str:
         """Returns the file with the trained members that a block of an arm evaluates."""
         source, trained = self.experiment(scale, name).trained_by(arm)
-        held = self.experiment(scale, source).members.holding(block)
+        held = self.experiment(scale, source).members_of_arm(trained).holding(block)
         return f"results/{scale}/{source}/train/{trained}/members_{held}.h5"
 
     def sample_paths(self, scale: str, name: str) -> list[str]:

@@ -29,7 +29,14 @@ def ising_tables(widths: tuple[int, ...] = (512, 1024, 2048), sizes: tuple[int, 
         for size in sizes:
             orbit.append({**ntk, "predictor": "ensemble", "ensemble_size": size, "mean": 3e-15, "std": 0.0, "num": 1})
             difference.append({**ntk, "ensemble_size": size, "mean": 0.0, "std": 0.0, "num": 1})
-    return {"orbit_std": pd.DataFrame(orbit), "ntk_difference": pd.DataFrame(difference)}
+    floors = [
+        {"arm": f"mlp_{width}", "width": width, "data": data, "num": sizes[-1], "floor_squared": (level / width) ** 2,
+         "floor_squared_stderr": (level / 2000) ** 2, "floor": level / width, "floor_stderr": level / 5000,
+         "noise": level**2, "fitted_squared": (1.1 * level / width) ** 2}
+        for data, level in (("train", 0.2), ("test", 1.0), ("ood", 20.0)) for width in widths
+    ]  # fmt: skip
+    return {"orbit_std": pd.DataFrame(orbit), "ntk_difference": pd.DataFrame(difference),
+            "ntk_floor": pd.DataFrame(floors)}  # fmt: skip
 
 
 def orbit_errors() -> dict:

@@ -26,7 +26,7 @@ METRICS = {
     "equivariance": ("orbit_mse", "equivariance_error"),
     "orbit_divergence": ("orbit_same_predictions", "symmetric_kl", "correct", "cross_entropy"),
     "orbit_same_prediction": ("orbit_same_predictions", "correct"),
-    "orbit_spread": ("orbit_std",),
+    "orbit_spread": ("orbit_std", "mean_output"),
     "rotation_divergence": (),
 }
 

@@ -29,6 +29,7 @@ QUANTITIES = {
         r"ntk_difference/mlp_\d+/(train|test|ood)/\d+",
         r"decay_exponent/(mlp_\d+|\*)/(train|test|ood|\*)",
         r"ntk_equivariance_error",
+        r"ntk_floor/mlp_\d+/(train|test|ood)",
         r"band_ratio/(mlp_\d+|\*)/(train|test|ood|\*)",
     ),
     "fashion_mnist": (

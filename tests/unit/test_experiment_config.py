@@ -183,6 +183,14 @@ def test_minimal_experiment_is_valid() -> None:
             changed("arms.cnn.members_of", {"arm": "mlp"}, arms__cnn__learning_rate=0.5),
             ["arms.cnn: learning_rate: the arm that members_of names has been trained"],
         ),
+        (
+            changed("arms.cnn.num_members", 4),
+            ["arms.cnn.num_members: kind 'orbit_same_prediction' compares arms of"],
+        ),
+        (
+            changed("arms.cnn.members_of", {"arm": "mlp"}, arms__cnn__num_training_samples=5),
+            ["arms.cnn: num_training_samples: the arm that members_of names has been trained"],
+        ),
         (changed("arms.mlp.augmentation.group", "c4"), ["arms.mlp.augmentation.group", "(found 'c4')"]),
         (
             changed("arms.mlp.augmentation.group", "C0"),
@@ -196,7 +204,10 @@ def test_minimal_experiment_is_valid() -> None:
         (changed("kind", "orbit_spread"), ["evaluate.energy_scale", "Field required"]),
         (
             changed(
-                "kind", "orbit_spread", evaluate__energy_scale="per_sample", evaluate__member_metrics=["orbit_std"]
+                "kind",
+                "orbit_spread",
+                evaluate__energy_scale="per_sample",
+                evaluate__member_metrics=["orbit_std", "mean_output"],
             ),
             ["section infinite_width, found none"],
         ),

@@ -46,7 +46,7 @@ def experiment(**arms: dict[str, Any]) -> dict[str, Any]:
             "checkpoint_every": 2,
         },
         "evaluate": {
-            "member_metrics": ["orbit_std"],
+            "member_metrics": ["orbit_std", "mean_output"],
             "energy_scale": "mean_absolute",
             "ensemble_sizes": [1, 3],
             "max_ensembles": 2,
@@ -189,3 +189,29 @@ def test_points_that_are_drawn_anew_are_no_training_set() -> None:
         "evaluate": {"test": {"dataset": "generated_solids", "split": "test", "role": "in"}},
     }
     assert "points are drawn from meshes at every access" in error_of(content)
+
+
+def test_an_arm_may_have_fewer_members() -> None:
+    study = read(experiment(narrow={"num_members": 4}))
+    assert [study.members_of_arm(arm).blocks() for arm in ("wide", "narrow")] == [
+        ("0000-0001", "0002-0003", "0004-0005"),
+        ("0000-0001", "0002-0003"),
+    ]
+    assert [arm.num_members for arm in study.summary_stage().arms] == [None, 4]
+    more = read(experiment(narrow={"num_members": 40}))
+    assert more.members_of_arm("narrow").num == 6, "not more than the experiment has"
+
+
+@pytest.mark.parametrize("num", [3, 1])
+def test_fewer_members_are_whole_blocks(num: int) -> None:
+    with pytest.raises(ConfigError, match=rf"arms\.narrow\.num_members: expected a multiple of .* \(2\).*found {num}"):
+        read(experiment(narrow={"num_members": num}))
+
+
+def test_the_infinitely_wide_ensemble_has_the_training_data_of_all() -> None:
+    with pytest.raises(ConfigError, match="num_training_samples: the infinitely wide ensemble learns"):
+        read(experiment(wide={"num_training_samples": 5}))
+    with pytest.raises(
+        ConfigError, match=r"arms\.narrow\.num_training_samples: differs from that of the infinitely wide"
+    ):
+        read(experiment(narrow={"num_training_samples": 5}))

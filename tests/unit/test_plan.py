@@ -148,7 +148,7 @@ def test_what_the_memory_depends_on_is_in_its_digest() -> None:
 
 def test_a_metric_that_does_not_exist() -> None:
     plan = Plan(BASE, CONFIG)
-    plan.require_metrics(["orbit_std", "orbit_same_predictions", "correct"])
+    plan.require_metrics(["orbit_std", "mean_output", "orbit_same_predictions", "correct"])
     with pytest.raises(
         ConfigError, match=r"ising\.yaml: evaluate\.member_metrics: no metric 'orbit_std'; did you mean"
     ):

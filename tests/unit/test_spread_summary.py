@@ -70,7 +70,7 @@ def expected_orbit_std(size: int) -> float:
 
 def test_spread_tables(spread_case: dict[str, pd.DataFrame]) -> None:
     orbit, difference = spread_case["orbit_std"], spread_case["ntk_difference"]
-    assert {"orbit_std", "ntk_difference", "readings", "quantities"} == set(spread_case) - {"scales"}
+    assert {"orbit_std", "ntk_difference", "ntk_floor", "readings", "quantities"} == set(spread_case) - {"scales"}
     columns = ["arm", "width", "data", "predictor", "ensemble_size", "mean", "std", "num", "sample_stderr"]
     assert list(orbit.columns) == columns
     assert list(difference.columns) == [column for column in columns if column != "predictor"]
@@ -102,9 +102,11 @@ def test_spread_tables(spread_case: dict[str, pd.DataFrame]) -> None:
 def test_spread_quantities(spread_case: dict[str, pd.DataFrame]) -> None:
     quantities = values_of({"quantities": spread_case["quantities"]})
     expected = {"ntk_equivariance_error"}
+    expected |= {f"ntk_floor_{name}/{data}" for name in ("by_width", "misfit") for data in ("train", "test")}
     for arm in ("mlp_8", "mlp_16"):
         for data in ("train", "test"):
             expected |= {f"{name}/{arm}/{data}" for name in ("members_orbit_std", "band_ratio", "decay_exponent")}
+            expected |= {f"ntk_{name}/{arm}/{data}" for name in ("floor", "floor_squared", "noise")}
             expected |= {
                 f"{name}/{arm}/{data}/{size}"
                 for name in ("ensemble_orbit_std", "ntk_difference")
@@ -115,6 +117,12 @@ def test_spread_quantities(spread_case: dict[str, pd.DataFrame]) -> None:
     for name in (name for name in expected if name.startswith("decay_exponent")):
         assert abs(quantities.value[name] + 0.5) < 4 * quantities.stderr[name]
         assert quantities.stderr[name] < 0.2
+    # Members are drawn around the prediction itself: nothing is left of the distance, and all of it is their noise.
+    for name in (name for name in expected if name.startswith("ntk_floor_squared")):
+        assert abs(quantities.value[name]) < 4 * quantities.stderr[name]
+    scale = spread_case["scales"]["test"][0]
+    noise = (SITE_STD / scale) ** 2 / NUM_SITES
+    np.testing.assert_allclose(quantities.value["ntk_noise/mlp_8/test"], noise, rtol=4 * np.sqrt(2 / 1280))
     # Mean |Gaussian| is sqrt(2 / pi) sigma; 20 samples x 8 ensembles.
     scale = spread_case["scales"]["test"][0]
     found = quantities.value["ntk_difference/mlp_8/test/8"] * scale
@@ -130,6 +138,11 @@ def test_spread_quantities(spread_case: dict[str, pd.DataFrame]) -> None:
         "ensemble_orbit_std": "disjoint ensembles",
         "ntk_difference": "disjoint ensembles",
         "decay_exponent": "fit",
+        "ntk_floor_squared": "unbiased",
+        "ntk_floor": "unbiased",
+        "ntk_noise": "unbiased",
+        "ntk_floor_by_width": "fit",
+        "ntk_floor_misfit": "fit",
         "ntk_equivariance_error": "largest",
     }
 

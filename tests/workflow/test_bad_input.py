@@ -71,7 +71,7 @@ WRONG = [
         id="width 0",
     ),
     pytest.param(
-        (ISING, "member_metrics: [orbit_std]", "member_metrics: [orbit_std, orbit_sdt]"), [],
+        (ISING, "member_metrics: [orbit_std, mean_output]", "member_metrics: [orbit_std, mean_output, orbit_sdt]"), [],
         ["experiments/ising.yaml: evaluate.member_metrics: no metric 'orbit_sdt'", "did you mean 'orbit_std'?"],
         id="unknown metric",
     ),

@@ -101,7 +101,7 @@ train:
   checkpoint_every: null
 
 evaluate:
-  member_metrics: [orbit_std]
+  member_metrics: [orbit_std, mean_output]
   energy_scale: mean_absolute
   ensemble_sizes: [2, 4]
   max_ensembles: 2

@@ -45,6 +45,9 @@ class Arm(ArmLabels):
         learning_rate: in place of that of ``train``.
         infinite_width: predict the infinitely wide ensemble too.
         members_of: evaluate the members that another arm trains; model, augmentation and training are those.
+        num_training_samples: in place of those of ``data.train``; null takes these.
+        num_members: only the first so many of ``members.num``, where the question can compare pools of several sizes;
+            null means all.
     """
 
     model: Model
@@ -55,6 +58,8 @@ class Arm(ArmLabels):
     learning_rate: PositiveFloat | None = None
     infinite_width: InfiniteWidth | None = None
     members_of: MembersOf | None = None
+    num_training_samples: PositiveInt | None = None
+    num_members: PositiveInt | None = None
 
     @property
     def orbit(self) -> Augmentation:
@@ -73,10 +78,19 @@ class Arm(ArmLabels):
         return self
 
     @model_validator(mode="after")
+    def _check_training(self) -> "Arm":
+        if self.infinite_width is not None and self.num_training_samples is not None:
+            raise ValueError(
+                "num_training_samples: the infinitely wide ensemble learns from data.train; leave this out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_members_of(self) -> "Arm":
         if self.members_of is None:
             return self
-        own = [key for key in ("share_initialisation", "learning_rate", "infinite_width") if getattr(self, key)]
+        training = ("share_initialisation", "learning_rate", "num_training_samples", "infinite_width")
+        own = [key for key in training if getattr(self, key)]
         if own:
             raise ValueError(f"{own[0]}: the arm that members_of names has been trained; leave this out")
         return self

@@ -244,9 +244,17 @@ def _without_image_options(data: Section) -> Section:
     return data
 
 
-def for_training(data: ImageData | PointCloudData | VectorData) -> ImageTraining | PointCloudTraining | VectorTraining:
-    """Returns what training may depend on: no evaluation sets."""
-    return _cut(data, _STAGES[data.domain][0])
+def for_training(
+    data: ImageData | PointCloudData | VectorData, num: int | None = None
+) -> ImageTraining | PointCloudTraining | VectorTraining:
+    """Returns what training may depend on: no evaluation sets.
+
+    Args:
+        data: of the experiment.
+        num: training samples in place of those of the experiment; null takes these.
+    """
+    chosen = data if num is None else data.model_copy(update={"train": data.train.model_copy(update={"num": num})})
+    return _cut(chosen, _STAGES[data.domain][0])
 
 
 def for_evaluation(

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from emergent.config.arms import Arm
 from emergent.config.base import Name, hint
+from emergent.config.blocks import Members
 from emergent.config.domains import Data, EvaluationSet, ImageData, for_evaluation, for_training, selections
 from emergent.config.evaluation import Evaluation, EvaluationSettings
 from emergent.config.groups import orbit_order
@@ -29,6 +30,8 @@ class EnsembleExperiment(StudyBase):
     needed_metrics: ClassVar[tuple[str, ...]] = ()
     knows_rotations: ClassVar[bool] = False
     """Whether its summary knows evaluation sets with rotations of their own."""
+    pools_may_differ: ClassVar[bool] = False
+    """Whether its summary knows arms that have fewer members than others."""
 
     data: Data
     arms: dict[Name, Arm] = Field(min_length=1)
@@ -51,6 +54,7 @@ class EnsembleExperiment(StudyBase):
             self._check_group(name, arm)
             self._check_symmetrised(name, arm)
             self._check_members_of(name, arm)
+            self._check_num_members(name, arm)
             misfit = arm.model.misfit(getattr(self.data, "shape", ()))
             if misfit is not None:
                 raise ValueError(f"arms.{name}.model.{misfit}")
@@ -101,6 +105,21 @@ class EnsembleExperiment(StudyBase):
                 f"arms.{name}.members_of.arm: expected an arm that is trained, found {source!r}{hint(source, trained)}"
             )
 
+    def _check_num_members(self, name: str, arm: Arm) -> None:
+        if arm.num_members is None:
+            return
+        if not self.pools_may_differ:
+            kind = getattr(self, "kind", "")
+            raise ValueError(
+                f"arms.{name}.num_members: kind {kind!r} compares arms of equally many members; leave it out"
+            )
+        num, block = self.members_of_arm(name).num, self.members.block
+        if num % block or num < min(self.evaluate.ensemble_sizes):
+            raise ValueError(
+                f"arms.{name}.num_members: expected a multiple of members.block ({block}) that fills an ensemble of "
+                f"{min(self.evaluate.ensemble_sizes)}, found {num}"
+            )
+
     def _check_infinite_width(self, name: str, arm: Arm) -> None:
         """Refuses what would make the infinitely wide ensemble another experiment than the trained one."""
         where, shape = f"arms.{name}.infinite_width", getattr(self.data, "shape", ())
@@ -140,6 +159,12 @@ class EnsembleExperiment(StudyBase):
             return tuple(name for name, arm in self.arms.items() if arm.members_of is None)
         return tuple(n for n, arm in self.arms.items() if stage != "predict" or arm.infinite_width is not None)
 
+    def members_of_arm(self, arm: str) -> Members:
+        """Returns how the members of an arm are cut into blocks."""
+        num = self.arms[arm].num_members
+        # Not more than the experiment has: a run of fewer members is asked for in one place.
+        return self.members if num is None else self.members.model_copy(update={"num": min(num, self.members.num)})
+
     def trained_by(self, arm: str) -> tuple[str, str]:
         """Returns the experiment and the arm whose members an arm evaluates: its own, unless it says members_of."""
         source = self.arms[arm].members_of
@@ -153,7 +178,7 @@ class EnsembleExperiment(StudyBase):
             seed=self.seed,
             arm=arm,
             initialisation=own.share_initialisation or arm,
-            data=for_training(self.data),
+            data=for_training(self.data, own.num_training_samples),
             model=own.model.trained(),
             augmentation=own.augmentation,
             train=self.training_of(arm),
@@ -228,6 +253,7 @@ class EnsembleExperiment(StudyBase):
             order=orbit_order(orbit.group, orbit.num_elements),
             width=arm.model.hidden_width,
             interpolation=arm.augmentation.interpolation if self.data.domain == "images" else None,
+            num_members=None if arm.num_members is None else self.members_of_arm(name).num,
         )
 
     def data_facts(self) -> tuple[DataFacts, ...]:

@@ -16,6 +16,7 @@ from emergent.config.figure_options import (
     EpochAndDataOptions,
     EpochAndSizeOptions,
     EpochOptions,
+    FloorOptions,
     FlowOptions,
     GainOptions,
     GapOptions,
@@ -26,6 +27,7 @@ from emergent.config.figure_options import (
     PublishedPointsOptions,
     ReadingsOptions,
     SampleOptions,
+    SensitivityOptions,
     SizeOptions,
     SizeTableOptions,
     SpreadOptions,
@@ -46,6 +48,13 @@ class InfiniteWidthDifference(Figure):
 
     plot: Literal["infinite_width_difference"]
     options: DifferenceOptions
+
+
+class InfiniteWidthFloor(Figure):
+    """What infinitely many members keep of that difference, against width."""
+
+    plot: Literal["infinite_width_floor"]
+    options: FloorOptions
 
 
 class InfiniteWidthReadings(Table):
@@ -102,6 +111,13 @@ class MetricReadings(Table):
 
     plot: Literal["metric_readings"]
     options: ReadingsOptions
+
+
+class MetricSensitivity(Table):
+    """What a metric does when one setting changes at a time: a row per setting and set."""
+
+    plot: Literal["metric_sensitivity"]
+    options: SensitivityOptions
 
 
 class DistanceByEpoch(Figure):
@@ -233,6 +249,7 @@ class Departure(Figure):
 Entry = Annotated[
     SpreadBySize
     | InfiniteWidthDifference
+    | InfiniteWidthFloor
     | InfiniteWidthReadings
     | MetricByEpoch
     | MetricGain
@@ -241,6 +258,7 @@ Entry = Annotated[
     | MethodTable
     | MethodCosts
     | MetricReadings
+    | MetricSensitivity
     | DistanceByEpoch
     | Samples
     | PoolByEpoch

@@ -42,6 +42,12 @@ class DifferenceOptions(StrictModel):
     scale: Literal["log", "linear"] = Field(description="vertical axis")
 
 
+class FloorOptions(StrictModel):
+    """What infinitely many members keep of their distance to the infinitely wide ensemble."""
+
+    data: Many[Name] = Field(min_length=1, description="panels from left to right")
+
+
 class EpochOptions(MetricOptions):
     """Ensembles and members against epoch."""
 
@@ -117,6 +123,14 @@ class ReadingsOptions(MetricOptions):
     table: Name = Field(default="osp", description="summary table; also the quantity of published series")
     ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
     published_data: Name = Field(description="data set of the published series, as their key data names it")
+
+
+class SensitivityOptions(MetricOptions):
+    """Which ensembles and sets a table of settings shows."""
+
+    table: Name = Field(default="osp", description="summary table with members and ensembles")
+    ensemble_size: PositiveInt = Field(description="members per ensemble; the nearest smaller size in the table")
+    data: Many[Name] = Field(default=(), description="evaluation sets, in order; none means all")
 
 
 class DistanceOptions(StrictModel):

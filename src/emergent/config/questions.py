@@ -86,7 +86,8 @@ class OrbitSamePrediction(EnsembleExperiment):
 class OrbitSpread(EnsembleExperiment):
     """How far does a scalar prediction spread over an orbit, beside the infinitely wide ensemble?"""
 
-    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_std",)
+    needed_metrics: ClassVar[tuple[str, ...]] = ("orbit_std", "mean_output")
+    pools_may_differ: ClassVar[bool] = True
 
     kind: Literal["orbit_spread"]
     evaluate: SpreadEvaluation
@@ -121,6 +122,8 @@ class OrbitSpread(EnsembleExperiment):
             )
         if self.training_of(name).learning_rate != self.training_of(infinite).learning_rate:
             raise ValueError(f"arms.{name}.learning_rate: differs from that of the infinitely wide {infinite}")
+        if arm.num_training_samples is not None:
+            raise ValueError(f"arms.{name}.num_training_samples: differs from that of the infinitely wide {infinite}")
         if arm.augmentation != reference.augmentation:
             raise ValueError(f"arms.{name}.augmentation: differs from that of the infinitely wide {infinite}")
         if arm.orbit != reference.orbit:

@@ -97,6 +97,7 @@ class ArmFacts(StrictModel):
         compare_to: the arm that this one is compared with, whose value is subtracted.
         width: of the hidden layers, or of the last convolution; null where there are none.
         interpolation: of the rotations in training, where there are some.
+        num_members: of this arm, where it has fewer than others.
     """
 
     name: Name
@@ -108,6 +109,7 @@ class ArmFacts(StrictModel):
     compare_to: Name | None = None
     width: PositiveInt | None = None
     interpolation: Interpolation | None = None
+    num_members: PositiveInt | None = None
 
     @field_validator("width", mode="before")
     @classmethod

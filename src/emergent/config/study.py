@@ -95,6 +95,11 @@ class StudyBase(StrictModel):
         """Returns the names of the arms, in order."""
         return tuple(self._arms())
 
+    def members_of_arm(self, arm: str) -> Members:
+        """Returns how the members of an arm are cut into blocks."""
+        del arm
+        return self.members
+
     def arms_of(self, stage: str) -> tuple[str, ...]:
         """Returns the arms that have a stage; the plan asks for stages of this kind only."""
         return () if stage == "predict" else self.arm_names

@@ -62,7 +62,7 @@ def tabulate(inputs: Inputs, references: References, entry: MetricReadings) -> T
     for (arm, data), rows in ensembles.groupby(["arm", "data"], sort=False):
         ours = rows.set_index("epoch")["mean"]
         own = require_rows(members, options.table, arm=arm, data=data).set_index("epoch")["mean"]
-        images = rows["image_stderr"] if "image_stderr" in rows else None
+        images = rows.get("image_stderr")
         cells = {f"epoch {epoch}": f"{ours[epoch]:.2f} ({own[epoch]:.2f})" for epoch in epochs}
         distance = _distance(ours, curve)
         if len(curve):

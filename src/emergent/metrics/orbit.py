@@ -53,6 +53,14 @@ def site_mean(outputs: Outputs) -> Float[np.ndarray, "... N G"]:
     return outputs.mean(-1)
 
 
+def mean_output(outputs: Outputs) -> Float[np.ndarray, "... N"]:
+    """Returns the mean over outputs at the untransformed sample, e.g. an energy per site; no measure of a symmetry.
+
+    It is stored of every member where differences of members to something else are asked for.
+    """
+    return site_mean(outputs[..., 0, :])
+
+
 def orbit_std(outputs: Outputs, scalar: Callable[[np.ndarray], np.ndarray] = site_mean) -> Float[np.ndarray, "... N"]:
     """Returns the standard deviation (ddof 0) of a scalar over the orbit; 0 if invariant.
 

@@ -12,6 +12,7 @@ from emergent.errors import ConfigError
 from emergent.metrics.classification import correct, cross_entropy
 from emergent.metrics.orbit import (
     equivariance_error,
+    mean_output,
     orbit_mse,
     orbit_same_predictions,
     orbit_std,
@@ -58,6 +59,7 @@ MEMBER_METRICS: dict[str, MemberMetric] = {
     "correct": MemberMetric(correct, np.uint8, ("labels",)),
     "cross_entropy": MemberMetric(cross_entropy, np.float32, ("labels",)),
     "equivariance_error": MemberMetric(equivariance_error, np.float32, ("action",), needs_action=True),
+    "mean_output": MemberMetric(mean_output, np.float32),
     "orbit_mse": MemberMetric(orbit_mse, np.float32, ("action",), needs_action=True),
     "orbit_same_predictions": MemberMetric(orbit_same_predictions, np.uint16, ("action",)),
     "orbit_std": MemberMetric(orbit_std, np.float32),

@@ -25,6 +25,7 @@ from emergent.metrics.orbit import orbit_std, site_mean
 from emergent.statistics.estimate import Estimate, sample_std, sampling_error, spread_dof
 from emergent.statistics.jackknife import jackknife_error
 from emergent.summaries.files import Blocks, Predictions, Tables, predictions_of
+from emergent.summaries.infinite_width_floor import Floors
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 
@@ -57,7 +58,7 @@ class Scale:
 
 
 def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``orbit_std``, ``ntk_difference``, ``readings`` and ``quantities``.
+    """Returns the tables ``orbit_std``, ``ntk_difference``, ``ntk_floor``, ``readings`` and ``quantities``.
 
     The infinitely wide ensemble has rows of its own, of infinite width.
 
@@ -75,6 +76,7 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
     difference_rows: list[dict[str, Any]] = []
     quantities = Quantities()
     invariance = []
+    floors = Floors()
     for facts in settings.data:
         data = facts.name
         energy, scale, members = _infinite(infinite, facts, settings)
@@ -91,16 +93,20 @@ def summarise_orbit_spread(settings: SpreadSummary, blocks: Blocks, predictions:
             own = pools[arm.name].metric(data, "orbit_std").astype(np.float64)[:, -1:] / scale.values
             orbit_rows.append(_members_row(arm.name, arm.width_in_tables, data, own, scale))
             _add_members(quantities, arm.name, data, own[:, 0], scale)
+            energies = pools[arm.name].metric(data, "mean_output").astype(np.float64)[:, -1]
+            floors.add(arm, facts, (energies - energy[:, 0]) / scale.values)
             ensembles = _ensembles(settings, arm, data, pools[arm.name], energy, scale)
             orbit_rows += ensembles["orbit_std"]
             difference_rows += ensembles["difference"]
             for name, estimate, text in ensembles["quantities"]:
                 quantities.add(name, estimate, text)
+    floors.add_quantities(quantities)
     text = "largest change of the infinite ensemble's energy over an orbit, relative to the mean |energy|"
     quantities.add("ntk_equivariance_error", Estimate.exact(max(invariance), "largest"), text)
     return {
         "orbit_std": pd.DataFrame(orbit_rows)[COLUMNS],
         "ntk_difference": pd.DataFrame(difference_rows)[[c for c in COLUMNS if c != "predictor"]],
+        "ntk_floor": floors.table(),
         "readings": storage.read_table(infinite, "readings", "predict"),
         "quantities": quantities.table(),
     }
@@ -124,6 +130,8 @@ def _ensembles(
     result: dict[str, list[Any]] = {"orbit_std": [], "difference": [], "quantities": []}
     curve = []
     for size in settings.ensemble_sizes:
+        if size > pool.num_members:
+            continue
         outputs = [part[-1] for part in pool.ensembles(data, size, settings.max_ensembles)]
         stds = np.stack([orbit_std(part) / scale.values for part in outputs])
         gaps = np.stack([np.abs(site_mean(part)[:, 0] - energy[:, 0]) / scale.values for part in outputs])

@@ -148,4 +148,7 @@ class MemberPool:
 
 def open_pools(settings: SummaryStage, blocks: Blocks) -> dict[str, MemberPool]:
     """Returns the evaluated members of every arm."""
-    return {arm.name: MemberPool(arm.name, blocks[arm.name], settings.num_members) for arm in settings.arms}
+    return {
+        arm.name: MemberPool(arm.name, blocks[arm.name], arm.num_members or settings.num_members)
+        for arm in settings.arms
+    }
