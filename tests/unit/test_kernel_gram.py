@@ -1,5 +1,8 @@
 """Gram matrices in tiles, their use of symmetry, and the memory estimate."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -75,7 +78,6 @@ def cnn(pools, readout, activation="relu"):
     [
         (MlpModel(family="mlp", width=5, depth=3, num_outputs=2, bias_std=0.1), (36,), 64),
         (cnn([1, 1], "flatten"), (8, 8, 1), 64),
-        (cnn([1, 1], "mean"), (8, 8, 1), 4),
         (cnn([1, 2], "mean", "erf"), (8, 8, 1), 4),
         (cnn([2, 1], "flatten"), (8, 8, 1), 4),
     ],
@@ -86,6 +88,23 @@ def test_memory_estimate_bounds_what_the_compiler_allocates(model, shape, side):
     allocated = compiled.memory_analysis().temp_size_in_bytes
     estimate = floats_per_pair(model, shape) * side**2 * 8
     assert estimate / 8 < allocated <= 1.1 * estimate
+
+
+def test_kernels_by_offsets_take_the_memory_of_few_images():
+    """What pairs of 32 x 32 pixels add to the peak of a process that computed small ones: below 200 MB."""
+    model = cnn([1, 1, 1], "mean")
+    assert floats_per_pair(model, (32, 32, 3)) * 12 * 8 * 8 < 200e6
+    program = (
+        "import resource, numpy as np\n"
+        "from emergent.kernels.offsets import OffsetKernel\n"
+        "kernel, draw = OffsetKernel(3), np.random.default_rng(0).normal\n"
+        "for shape in ((4, 4, 1), (32, 32, 3)):\n"
+        "    kernel(draw(size=(4 * shape[2], *shape)), draw(size=(8, *shape)))\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    small, large = (1024 * int(line) for line in done.stdout.split())
+    assert large - small < 200e6
 
 
 def test_memory_check():

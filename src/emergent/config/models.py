@@ -133,9 +133,10 @@ class CnnModel(Network):
         """Returns the pairs of pixels whose covariance the kernel keeps for a pair of images [H, W, C]."""
         num_pixels = math.prod(shape[:2])
         # Pooling, inside or at the end, needs the covariance of every pixel of the one with every pixel of the other; a
-        # stride is computed as one.
-        pools = self.readout == "mean" or any(layer.average_pool > 1 or layer.stride > 1 for layer in self.layers)
-        return num_pixels**2 if pools else num_pixels
+        # stride is computed as one. With one pool, at the end, they pass offset by offset (emergent.kernels.offsets).
+        inner = any(layer.average_pool > 1 or layer.stride > 1 for layer in self.layers)
+        at_once = inner or (self.readout == "mean" and self.dense)
+        return num_pixels**2 if at_once else num_pixels
 
 
 class GcnnModel(CnnModel):

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from emergent.errors import ConfigError
 from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
+from emergent.kernels.activations import activation_layer
 from emergent.kernels.neural_tangents import stax
+from emergent.kernels.offsets import OffsetKernel
 from emergent.point_groups import FiniteGroup
 
 Padding = Literal["SAME", "VALID", "CIRCULAR"]
@@ -40,46 +41,6 @@ class Kernels(NamedTuple):
 
 KernelFunction = Callable[[Float[Array | np.ndarray, "N ..."], Float[Array | np.ndarray, "T ..."]], Kernels]
 """Maps inputs [N, ...] and [T, ...] to kernels [N, T]."""
-
-
-def _relu_angle(
-    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """Returns the angle between two Gaussian pre-activations, its sine, and the product of their deviations."""
-    product = variance_first * variance_second
-    # A blank patch has variance 0 and no angle; dividing by 1 instead keeps it finite. Roots are taken of numbers other
-    # than 0 and replaced afterwards: a derivative would see the infinite slope also of the branch that is not taken.
-    seen = product > 0
-    sine_squared = 1 - covariance**2 / jnp.where(seen, product, 1.0)
-    # The angle of a vector with itself must be exactly 0: rounding of the covariance by 1e-16 would turn it by 1e-8,
-    # and the NTK with it, by different amounts for an image and its rotated copy.
-    identical = sine_squared < 256 * jnp.finfo(sine_squared.dtype).eps
-    sine = jnp.where(identical, 0.0, jnp.sqrt(jnp.where(identical, 1.0, sine_squared)))
-    scale = jnp.sqrt(jnp.where(seen, product, 1.0))
-    # No arccos, which is not a number where rounding has made a cosine larger than 1.
-    return jnp.arctan2(sine * scale, covariance), sine, jnp.where(seen, scale, 0.0)
-
-
-def _relu_nngp(
-    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
-) -> Float[Array, ""]:
-    angle, sine, scale = _relu_angle(covariance, variance_first, variance_second)
-    return (scale * sine + (jnp.pi - angle) * covariance) / (2 * jnp.pi)
-
-
-def _relu_nngp_derivative(
-    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
-) -> Float[Array, ""]:
-    return (jnp.pi - _relu_angle(covariance, variance_first, variance_second)[0]) / (2 * jnp.pi)
-
-
-def _activation(name: str) -> Any:
-    if name == "relu":
-        # Our own closed forms, for the exact angle above. Without a factor sqrt(2): gains belong to weight_std.
-        return stax.Elementwise(jax.nn.relu, _relu_nngp, _relu_nngp_derivative)
-    if name == "erf":
-        return stax.Erf()
-    raise ConfigError(f"activation {name!r} has no closed-form kernel here: expected 'relu' or 'erf'.")
 
 
 def _kernel_function(layers: Sequence[Any]) -> KernelFunction:
@@ -106,7 +67,7 @@ def mlp_kernel(depth: int, activation: str = "relu", weight_std: float = 1.0, bi
     """
     layers = [stax.Flatten()]
     for _ in range(depth):
-        layers += [_dense(weight_std, bias_std), _activation(activation)]
+        layers += [_dense(weight_std, bias_std), activation_layer(activation)]
     return _kernel_function([*layers, _dense(weight_std, bias_std)])
 
 
@@ -167,14 +128,17 @@ def cnn_kernel(
         if stride > inner:
             layers.append(stax.AvgPool((1, 1), (stride, stride)))
         if last_activation or i < len(pools) - 1:
-            layers.append(_activation(activation))
+            layers.append(activation_layer(activation))
         if pool > 1:
             layers.append(stax.AvgPool((pool, pool), (pool, pool)))
     layers.append(stax.GlobalAvgPool() if readout == "mean" else stax.Flatten())
     for _ in range(num_hidden_dense):
-        layers += [_dense(weight_std, bias_std), _activation(activation)]
+        layers += [_dense(weight_std, bias_std), activation_layer(activation)]
     shape = _Positions(tuple(pools), tuple(strides), filter_size, padding)
-    return CnnKernel(_kernel_function([*layers, _dense(weight_std, bias_std)]), shape)
+    fast = None
+    if readout == "mean" and set(pools) == {1} == set(strides) and filter_size % 2 and not num_hidden_dense:
+        fast = OffsetKernel(len(pools), activation, weight_std, bias_std, filter_size, padding, last_activation)
+    return CnnKernel(_kernel_function([*layers, _dense(weight_std, bias_std)]), shape, fast)
 
 
 @dataclass(frozen=True)
@@ -210,11 +174,16 @@ class _Positions:
 
 
 class CnnKernel:
-    """Kernel function of a convolutional network, which knows on which images its network works."""
+    """Kernel function of a convolutional network, which knows on which images its network works.
 
-    def __init__(self, function: KernelFunction, positions: _Positions) -> None:
+    Attributes:
+        by_offsets: the same kernel in its fast formulation, of networks that have one.
+    """
+
+    def __init__(self, layered: KernelFunction, positions: _Positions, by_offsets: OffsetKernel | None = None) -> None:
         """Wraps the compiled kernel function."""
-        self._function = function
+        self.by_offsets = by_offsets
+        self._layered = layered
         self._positions = positions
 
     def require(self, inputs: Float[Array | np.ndarray, "N H W C"], symmetric: bool = False) -> None:
@@ -230,16 +199,29 @@ class CnnKernel:
         for side in inputs.shape[1:3]:
             self._positions.require(side, symmetric)
 
-    def __call__(
+    def layered(
         self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
     ) -> Kernels:
-        """Returns both kernels [N, T].
+        """Returns both kernels [N, T] layer by layer, with all pairs of pixels in memory; may be differentiated.
 
         Raises:
             ConfigError: the network does not work on images of this size.
         """
         self.require(first)
-        return self._function(first, second)
+        return self._layered(first, second)
+
+    def __call__(
+        self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
+    ) -> Kernels:
+        """Returns both kernels [N, T], by offsets where that is possible.
+
+        Raises:
+            ConfigError: the network does not work on images of this size.
+        """
+        if self.by_offsets is None or isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
+            return self.layered(first, second)
+        self.require(first)
+        return Kernels(*self.by_offsets(np.asarray(first), np.asarray(second)))
 
 
 def _dense(weight_std: float, bias_std: float) -> Any:
@@ -267,16 +249,34 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
     """
     # Called for its error: whether a group maps pixels to pixels does not depend on their number.
     lattice_action(group, 1)
+    return GcnnKernel(group, cnn)
 
-    def kernel_function(
-        first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
+
+class GcnnKernel:
+    """Kernel function of a group convolutional network: the group's mean of that of a convolutional one.
+
+    Attributes:
+        by_offsets: the fast formulation of the latter, where it has one.
+    """
+
+    def __init__(self, group: FiniteGroup, cnn: KernelFunction) -> None:
+        """Keeps the kernel function of the convolutional network."""
+        self.by_offsets: OffsetKernel | None = getattr(cnn, "by_offsets", None)
+        self._group = group
+        self._cnn = cnn
+
+    def __call__(
+        self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
     ) -> Kernels:
-        action = image_action(group, second.shape[1], second.shape[2])
-        if isinstance(cnn, CnnKernel):
-            cnn.require(second, symmetric=True)
-        # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
-        terms = [cnn(first, copy) for copy in orbit(action, second)]
-        # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.
-        return Kernels(*(jnp.mean(jnp.stack(arrays), axis=0) for arrays in zip(*terms, strict=True)))
+        """Returns both kernels [N, T].
 
-    return kernel_function
+        Raises:
+            ConfigError: the group does not act on images of this size, or the network reads turned ones elsewhere.
+        """
+        action = image_action(self._group, second.shape[1], second.shape[2])
+        if isinstance(self._cnn, CnnKernel):
+            self._cnn.require(second, symmetric=True)
+        # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
+        terms = [self._cnn(first, copy) for copy in orbit(action, second)]
+        # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.
+        return Kernels(*(sum(arrays) / self._group.order for arrays in zip(*terms, strict=True)))

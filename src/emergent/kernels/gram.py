@@ -137,8 +137,12 @@ def nngp_within(kernel_function: KernelFunction, sets: Float[np.ndarray, "T Q ..
     """Returns the NNGP kernel within each of T sets of Q inputs, such as orbits, as float64 NumPy arrays.
 
     All at once, in the memory of T Q^2 pairs: the sets are small, and one call for each would cost more than its work.
+    Kernels by offsets work for longer, set by set, in the memory of one pair.
     """
-    nngp = _double(_vectorised(kernel_function)(sets))
+    if getattr(kernel_function, "by_offsets", None) is None:
+        nngp = _double(_vectorised(kernel_function)(sets))
+    else:
+        nngp = np.stack([_double(kernel_function(inputs, inputs).nngp) for inputs in sets])
     return (nngp + np.swapaxes(nngp, 1, 2)) / 2
 
 

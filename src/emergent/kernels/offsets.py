@@ -1,0 +1,175 @@
+"""Kernels of convolutional networks with a global average pool, exactly, without ever holding all pairs of pixels.
+
+The covariance of pixels t and t' of two images passes filters and activations together with those of the same offset
+t' - t only, as long as strides are 1 and nothing is pooled on the way. A pair of H x W images is then (2H - 1)(2W - 1)
+independent small images, one of each offset, which pass all layers in the caches, and of which sums leave: as many
+pairs of pixels a layer as always, but memory for H W of them. Deviations of pixels are computed once an image.
+
+This is the fast formulation of ``emergent.kernels.architectures.cnn_kernel``, equal to it up to rounding, for CPUs; a
+group convolutional network is a mean of such kernels (``gcnn_kernel``).
+
+References:
+    arXiv:2406.06504, kernel recursions; the formulation by offsets is ours.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from emergent.errors import ConfigError
+from emergent.kernels.offset_program import Program, offset_program
+
+# First images of one piece of work, so that threads finish at about the same time.
+PIECE = 4
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Images and, before each activation, the inverse of their pixels' deviations and what values are multiplied by."""
+
+    pixels: Float[np.ndarray, "N C H W"]
+    deviations: Float[np.ndarray, "N L 2 H W"]
+
+
+@dataclass(frozen=True)
+class OffsetKernel:
+    """Kernel of: (convolution, activation)^L, mean over all positions, linear head; strides 1, NTK parametrisation.
+
+    Attributes:
+        num_layers: convolutions L.
+        activation: ``relu`` or ``erf``.
+        weight_std: standard deviation W_std of all weights.
+        bias_std: standard deviation b_std of all biases.
+        filter_size: side of the square filters, odd.
+        padding: ``SAME`` (zeros), ``VALID`` or ``CIRCULAR``.
+        last_activation: whether the activation follows the last convolution too.
+    """
+
+    num_layers: int
+    activation: str = "relu"
+    weight_std: float = 1.0
+    bias_std: float = 0.0
+    filter_size: int = 3
+    padding: Literal["SAME", "VALID", "CIRCULAR"] = "SAME"
+    last_activation: bool = True
+
+    def __call__(
+        self, first: Float[np.ndarray, "N H W C"], second: Float[np.ndarray, "T H W C"], threads: int | None = None
+    ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
+        """Returns both kernels, (nngp, ntk), in the precision of the images.
+
+        Args:
+            first: images.
+            second: images of the same size; a number of them that fills vector registers (8 in float64, 16 in float32)
+                costs no more than one.
+            threads: processors; None takes those that the job was given (``NPROC``), or all that the process may use.
+
+        Raises:
+            ConfigError: images of different sizes, or too small for the filters.
+        """
+        first, second = np.asarray(first), np.asarray(second)
+        self.require(first, second)
+        available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
+        program = offset_program(first.dtype.name, self.activation, self.filter_size, self.padding)
+        ours, theirs = self._prepared(first), self._prepared(second)
+        sums = self._sums(program, ours, theirs, threads or available)[:, :, : len(second)]
+        height, width = self._positions(first.shape[1:3])
+        nngp, ntk = sums / np.asarray((height * width) ** 2, first.dtype)
+        head = self.bias_std**2 + self.weight_std**2 * nngp
+        return head.astype(first.dtype), (head + self.weight_std**2 * ntk).astype(first.dtype)
+
+    def require(self, first: Float[np.ndarray, "N H W C"], second: Float[np.ndarray, "T H W C"]) -> None:
+        """Checks images.
+
+        Raises:
+            ConfigError: naming what was expected and what was found.
+        """
+        if first.ndim != 4 or first.shape[1:] != second.shape[1:] or 0 in first.shape or 0 in second.shape:
+            raise ConfigError(
+                f"kernel: expected images [N, H, W, C] of one size on both sides, found {first.shape}, {second.shape}."
+            )
+        if first.dtype != second.dtype or first.dtype.name not in ("float64", "float32"):
+            raise ConfigError(
+                f"kernel: expected images in float64 (or both in float32), found {first.dtype} and {second.dtype}."
+            )
+        if min(self._positions(first.shape[1:3])) < 1:
+            raise ConfigError(
+                f"kernel: {self.num_layers} convolutions of {self.filter_size} x {self.filter_size} leave nothing of "
+                f"images of {first.shape[1]} x {first.shape[2]} pixels; pad them, or use fewer or smaller ones."
+            )
+
+    def _positions(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        lost = self.num_layers * (self.filter_size - 1) if self.padding == "VALID" else 0
+        return shape[0] - lost, shape[1] - lost
+
+    def _prepared(self, images: np.ndarray) -> _Prepared:
+        """Returns images, and what the angles of their pixels need to know of each of them."""
+        pixels = np.moveaxis(images, 3, 1)
+        variance = np.square(images).mean(3, dtype=np.float64)
+        num, height, width = variance.shape
+        deviations = np.zeros((num, self.num_layers, 2, height, width))
+        for layer in range(self.num_layers):
+            variance = self.bias_std**2 + self.weight_std**2 * self._average(variance)
+            found = deviations[:, layer, :, : variance.shape[1], : variance.shape[2]]
+            if self.activation == "relu":
+                size = np.sqrt(variance)
+                # A blank patch has variance 0 and no angle; its kernels are 0 whatever that is.
+                found[:, 0] = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+                found[:, 1] = size / np.sqrt(2 * np.pi)
+                variance = variance / 2
+            else:
+                found[:, 0] = np.sqrt(2 / (1 + 2 * variance))
+                variance = 2 / np.pi * np.arcsin(2 * variance / (1 + 2 * variance))
+        return _Prepared(np.ascontiguousarray(pixels), deviations.astype(images.dtype))
+
+    def _average(self, maps: Float[np.ndarray, "N H W"]) -> Float[np.ndarray, "N H W"]:
+        """Returns the mean over the filter around each position."""
+        size, side = self.filter_size, (self.filter_size - 1) // 2
+        if self.padding != "VALID":
+            mode = "wrap" if self.padding == "CIRCULAR" else "constant"
+            maps = np.pad(maps, ((0, 0), (side, side), (side, side)), mode=mode)
+        windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), (1, 2))
+        return windows.sum((-1, -2)) / size**2
+
+    def _sums(
+        self, program: Program, ours: _Prepared, theirs: _Prepared, threads: int
+    ) -> Float[np.ndarray, "2 N lanes*B"]:
+        """Returns the sums over all pairs of pixels, each piece of work in a thread of its own."""
+        num, channels, height, width = ours.pixels.shape
+        number = ours.pixels.dtype.type
+        others, seconds = self._in_lanes(theirs.pixels, program.lanes), self._in_lanes(theirs.deviations, program.lanes)
+        result = np.zeros((2, num, len(others) * program.lanes), number)
+        gains = np.array([self.bias_std**2, self.weight_std**2 / self.filter_size**2], number)
+        pixels = np.ascontiguousarray(ours.pixels / number(channels))
+
+        def work(start: int) -> None:
+            repeated = np.empty((channels + 2 * self.num_layers, height, width * program.lanes), number)
+            rows = slice(start, start + PIECE)
+            part = np.zeros((2, len(pixels[rows]), result.shape[2]), number)
+            program.run(
+                pixels[rows], others, ours.deviations[rows], seconds, gains, self.last_activation, repeated, part
+            )
+            result[:, rows] = part
+
+        starts = range(0, num, PIECE)
+        if threads == 1 or len(starts) == 1:
+            for start in starts:
+                work(start)
+        else:
+            with ThreadPoolExecutor(min(threads, len(starts))) as pool:
+                list(pool.map(work, starts))
+        return result
+
+    def _in_lanes(self, values: Float[np.ndarray, "N ... H W"], lanes: int) -> Float[np.ndarray, "B ... H W*lanes"]:
+        """Returns values of several images beside each other: the last axis runs over columns, then over images."""
+        num_registers = -(-len(values) // lanes)
+        filled = np.concatenate([values, np.repeat(values[-1:], num_registers * lanes - len(values), axis=0)])
+        if self.padding == "CIRCULAR":
+            # What leaves on one side enters on the other: a second copy saves a division at every pixel.
+            filled = np.concatenate([filled, filled], axis=-1)
+        split = filled.reshape(num_registers, lanes, *values.shape[1:-1], filled.shape[-1])
+        return np.ascontiguousarray(np.moveaxis(split, 1, -1)).reshape(num_registers, *values.shape[1:-1], -1)
