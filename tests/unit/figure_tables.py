@@ -46,6 +46,17 @@ def orbit_errors() -> dict:
     return {"orbit_error": pd.concat(parts, ignore_index=True)}
 
 
+def floor_fits(widths: tuple[int, ...] = (128, 256)) -> dict:
+    """Returns floors that fall with the covering angle of what augmented, and slopes that fall with the width."""
+    rows = [
+        {"arm": f"{subset}_{width}", "width": float(width), "num_elements": num, "covering_angle": angle, "data": data,
+         "floor": angle / 9000, "floor_stderr": 2e-4, "slope": 4 / width, "slope_stderr": 1e-3, "num_members": 60}
+        for subset, num, angle in (("tetrahedral", 12.0, 90.0), ("so3", np.nan, 0.0)) for width in widths
+        for data in ("train", "test", "ood")
+    ]  # fmt: skip
+    return {"fit": pd.DataFrame(rows)}
+
+
 def osp_table(names: tuple[str, ...], sizes: tuple[int, ...] = (5, 10, 100), epochs: int = 10) -> dict:
     """Returns an OSP table whose ensembles lie above their members."""
     rows = []

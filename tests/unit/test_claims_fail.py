@@ -17,7 +17,10 @@ from emergent.claims.verdict import judge, matches
 from emergent.config.base import merge, read_yaml, validate
 from emergent.config.claims import BetweenClaim, Claim, EqualsClaim, read_claims
 from emergent.config.departure import DepartureExperiment
+from emergent.config.groups import Augmentation
 from emergent.config.subspace import SubspaceExperiment
+from emergent.metrics.output_actions import vectors
+from emergent.point_groups import orbit_matrices
 from emergent.statistics.estimate import Estimate
 from emergent.statistics.laws import squared_gap_law
 from emergent.storage import Array
@@ -262,6 +265,40 @@ def test_floors_of_pools(sym: float, asym: float, num: int, expected: tuple[str,
     tables = {"quantities": quantities.table()}
     found = verdicts(tables, "c4_sym_floor", "c4_floor_asym", scale="paper")
     assert found == {"c4_sym_floor": [expected[0]], "c4_floor_asym": [expected[1]]}
+
+
+# Floors of the orbit MSE
+
+
+@pytest.mark.parametrize(
+    ("wide", "num", "verdict"),
+    [
+        (1.0, 400, "agrees"),
+        (0.3, 400, "differs"),  # as if the floor were a part of the noise of members, which falls with the width
+        (1.0, 12, "inconclusive"),
+    ],
+)
+def test_floors_that_fall_with_the_width(tmp_path: Path, wide: float, num: int, verdict: str) -> None:
+    """Members share an error whose square is ``wide`` times as large at the larger width."""
+    generator = np.random.default_rng(13)
+    orbit = Augmentation(group="octahedral", mode="full", elements=(0, 1))
+    arms = {f"mlp_{width}": {"group": "octahedral", "order": 2, "width": width} for width in (128, 256)}
+    parts = tuple(Augmentation(group="SO3", mode="random", num_elements=num) for num in (8, 12))
+    names = [f"{name}_{index}" for index in range(2) for name in arms]
+    settings = settings_of(
+        "equivariance", {name: arms[name.rpartition("_")[0]] for name in names}, num,
+        {"train": ("train", "cross_product")}, ensemble_sizes=(1, 2, 4), orbits=(orbit,) * 4,
+        augmentations=tuple(np.repeat(parts, 2)),
+    )  # fmt: skip
+    matrices = orbit_matrices("octahedral", 0, (0, 1))
+    shared = generator.normal(size=(200, 3))
+    blocks = {}
+    for name in names:
+        outputs = generator.normal(size=(3, num, 200, 2, 3))
+        outputs[..., 1, :] += np.sqrt(wide if "256" in name else 1.0) * shared
+        blocks[name] = write_blocks(tmp_path, name, {"train": outputs}, {}, settings, 1, vectors(matrices))
+    found = verdicts(summarise(settings, blocks), "cross_product_subsets_floor_by_width_train")
+    assert found == {"cross_product_subsets_floor_by_width_train": [verdict] * 2}
 
 
 # Even functions on a line

@@ -17,11 +17,14 @@ NUM_MEMBERS, NUM_SAMPLES, SIZES = 40, 150, (2, 4, 8)
 FLOOR, NOISE = 0.3, 0.8
 DATA = {"test": ("in", "vectors"), "far": ("ood", "vectors_far")}
 ORBIT = Augmentation(group="SO3", mode="full", num_elements=5)
+TETRAHEDRAL = Augmentation(group="tetrahedral", mode="random")
+DRAWN = Augmentation(group="SO3", mode="random", num_elements=8)
 
 
 def equivariance_settings(orbit: Augmentation = ORBIT, sizes: tuple[int, ...] = SIZES) -> EquivarianceSummary:
     arms = {f"mlp_{width}": {"group": orbit.group, "order": orbit.order, "width": width} for width in (8, 16)}
-    return settings_of("equivariance", arms, NUM_MEMBERS, DATA, ensemble_sizes=sizes, orbits=(orbit, orbit))
+    options = {"orbits": (orbit, orbit), "augmentations": (TETRAHEDRAL, TETRAHEDRAL)}
+    return settings_of("equivariance", arms, NUM_MEMBERS, DATA, ensemble_sizes=sizes, **options)
 
 
 def member_outputs(matrices: np.ndarray, floor: float, noise: float, seed: int = 0) -> np.ndarray:
@@ -72,7 +75,10 @@ def test_tables(tables: dict[str, pd.DataFrame]) -> None:
 def test_fit_and_quantities(tables: dict[str, pd.DataFrame]) -> None:
     fit = tables["fit"].set_index(["arm", "data"])
     names = [f"{name}{ending}" for name in ("floor", "slope", "ratio") for ending in ("", "_stderr")]
-    assert list(tables["fit"].columns) == ["arm", "width", "data", *names, "num_members"]
+    subset = ["num_elements", "covering_angle"]
+    assert list(tables["fit"].columns) == ["arm", "width", *subset, "data", *names, "num_members"]
+    assert set(fit.num_elements) == {12}
+    np.testing.assert_allclose(fit.covering_angle, 90, rtol=1e-12)
     assert len(fit) == 4 and set(fit.num_members) == {NUM_MEMBERS}
     quantities = values_of(tables)
     for data in ("test", "far"):
@@ -99,6 +105,43 @@ def test_fit_and_quantities(tables: dict[str, pd.DataFrame]) -> None:
     names = {"orbit_mse", "equivariance_error", "members_orbit_mse", "members_equivariance_error"}
     expected = names | {"floor", "slope", "floor_ratio"}
     assert {str(name).split("/")[0] for name in quantities.index} == expected
+    # There is one augmentation, which needs no name.
+    assert {name for name in quantities.index if "ratio" in name} == {
+        f"floor_ratio/{data}" for data in ("test", "in", "far", "ood")
+    }
+
+
+def test_floors_are_compared_among_arms_that_share_their_augmentation(tmp_path: Path) -> None:
+    """Two parts of the rotations, of which one leaves twice as much at width 16 and the other as much at both."""
+    kept = {
+        "drawn_8": (DRAWN, 8, FLOOR), "drawn_16": (DRAWN, 16, FLOOR * np.sqrt(2)),
+        "whole_8": (TETRAHEDRAL, 8, 2 * FLOOR), "whole_16": (TETRAHEDRAL, 16, 2 * FLOOR),
+        "all_8": (Augmentation(group="SO3", mode="random"), 8, 0.0),
+    }  # fmt: skip
+    arms = {name: {"group": "SO3", "order": 5, "width": width} for name, (_, width, _) in kept.items()}
+    settings = settings_of("equivariance", arms, NUM_MEMBERS, DATA, ensemble_sizes=SIZES, orbits=(ORBIT,) * len(arms),
+                           augmentations=tuple(part for part, _, _ in kept.values()))  # fmt: skip
+    matrices = fixed_rotations(settings.seed, 5)
+    blocks = {
+        name: write_blocks(
+            tmp_path, name, dict.fromkeys(DATA, member_outputs(matrices, floor, NOISE)), {}, settings, 2,
+            vectors(matrices),
+        )
+        for name, (_, _, floor) in kept.items()
+    }  # fmt: skip
+    tables = stored(summarise(settings, blocks), tmp_path)
+    quantities = values_of(tables)
+    ratios = {name for name in quantities.index if str(name).startswith("floor_ratio")}
+    sets = ("test", "in", "far", "ood")
+    # Of the group that is drawn from anew there is one width.
+    assert ratios == {f"floor_ratio/{part}/{data}" for part in ("so3_8", "tetrahedral") for data in sets}
+    assert abs(quantities.value["floor_ratio/so3_8/test"] - 2) < 4 * quantities.stderr["floor_ratio/so3_8/test"] < 1.5
+    np.testing.assert_allclose(quantities.value["floor_ratio/tetrahedral/test"], 1, rtol=1e-6)
+    assert "so3_8" in quantities.description["floor_ratio/so3_8/test"]
+    fit = tables["fit"].set_index(["arm", "data"]).xs("test", level="data")
+    assert fit.num_elements[["drawn_16", "whole_8"]].tolist() == [8, 12]
+    assert 90 < fit.covering_angle["drawn_8"] == fit.covering_angle["drawn_16"] < 180
+    assert np.isnan(fit.num_elements["all_8"]) and fit.covering_angle["all_8"] == 0
 
 
 def test_part_of_a_finite_group_and_two_vectors(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from emergent.config.figure_options import (
     EpochAndSizeOptions,
     EpochOptions,
     FloorOptions,
+    FloorTableOptions,
     FlowOptions,
     GainOptions,
     GapOptions,
@@ -90,6 +91,13 @@ class MetricByEpochAndData(Figure):
 
     plot: Literal["metric_by_epoch_and_data"]
     options: EpochAndDataOptions
+
+
+class FloorTable(Table):
+    """What infinite ensembles keep of their orbit error, a row per arm, by what augmented its training."""
+
+    plot: Literal["floor_table"]
+    options: FloorTableOptions
 
 
 class MethodTable(Table):
@@ -255,6 +263,7 @@ Entry = Annotated[
     | MetricGain
     | MetricByEpochAndSize
     | MetricByEpochAndData
+    | FloorTable
     | MethodTable
     | MethodCosts
     | MetricReadings

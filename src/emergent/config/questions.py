@@ -10,6 +10,7 @@ from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.evaluation import Bootstrap, CurveEvaluation, DivergenceEvaluation, EnergyScale, SpreadEvaluation
 from emergent.config.groups import Augmentation
 from emergent.config.stages import SummaryStage
+from emergent.config.subsets import require_names
 
 
 class EnsembleSummary(SummaryStage):
@@ -48,9 +49,11 @@ class EquivarianceSummary(EnsembleSummary):
 
     Attributes:
         orbits: elements of the orbits of each arm, in order; the outputs are vectors that turn with the inputs.
+        augmentations: elements that the training samples of each arm are moved by, in order.
     """
 
     orbits: Many[Augmentation]
+    augmentations: Many[Augmentation]
 
 
 class CurveSummary(EnsembleSummary):
@@ -240,11 +243,17 @@ class Equivariance(EnsembleExperiment):
                 f"data.outputs: kind 'equivariance' needs an action on the outputs; expected 'vectors', "
                 f"found {self.data.outputs!r}"
             )
+        require_names(arm.augmentation for arm in self.arms.values())
         return self
 
     def summary_stage(self) -> EquivarianceSummary:
         """Returns what the summary depends on."""
-        return EquivarianceSummary(**self.ensemble_facts(), orbits=tuple(arm.orbit for arm in self.arms.values()))
+        arms = self.arms.values()
+        return EquivarianceSummary(
+            **self.ensemble_facts(),
+            orbits=tuple(arm.orbit for arm in arms),
+            augmentations=tuple(arm.augmentation for arm in arms),
+        )
 
 
 class CurveSymmetry(EnsembleExperiment):

@@ -2,6 +2,7 @@
 
 The orbit MSE of the mean of M members is, in expectation, exactly ``floor + slope / M``: an infinite ensemble keeps the
 floor, and the slope is the noise of one member. The equivariance error is its root relative to the outputs' own size.
+Where arms are augmented by different parts of the group, floors are compared among those that share one.
 
 References:
     arXiv 2403.03103, cross product: orbit MSE of members and ensembles, by width.
@@ -16,6 +17,7 @@ import pandas as pd
 from emergent.config.groups import Augmentation
 from emergent.config.questions import EquivarianceSummary
 from emergent.config.stages import ArmFacts, DataFacts
+from emergent.config.subsets import subset_name
 from emergent.errors import DataError
 from emergent.metrics.orbit import equivariance_error, orbit_mse
 from emergent.metrics.output_actions import Matrices, vectors
@@ -25,10 +27,15 @@ from emergent.statistics.size_fits import disjoint_law, disjoint_law_by_sample
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
+from emergent.summaries.subsets import subset_columns
 
 METRICS = {"orbit_mse": orbit_mse, "equivariance_error": equivariance_error}
 Values = dict[tuple[str, int], np.ndarray]
 WORDS = {"orbit_mse": "orbit MSE", "equivariance_error": "equivariance error"}
+FIT_COLUMNS = [
+    "arm", "width", "num_elements", "covering_angle", "data", "floor", "floor_stderr", "slope", "slope_stderr", "ratio",
+    "ratio_stderr", "num_members",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,13 @@ class Floor:
 
     Attributes:
         width: of its networks.
+        augmentation: of their training.
         estimate: with the error of the members alone.
         by_sample: at each sample [N].
     """
 
     width: float
+    augmentation: Augmentation
     estimate: Estimate
     by_sample: np.ndarray
 
@@ -50,8 +59,9 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
     """Returns the tables ``orbit_error``, ``fit`` and ``quantities``, at the last checkpoint.
 
     ``orbit_error`` (arm, width, data, predictor, ensemble_size, metric, mean, std, num, sample_stderr): members, as
-    ensembles of one, and disjoint ensembles, each averaged over samples first. ``fit`` (arm, width, data, floor, slope,
-    ratio with their errors): of the orbit MSE against ensemble size, where there are two sizes.
+    ensembles of one, and disjoint ensembles, each averaged over samples first. ``fit`` (arm, width, num_elements,
+    covering_angle, data, floor, slope, ratio with their errors): of the orbit MSE against ensemble size, where there
+    are two sizes; elements of the augmentation in training, and the largest angle of a rotation to the nearest of them.
 
     Args:
         settings: of the summary stage.
@@ -67,7 +77,8 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
     fits: list[dict[str, Any]] = []
     quantities = Quantities()
     floors: dict[str, list[Floor]] = {}
-    for arm, orbit in zip(settings.arms, settings.orbits, strict=True):
+    for arm, orbit, augmentation in zip(settings.arms, settings.orbits, settings.augmentations, strict=True):
+        subset = subset_columns(augmentation, settings.seed)
         for data in settings.data:
             values, samples = _values(settings, arm, orbit, data, pools[arm.name])
             head = {"arm": arm.name, "width": arm.width_in_tables, "data": data.name}
@@ -85,15 +96,15 @@ def summarise_equivariance(settings: EquivarianceSummary, blocks: Blocks, predic
             at_sizes = {size: samples["orbit_mse", size] for size in settings.ensemble_sizes}
             at_samples = disjoint_law_by_sample(by_size, at_sizes)
             law = of_these.over_samples(at_samples, data.whole)
-            fits.append(head | law.columns() | {"num_members": settings.num_members})
+            fits.append(head | subset | law.columns() | {"num_members": settings.num_members})
             text = "orbit MSE of an infinite ensemble, fitted to floor + slope / M"
             quantities.add_on(data, (f"floor/{arm.name}/{{data}}", law.floor, text))
             text = "coefficient of 1 / M in the orbit MSE, fitted"
             quantities.add_on(data, (f"slope/{arm.name}/{{data}}", law.slope, text))
-            floors.setdefault(data.name, []).append(Floor(arm.width_in_tables, of_these.floor, at_samples[0]))
+            kept = Floor(arm.width_in_tables, augmentation, of_these.floor, at_samples[0])
+            floors.setdefault(data.name, []).append(kept)
     _add_floor_ratios(quantities, settings, floors)
-    columns = ["arm", "width", "data", "floor", "floor_stderr", "slope", "slope_stderr", "ratio", "ratio_stderr"]
-    fit = pd.DataFrame(fits, columns=[*columns, "num_members"])
+    fit = pd.DataFrame(fits, columns=FIT_COLUMNS)
     return {"orbit_error": pd.DataFrame(rows), "fit": fit, "quantities": quantities.table()}
 
 
@@ -130,16 +141,25 @@ def _action(matrices: np.ndarray, shape: tuple[int, ...], where: str) -> Matrice
 
 
 def _add_floor_ratios(quantities: Quantities, settings: EquivarianceSummary, floors: dict[str, list[Floor]]) -> None:
-    """Adds the floor of the widest networks in units of that of the narrowest, where widths differ."""
+    """Adds the floor of the widest networks in units of that of the narrowest, where widths differ.
+
+    Networks of one augmentation are compared; its name is left out where there is no other.
+    """
+    augmentations = list(dict.fromkeys(settings.augmentations))
     for data in settings.data:
-        found = sorted(floors.get(data.name, []), key=lambda floor: floor.width)
-        if found and found[0].width < found[-1].width:
+        for augmentation in augmentations:
+            alike = [floor for floor in floors.get(data.name, []) if floor.augmentation == augmentation]
+            found = sorted(alike, key=lambda floor: floor.width)
+            if not found or found[0].width >= found[-1].width:
+                continue
             below, above = found[0], found[-1]
             ratio = above.estimate.over(below.estimate)
             # Both are floors on the same samples.
             changes = (above.by_sample - ratio.value * below.by_sample) / below.estimate.value
+            part = f"{subset_name(augmentation)}/" if len(augmentations) > 1 else ""
             text = "orbit MSE of infinite ensembles: that of the widest networks over that of the narrowest"
-            quantities.add_on(data, ("floor_ratio/{data}", ratio.over_samples(changes, data.whole), text))
+            text += f", augmentation {subset_name(augmentation)}" if part else ""
+            quantities.add_on(data, (f"floor_ratio/{part}{{data}}", ratio.over_samples(changes, data.whole), text))
 
 
 def _add(
