@@ -15,6 +15,7 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
+from emergent.config.kernel_regression import KernelRegressionExperiment
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
     CurveSummary,
@@ -185,6 +186,14 @@ def discretisation() -> Summarise:
     from emergent.summaries.discretisation import summarise_discretisation
 
     return summarise_discretisation
+
+
+@_kind(KernelRegressionExperiment, SummaryStage, {"train": "train_kernel_regression"})
+def kernel_regression() -> Summarise:
+    """How well do infinitely wide networks learn, with a symmetry and without?"""
+    from emergent.summaries.kernel_regression import summarise_kernel_regression
+
+    return summarise_kernel_regression
 
 
 def experiment_names(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ from emergent.config.papers import Paper
 PLACEHOLDERS = frozenset(
     [
         "scale",
+        "sizes",
         "data",
         "num_members",
         "num_ensembles",

@@ -240,6 +240,13 @@ class LearnedCurves(Figure):
     options: CurveOptions
 
 
+class LearningCurve(Figure):
+    """Accuracy of kernels against the size of the training set."""
+
+    plot: Literal["learning_curve"]
+    options: NoOptions = NoOptions()
+
+
 class SubspaceDistance(Figure):
     """Distance from the equivariant subspace along augmented training."""
 
@@ -284,6 +291,7 @@ Entry = Annotated[
     | ErrorWithBound
     | TailWithBound
     | LearnedCurves
+    | LearningCurve
     | SubspaceDistance
     | Departure,
     Field(discriminator="plot"),

@@ -21,6 +21,7 @@ from emergent.figures import (
     infinite_width_readings,
     law,
     learned_curves,
+    learning_curve,
     method_costs,
     method_table,
     metric_by_epoch,
@@ -86,6 +87,7 @@ PLOTS: dict[str, Plot] = {
     "learned_curves": Plot(
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
+    "learning_curve": Plot(learning_curve.draw, tables=("learning",)),
     "law": Plot(law.draw, tables=("law_points", "law", "quantities")),
     "conditions": Plot(conditions.draw, tables=("disjoint",)),
     "conditions_table": Plot(conditions_table.tabulate, tables=("disjoint",)),

@@ -1,0 +1,127 @@
+"""Typed configuration of experiments of kind ``kernel_regression``: infinitely wide networks learn images.
+
+Members are random splits of a data set, the same for all arms: there is no other randomness at infinite width and
+infinite time.
+
+References:
+    arXiv 2406.06504, accuracy of kernels of convolutional and group convolutional networks by training set size.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from emergent.config.base import Many, Name, StrictModel
+from emergent.config.domains import ImageTraining
+from emergent.config.models import Model
+from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.errors import ConfigError
+
+
+class KernelArm(ArmLabels):
+    """One network, of which only the kernel is used."""
+
+    model: Model
+
+
+class Splits(StrictModel):
+    """How the images of a data set are divided.
+
+    Attributes:
+        train: sizes of the training set, ascending; smaller ones are parts of larger ones.
+        validation: images that choose the regulariser.
+        test: images that measure the accuracy.
+        average_pool: images are averaged over boxes of so many pixels a side first.
+        turned: every image is turned by quarter turns drawn at random, so that all orientations are equally likely.
+    """
+
+    train: Many[PositiveInt] = Field(min_length=1)
+    validation: PositiveInt
+    test: PositiveInt
+    average_pool: PositiveInt = 1
+    turned: bool = False
+
+    @property
+    def total(self) -> int:
+        """Returns the images that one member needs."""
+        return max(self.train) + self.validation + self.test
+
+
+class KernelRegressionStage(ArmStage):
+    """Accuracies of one arm; see ``KernelRegressionExperiment``."""
+
+    stage: Literal["train"] = "train"
+    data: ImageTraining
+    model: Model
+    splits: Splits
+    regularisers: Many[float]
+    tile_size: PositiveInt
+
+
+class KernelRegressionExperiment(StudyBase):
+    """Accuracy of kernel regression against the size of the training set.
+
+    Attributes:
+        data: images with classes; their whole split is drawn from.
+        splits: of every member.
+        regularisers: added to the diagonal in units of its mean, ascending; the best on validation images is taken.
+        tile_size: samples per side of one tile of the Gram matrix.
+    """
+
+    kind: Literal["kernel_regression"]
+    data: ImageTraining
+    arms: dict[Name, KernelArm] = Field(min_length=1)
+    splits: Splits
+    regularisers: Many[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    tile_size: PositiveInt = 128
+
+    @model_validator(mode="after")
+    def _check(self) -> "KernelRegressionExperiment":
+        for name, values in (("splits.train", self.splits.train), ("regularisers", self.regularisers)):
+            if list(values) != sorted(set(values)):
+                raise ValueError(f"{name}: expected ascending numbers, found {list(values)}")
+        height, width, channels = self.data.shape
+        pool = self.splits.average_pool
+        if height % pool or width % pool:
+            raise ValueError(f"splits.average_pool: expected a divisor of {height} and {width}, found {pool}")
+        if self.splits.turned and height != width:
+            raise ValueError(f"splits.turned: quarter turns need square images, found {height} x {width}")
+        if self.data.train.num is not None and self.data.train.num < self.splits.total:
+            raise ValueError(
+                f"data.train.num: the splits need {self.splits.total} images, found {self.data.train.num}; use fewer"
+            )
+        for name, arm in self.arms.items():
+            missing = arm.model.missing_kernel((height // pool, width // pool, channels))
+            if missing is not None:
+                raise ValueError(f"arms.{name}.model: no infinite-width kernel: {missing}")
+        return self
+
+    def dataset_names(self, stage: str) -> list[str]:
+        """Returns the data set."""
+        return [self.data.train.dataset] if stage == "train" else []
+
+    def splits_used(self) -> list[tuple[str, str]]:
+        """Returns the split that is drawn from."""
+        return [(self.data.train.dataset, self.data.train.split)]
+
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
+        """Returns the settings that one stage (of one arm) depends on."""
+        if stage == "summary":
+            return SummaryStage(**self.facts())
+        if stage != "train" or arm not in self.arms:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        return KernelRegressionStage(
+            experiment=self.experiment,
+            seed=self.seed,
+            arm=arm,
+            data=self.data,
+            model=self.arms[arm].model.infinitely_wide(),
+            splits=self.splits,
+            regularisers=self.regularisers,
+            tile_size=self.tile_size,
+        )
+
+    def arm_facts(self, name: str) -> ArmFacts:
+        """Returns what summaries and figures know of one arm."""
+        return ArmFacts(**self.arms[name].labels(name))

@@ -1,0 +1,210 @@
+"""Kernel regression on random splits: what a split is, which regulariser is taken, what is refused."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from emergent import storage
+from emergent.config.base import validate
+from emergent.config.kernel_regression import KernelRegressionExperiment, Splits
+from emergent.config.stages import ArmFacts, SummaryStage
+from emergent.domains.samples import Samples
+from emergent.errors import ConfigError, DataError
+from emergent.kernels.architectures import Kernels, cnn_kernel, gcnn_kernel
+from emergent.point_groups import group_from_name
+from emergent.prediction.kernel_regression import (
+    Split,
+    chosen_regularisers,
+    draw_split,
+    kernel_regression_arrays,
+    pooled,
+    regression_accuracies,
+)
+from emergent.storage import Array
+from emergent.summaries.kernel_regression import summarise_kernel_regression
+
+CONTENT: dict[str, Any] = {
+    "experiment": "tiny",
+    "kind": "kernel_regression",
+    "paper": "misof",
+    "title": "Tiny",
+    "seed": 5,
+    "data": {
+        "domain": "images",
+        "shape": [4, 4, 1],
+        "scaling": "standardise",
+        "train": {"dataset": "digits", "split": "train", "num": 30},
+    },
+    "arms": {
+        "cnn": {
+            "model": {
+                "family": "cnn",
+                "layers": [{"channels": 4}],
+                "readout": "mean",
+                "num_outputs": 2,
+                "parametrisation": "ntk",
+            }
+        }
+    },
+    "splits": {"train": [4, 8], "validation": 6, "test": 10},
+    "regularisers": [1e-4, 1e-2],
+    "members": {"num": 4, "block": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    content = copy.deepcopy(CONTENT)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        target = content
+        for parent in parents:
+            target = target[parent]
+        target[last] = value
+    return content
+
+
+def stripes(num: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy images with one bright row (class 0) or a bright square (class 1)."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, num)
+    images = 0.3 * generator.normal(size=(num, 4, 4, 1))
+    images[labels == 0, 1] += 2
+    images[labels == 1, 1:3, 1:3] += 2
+    return images, labels
+
+
+def test_splits_of_a_member_are_its_own_and_grow():
+    images, labels = stripes(40)
+    small, large = Splits(train=(4,), validation=6, test=10), Splits(train=(4, 20), validation=6, test=10)
+    first, more, other = (
+        draw_split(images, labels, splits, 3, member) for splits, member in ((small, 0), (large, 0), (small, 1))
+    )
+    np.testing.assert_array_equal(first.test[0], more.test[0])
+    np.testing.assert_array_equal(first.validation[1], more.validation[1])
+    np.testing.assert_array_equal(first.train[0], more.train[0][:4])
+    assert not np.array_equal(first.test[0], other.test[0])
+    # No image is in two parts.
+    parts = np.concatenate([part[0].reshape(len(part[0]), -1) for part in more])
+    assert len(np.unique(parts, axis=0)) == 36
+    turned = draw_split(images, labels, Splits(train=(4,), validation=6, test=10, turned=True), 3, 0)
+    same = [np.array_equal(ours, theirs) for ours, theirs in zip(turned.test[0], first.test[0], strict=True)]
+    assert 0 < sum(same) < 10
+    np.testing.assert_allclose(np.sort(turned.test[0], axis=None), np.sort(first.test[0], axis=None))
+    with pytest.raises(DataError, match=r"10 test, 6 validation and 20 training images are 36.*has 20; use fewer"):
+        draw_split(images[:20], labels[:20], large, 3, 0)
+
+
+def test_predictions_are_those_of_a_linear_solve():
+    images, labels = stripes(40)
+    split = draw_split(images, labels, Splits(train=(12,), validation=8, test=20), 0, 0)
+    kernel = cnn_kernel([1, 1], "mean", weight_std=1.4)
+    found = regression_accuracies(kernel, split, [6, 12], [1e-3, 1.0])
+    for s, size in enumerate((6, 12)):
+        matrix = kernel(split.train[0][:size], split.train[0][:size]).ntk
+        targets = np.eye(2)[split.train[1][:size]] - 0.5
+        for q, regulariser in enumerate((1e-3, 1.0)):
+            ridge = regulariser * np.trace(matrix) / size
+            weights = np.linalg.solve(matrix + ridge * np.eye(size), targets)
+            for part, accuracies in zip((split.validation, split.test), found, strict=True):
+                right = (kernel(part[0], split.train[0][:size]).ntk @ weights).argmax(1) == part[1]
+                assert accuracies[s, q] == right.mean()
+
+
+def test_an_equivariant_kernel_knows_turned_images():
+    """Trained upright and tested turned: bright rows become columns, which only the group's kernel has seen."""
+    images, labels = stripes(60)
+    upright = draw_split(images, labels, Splits(train=(30,), validation=10, test=20), 0, 0)
+    turned = Split(upright.train, upright.validation, (np.rot90(upright.test[0], axes=(1, 2)), upright.test[1]))
+    cnn = cnn_kernel([1, 1], "mean", weight_std=1.4)
+    gcnn = gcnn_kernel(group_from_name("C4"), cnn)
+    assert regression_accuracies(gcnn, turned, [30], [1e-3])[1] == regression_accuracies(gcnn, upright, [30], [1e-3])[1]
+
+
+def test_the_best_regulariser_on_validation_images_is_taken():
+    validation = np.array([[0.5, 0.7, 0.6], [0.8, 0.8, 0.1], [0.3, 0.3, 0.3]])
+    assert chosen_regularisers(validation).tolist() == [1, 1, 2]
+
+
+def test_what_is_no_kernel_is_refused():
+    images, labels = stripes(20)
+    split = draw_split(images, labels, Splits(train=(6,), validation=4, test=4), 0, 0)
+
+    def no_kernel(first: np.ndarray, second: np.ndarray) -> Kernels:
+        products = -first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
+        return Kernels(products, products)
+
+    with pytest.raises(ConfigError, match="Gram matrix of 6 images: expected eigenvalues of at least 0, found -"):
+        regression_accuracies(no_kernel, split, [6], [1e-3])
+
+
+def test_pooled_images_are_means_of_boxes():
+    images = np.arange(2 * 4 * 4).reshape(2, 4, 4, 1)
+    np.testing.assert_array_equal(pooled(images, 2)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"splits__train": [8, 4]}, r"splits.train: expected ascending numbers, found \[8, 4\]"),
+        ({"regularisers": [0.1, 0.01]}, "regularisers: expected ascending"),
+        ({"regularisers": [0.0]}, "greater than 0"),
+        ({"splits__average_pool": 3}, "splits.average_pool: expected a divisor of 4 and 4, found 3"),
+        ({"splits__test": 20}, "data.train.num: the splits need 34 images, found 30"),
+        ({"data__shape": [4, 2, 1], "splits__turned": True}, "quarter turns need square images, found 4 x 2"),
+        ({"arms__cnn__model__parametrisation": "pytorch"}, "arms.cnn.model: no infinite-width kernel"),
+    ],
+)
+def test_mistakes_are_refused(changes: dict[str, Any], words: str):
+    with pytest.raises(ConfigError, match=words):
+        validate(KernelRegressionExperiment, changed(**changes), "tiny.yaml")
+
+
+def test_a_block_holds_its_splits_whatever_the_others_are():
+    study = validate(KernelRegressionExperiment, CONTENT, "tiny.yaml")
+    stage = study.stage("train", "cnn")
+    images, labels = stripes(30)
+    advanced: list[int] = []
+    arrays = kernel_regression_arrays(stage, (0, 1), Samples(images, labels, None), advanced.append)
+    assert arrays["accuracy"].values.shape == (2, 2) and advanced == [1, 1]
+    alone = kernel_regression_arrays(stage, (1,), Samples(images, labels, None), advanced.append)
+    np.testing.assert_array_equal(arrays["accuracy"].values[1:], alone["accuracy"].values)
+    with pytest.raises(DataError, match="digits: kernel regression learns classes, but the data set has none"):
+        kernel_regression_arrays(stage, (0,), Samples(images, None, None), advanced.append)
+
+
+def test_gains_are_taken_split_by_split(tmp_path: Path):
+    """The same splits for both arms: their common scatter is not in the error of the gain."""
+    generator = np.random.default_rng(0)
+    common = generator.uniform(0.3, 0.7, (8, 2))
+    blocks = {}
+    for arm, gain in (("cnn", 0.0), ("gcnn", 0.1)):
+        accuracy = common + gain
+        arrays = {
+            "members": Array(np.arange(8), ("member",)),
+            "sizes": Array(np.array([4, 8]), ("size",)),
+            "regularisers": Array(np.array([1e-3]), ("regulariser",)),
+            "accuracy": Array(accuracy, ("member", "size")),
+            "regulariser": Array(np.full((8, 2), 1e-3), ("member", "size")),
+            "accuracy_by_regulariser": Array(accuracy[..., None], ("member", "size", "regulariser")),
+        }
+        blocks[arm] = [tmp_path / f"{arm}.h5"]
+        storage.write(blocks[arm][0], stage="train", attributes={}, arrays=arrays, tables={})
+    settings = SummaryStage(
+        experiment="tiny", seed=0, kind="kernel_regression", title="t", label="l", num_members=8,
+        arms=(ArmFacts(name="cnn", label="CNN"), ArmFacts(name="gcnn", label="GCNN", compare_to="cnn")),
+    )  # fmt: skip
+    tables = summarise_kernel_regression(settings, blocks, {})
+    quantities = tables["quantities"].set_index("name")
+    assert quantities.at["gain/gcnn/4", "value"] == pytest.approx(0.1)
+    assert quantities.at["gain/gcnn/4", "stderr"] < 1e-12 < quantities.at["accuracy/gcnn/4", "stderr"]
+    assert list(tables["learning"].columns) == ["arm", "size", "mean", "std", "num", "regulariser"]
