@@ -17,12 +17,14 @@ from emergent.errors import ConfigError, DataError
 from emergent.kernels.architectures import Kernels, cnn_kernel, gcnn_kernel
 from emergent.point_groups import group_from_name
 from emergent.prediction.kernel_regression import (
-    Split,
+    Problem,
     chosen_regularisers,
     draw_split,
     kernel_regression_arrays,
     pooled,
+    problems,
     regression_accuracies,
+    turned,
 )
 from emergent.storage import Array
 from emergent.summaries.kernel_regression import summarise_kernel_regression
@@ -83,51 +85,77 @@ def stripes(num: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def problem_of(kernel: Any, images: np.ndarray, labels: np.ndarray, splits: Splits, member: int = 0) -> Problem:
+    return next(problems(kernel, images, labels, [draw_split(len(images), splits, 0, member)], 16))
+
+
 def test_splits_of_a_member_are_its_own_and_grow():
-    images, labels = stripes(40)
     small, large = Splits(train=(4,), validation=6, test=10), Splits(train=(4, 20), validation=6, test=10)
-    first, more, other = (
-        draw_split(images, labels, splits, 3, member) for splits, member in ((small, 0), (large, 0), (small, 1))
-    )
-    np.testing.assert_array_equal(first.test[0], more.test[0])
-    np.testing.assert_array_equal(first.validation[1], more.validation[1])
-    np.testing.assert_array_equal(first.train[0], more.train[0][:4])
-    assert not np.array_equal(first.test[0], other.test[0])
-    # No image is in two parts.
-    parts = np.concatenate([part[0].reshape(len(part[0]), -1) for part in more])
-    assert len(np.unique(parts, axis=0)) == 36
-    turned = draw_split(images, labels, Splits(train=(4,), validation=6, test=10, turned=True), 3, 0)
-    same = [np.array_equal(ours, theirs) for ours, theirs in zip(turned.test[0], first.test[0], strict=True)]
-    assert 0 < sum(same) < 10
-    np.testing.assert_allclose(np.sort(turned.test[0], axis=None), np.sort(first.test[0], axis=None))
+    first, more, other = (draw_split(40, splits, 3, member) for splits, member in ((small, 0), (large, 0), (small, 1)))
+    np.testing.assert_array_equal(first.test, more.test)
+    np.testing.assert_array_equal(first.validation, more.validation)
+    np.testing.assert_array_equal(first.train, more.train[:4])
+    assert not np.array_equal(first.test, other.test)
+    assert len(np.unique(np.concatenate(more))) == 36, "no image is in two parts"
     with pytest.raises(DataError, match=r"10 test, 6 validation and 20 training images are 36.*has 20; use fewer"):
-        draw_split(images[:20], labels[:20], large, 3, 0)
+        draw_split(20, large, 3, 0)
+
+
+def test_images_are_turned_by_quarter_turns():
+    images, _ = stripes(40)
+    moved = turned(images, 0)
+    turns = [next(k for k in range(4) if np.array_equal(np.rot90(a, k), b)) for a, b in zip(images, moved, strict=True)]
+    assert set(turns) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(turned(images[:7], 0), moved[:7])
 
 
 def test_predictions_are_those_of_a_linear_solve():
     images, labels = stripes(40)
-    split = draw_split(images, labels, Splits(train=(12,), validation=8, test=20), 0, 0)
+    split = draw_split(40, Splits(train=(12,), validation=8, test=20), 0, 0)
     kernel = cnn_kernel([1, 1], "mean", weight_std=1.4)
-    found = regression_accuracies(kernel, split, [6, 12], [1e-3, 1.0])
+    problem = next(problems(kernel, images, labels, [split], 16))
+    found = regression_accuracies(problem, [6, 12], [1e-3, 1.0])
     for s, size in enumerate((6, 12)):
-        matrix = kernel(split.train[0][:size], split.train[0][:size]).ntk
-        targets = np.eye(2)[split.train[1][:size]] - 0.5
+        train = split.train[:size]
+        matrix = kernel(images[train], images[train]).ntk
+        targets = np.eye(2)[labels[train]] - 0.5
         for q, regulariser in enumerate((1e-3, 1.0)):
             ridge = regulariser * np.trace(matrix) / size
             weights = np.linalg.solve(matrix + ridge * np.eye(size), targets)
             for part, accuracies in zip((split.validation, split.test), found, strict=True):
-                right = (kernel(part[0], split.train[0][:size]).ntk @ weights).argmax(1) == part[1]
+                right = (kernel(images[part], images[train]).ntk @ weights).argmax(1) == labels[part]
                 assert accuracies[s, q] == right.mean()
+
+
+def test_pairs_that_splits_share_are_computed_once():
+    """The same numbers as split by split, from fewer calls."""
+    images, labels = stripes(24)
+    splits = [draw_split(24, Splits(train=(8,), validation=6, test=10), 0, member) for member in range(6)]
+    calls: list[int] = []
+
+    def kernel(first: np.ndarray, second: np.ndarray) -> Kernels:
+        calls.append(len(first) * len(second))
+        return cnn(first, second)
+
+    cnn = cnn_kernel([1], "mean")
+    together = list(problems(kernel, images, labels, splits, 64))
+    shared = sum(calls)
+    alone = [next(problems(kernel, images, labels, [split], 64)) for split in splits]
+    assert shared == 24**2 < sum(calls) - shared
+    for ours, theirs in zip(together, alone, strict=True):
+        for one, two in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
 def test_an_equivariant_kernel_knows_turned_images():
     """Trained upright and tested turned: bright rows become columns, which only the group's kernel has seen."""
     images, labels = stripes(60)
-    upright = draw_split(images, labels, Splits(train=(30,), validation=10, test=20), 0, 0)
-    turned = Split(upright.train, upright.validation, (np.rot90(upright.test[0], axes=(1, 2)), upright.test[1]))
-    cnn = cnn_kernel([1, 1], "mean", weight_std=1.4)
-    gcnn = gcnn_kernel(group_from_name("C4"), cnn)
-    assert regression_accuracies(gcnn, turned, [30], [1e-3])[1] == regression_accuracies(gcnn, upright, [30], [1e-3])[1]
+    split = draw_split(60, Splits(train=(30,), validation=10, test=20), 0, 0)
+    moved = images.copy()
+    moved[split.test] = np.rot90(images[split.test], axes=(1, 2))
+    gcnn = gcnn_kernel(group_from_name("C4"), cnn_kernel([1, 1], "mean", weight_std=1.4))
+    upright, rotated = (next(problems(gcnn, each, labels, [split], 16)) for each in (images, moved))
+    assert regression_accuracies(rotated, [30], [1e-3])[1] == regression_accuracies(upright, [30], [1e-3])[1]
 
 
 def test_the_best_regulariser_on_validation_images_is_taken():
@@ -137,14 +165,15 @@ def test_the_best_regulariser_on_validation_images_is_taken():
 
 def test_what_is_no_kernel_is_refused():
     images, labels = stripes(20)
-    split = draw_split(images, labels, Splits(train=(6,), validation=4, test=4), 0, 0)
 
     def no_kernel(first: np.ndarray, second: np.ndarray) -> Kernels:
         products = -first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
         return Kernels(products, products)
 
     with pytest.raises(ConfigError, match="Gram matrix of 6 images: expected eigenvalues of at least 0, found -"):
-        regression_accuracies(no_kernel, split, [6], [1e-3])
+        regression_accuracies(
+            problem_of(no_kernel, images, labels, Splits(train=(6,), validation=4, test=4)), [6], [1e-3]
+        )
 
 
 def test_pooled_images_are_means_of_boxes():

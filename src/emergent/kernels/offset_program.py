@@ -17,6 +17,8 @@ from jaxtyping import Float
 DEGREES = {"float64": 12, "float32": 5}
 # A vector register of 64 bytes; on narrower ones two or four of them.
 REGISTER_BYTES = 64
+# Columns that a compiler takes at a time in the loops over sums; what is left of a row it would take one by one.
+COLUMNS = 4
 
 
 class Program(NamedTuple):
@@ -73,7 +75,9 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
     @numba.njit(**options)
     def average(k_in, t_in, y, across, first, bias, gain, k_sums, t_sums, k_out, t_out):
         """One row of a convolution: sums over the filter's rows, then over its columns."""
-        wide = (across + size - 1) * lanes
+        # Whole groups of columns: what is computed beyond the row is overwritten, and costs less than a remainder.
+        num = -(-across // COLUMNS) * COLUMNS * lanes
+        wide = num + (size - 1) * lanes
         for i in range(wide):
             total = k_in[y, i]
             for tap in range(1, size):
@@ -85,16 +89,16 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 for tap in range(1, size):
                     total += t_in[y + tap, i]
                 t_sums[i] = total
-        for i in range(across * lanes):
+        for i in range(num):
             total = k_sums[i]
             for tap in range(1, size):
                 total += k_sums[i + tap * lanes]
             k_out[i] = bias + gain * total
         if first:
-            for i in range(across * lanes):
+            for i in range(num):
                 t_out[i] = k_out[i]
         else:
-            for i in range(across * lanes):
+            for i in range(num):
                 total = t_sums[i]
                 for tap in range(1, size):
                     total += t_sums[i + tap * lanes]
@@ -171,8 +175,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 return
             rows = height - (layer + 1) * lost
             for y in range(h):
-                k_row = k_next[halo + y, halo * lanes : (halo + w) * lanes]
-                t_row = t_next[halo + y, halo * lanes : (halo + w) * lanes]
+                k_row, t_row = k_next[halo + y, halo * lanes :], t_next[halo + y, halo * lanes :]
                 average(k, t, y, w, layer == 0, gains[0], gains[1], sums[2], sums[3], k_row, t_row)
                 if layer < num_layers - 1 or last:
                     # One row each: of slices along two axes Numba would not know that numbers lie side by side.
@@ -203,8 +206,8 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
         """
         channels, height, width = pixels.shape[1], pixels.shape[2], pixels.shape[3]
         layers = firsts.shape[1]
-        work = np.zeros((4, height + 2 * halo, (width + 2 * halo) * lanes), pixels.dtype)
-        sums = np.empty((4, (width + 2 * halo) * lanes), pixels.dtype)
+        work = np.zeros((4, height + 2 * halo, (width + 2 * size + COLUMNS) * lanes), pixels.dtype)
+        sums = np.empty((4, (width + 2 * size + COLUMNS) * lanes), pixels.dtype)
         ours = repeated[:channels]
         deviations = repeated[channels:].reshape(layers, 2, height, width * lanes)
         for n in range(pixels.shape[0]):

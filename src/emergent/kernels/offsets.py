@@ -23,8 +23,8 @@ from jaxtyping import Float
 from emergent.errors import ConfigError
 from emergent.kernels.offset_program import Program, offset_program
 
-# First images of one piece of work, so that threads finish at about the same time.
-PIECE = 4
+# First images of one piece of work: few, so that threads finish at about the same time.
+PIECES, LARGEST_PIECE = 4, 16
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,18 @@ class OffsetKernel:
         gains = np.array([self.bias_std**2, self.weight_std**2 / self.filter_size**2], number)
         pixels = np.ascontiguousarray(ours.pixels / number(channels))
 
+        piece = max(1, min(LARGEST_PIECE, num // (PIECES * threads)))
+
         def work(start: int) -> None:
             repeated = np.empty((channels + 2 * self.num_layers, height, width * program.lanes), number)
-            rows = slice(start, start + PIECE)
+            rows = slice(start, start + piece)
             part = np.zeros((2, len(pixels[rows]), result.shape[2]), number)
             program.run(
                 pixels[rows], others, ours.deviations[rows], seconds, gains, self.last_activation, repeated, part
             )
             result[:, rows] = part
 
-        starts = range(0, num, PIECE)
+        starts = range(0, num, piece)
         if threads == 1 or len(starts) == 1:
             for start in starts:
                 work(start)

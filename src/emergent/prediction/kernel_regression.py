@@ -7,7 +7,7 @@ References:
     arXiv 2406.06504: predictions Theta(x, X) (Theta(X, X) + r)^-1 Y of the mean of infinitely wide networks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +26,34 @@ ROUNDING = 1e-10
 
 
 class Split(NamedTuple):
-    """Images and labels of one member."""
+    """Positions in the data set of the images of one member."""
 
-    train: tuple[np.ndarray, np.ndarray]
-    validation: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+    train: Int[np.ndarray, " N"]
+    validation: Int[np.ndarray, " V"]
+    test: Int[np.ndarray, " T"]
+
+    @property
+    def others(self) -> Int[np.ndarray, " V+T"]:
+        """Returns the images that predictions are made for."""
+        return np.concatenate([self.validation, self.test])
+
+
+class Problem(NamedTuple):
+    """Kernel and labels of one split.
+
+    Attributes:
+        matrix: of the training images.
+        cross: between validation and test images, in this order, and training images.
+        labels: of the training images.
+        validation: labels of the validation images.
+        test: labels of the test images.
+    """
+
+    matrix: Float[np.ndarray, "N N"]
+    cross: Float[np.ndarray, "V+T N"]
+    labels: Int[np.ndarray, " N"]
+    validation: Int[np.ndarray, " V"]
+    test: Int[np.ndarray, " T"]
 
 
 def pooled(images: Float[np.ndarray, "N H W C"], pool: int) -> Float[np.ndarray, "N h w C"]:
@@ -40,66 +63,83 @@ def pooled(images: Float[np.ndarray, "N H W C"], pool: int) -> Float[np.ndarray,
     return boxes.mean((2, 4))
 
 
-def draw_split(
-    images: Float[np.ndarray, "N H W C"], labels: Int[np.ndarray, " N"], splits: Splits, seed: int, member: int
-) -> Split:
-    """Returns one split, which depends on seed and member alone.
+def turned(images: Float[np.ndarray, "N H H C"], seed: int) -> Float[np.ndarray, "N H H C"]:
+    """Returns every image turned by quarter turns drawn at random, the same for an image in all splits."""
+    turns = np.random.default_rng([seed, 4]).integers(0, 4, len(images))
+    return np.stack([np.rot90(image, turn) for image, turn in zip(images, turns, strict=True)])
+
+
+def draw_split(num: int, splits: Splits, seed: int, member: int) -> Split:
+    """Returns one split of ``num`` images, which depends on seed and member alone.
 
     Test and validation images come first, so that they are the same whatever the largest training set is.
 
     Raises:
         DataError: too few images.
     """
-    if len(images) < splits.total:
+    if num < splits.total:
         raise DataError(
             f"splits: {splits.test} test, {splits.validation} validation and {max(splits.train)} training images are "
-            f"{splits.total}, but the data set has {len(images)}; use fewer."
+            f"{splits.total}, but the data set has {num}; use fewer."
         )
-    generator = np.random.default_rng([seed, member])
-    order = generator.permutation(len(images))[: splits.total]
-    turns = generator.integers(0, 4, splits.total) if splits.turned else np.zeros(splits.total, int)
-    chosen = np.stack([np.rot90(images[i], turn) for i, turn in zip(order, turns, strict=True)])
-    borders = [splits.test, splits.test + splits.validation]
-    test, validation, train = (
-        (one, two) for one, two in zip(np.split(chosen, borders), np.split(labels[order], borders), strict=True)
-    )
+    order = np.random.default_rng([seed, 0, member]).permutation(num)[: splits.total]
+    test, validation, train = np.split(order, [splits.test, splits.test + splits.validation])
     return Split(train, validation, test)
 
 
+def problems(
+    kernel: KernelFunction,
+    images: Float[np.ndarray, "N H W C"],
+    labels: Int[np.ndarray, " N"],
+    splits: Sequence[Split],
+    tile_size: int,
+) -> Iterator[Problem]:
+    """Yields kernel and labels of every split.
+
+    Splits of a small data set share most pairs of images: where that is less work, all pairs are computed once.
+    """
+    used = np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits]))
+    each = sum(
+        len(split.train) * (len(split.train) + 1) // 2 + len(split.others) * len(split.train) for split in splits
+    )
+    together = gram(kernel, images[used], tile_size).ntk if len(used) * (len(used) + 1) // 2 < each else None
+    for split in splits:
+        if together is None:
+            matrix = gram(kernel, images[split.train], tile_size).ntk
+            cross = cross_gram(kernel, images[split.others], images[split.train], tile_size).ntk
+        else:
+            train, others = (np.searchsorted(used, part) for part in (split.train, split.others))
+            matrix, cross = together[np.ix_(train, train)], together[np.ix_(others, train)]
+        yield Problem(matrix, cross, labels[split.train], labels[split.validation], labels[split.test])
+
+
 def regression_accuracies(
-    kernel: KernelFunction, split: Split, sizes: Sequence[int], regularisers: Sequence[float], tile_size: int = 128
+    problem: Problem, sizes: Sequence[int], regularisers: Sequence[float]
 ) -> tuple[Float[np.ndarray, "S Q"], Float[np.ndarray, "S Q"]]:
     """Returns accuracies on validation and on test images, for every training set size and regulariser.
 
     Args:
-        kernel: of the network.
-        split: images and labels.
-        sizes: of the training set, the first images of the split.
+        problem: kernel and labels.
+        sizes: of the training set, its first images.
         regularisers: added to the diagonal of the Gram matrix, in units of its mean.
-        tile_size: samples per side of a tile.
 
     Raises:
         ConfigError: the kernel is no kernel: its Gram matrix is not positive.
     """
-    inputs, labels = split.train
-    others = np.concatenate([split.validation[0], split.test[0]])
-    matrix = gram(kernel, inputs, tile_size).ntk
-    cross = cross_gram(kernel, others, inputs, tile_size).ntk
-    num_classes = 1 + max(int(part[1].max()) for part in split)
+    num_classes = 1 + max(int(part.max()) for part in (problem.labels, problem.validation, problem.test))
     # As in training (arXiv 2406.06504): one-hot vectors of mean 0, the mean of networks before training.
-    targets = np.eye(num_classes)[labels] - 1 / num_classes
+    targets = np.eye(num_classes)[problem.labels] - 1 / num_classes
+    truth, num_validation = np.concatenate([problem.validation, problem.test]), len(problem.validation)
     found = np.empty((2, len(sizes), len(regularisers)))
     for s, size in enumerate(sizes):
-        values, vectors = np.linalg.eigh(matrix[:size, :size])
+        values, vectors = np.linalg.eigh(problem.matrix[:size, :size])
         _require_positive(values, size)
         components = vectors.T @ targets[:size]
-        scores = cross[:, :size] @ vectors
+        scores = problem.cross[:, :size] @ vectors
         for q, regulariser in enumerate(regularisers):
             weights = np.maximum(values, 0.0) + regulariser * values.mean()
-            right = (scores @ (components / weights[:, None])).argmax(1) == np.concatenate(
-                [split.validation[1], split.test[1]]
-            )
-            found[:, s, q] = right[: len(split.validation[1])].mean(), right[len(split.validation[1]) :].mean()
+            right = (scores @ (components / weights[:, None])).argmax(1) == truth
+            found[:, s, q] = right[:num_validation].mean(), right[num_validation:].mean()
     return found[0], found[1]
 
 
@@ -135,11 +175,13 @@ def kernel_regression_arrays(
     if samples.labels is None:
         raise DataError(f"{stage.data.train.dataset}: kernel regression learns classes, but the data set has none.")
     images = pooled(samples.inputs, stage.splits.average_pool)
+    if stage.splits.turned:
+        images = turned(images, stage.seed)
     kernel = kernel_function(stage.model, images.shape[1:])
+    splits = [draw_split(len(images), stage.splits, stage.seed, member) for member in members]
     accuracy, regulariser, by_regulariser = [], [], []
-    for member in members:
-        split = draw_split(images, samples.labels, stage.splits, stage.seed, member)
-        validation, test = regression_accuracies(kernel, split, stage.splits.train, stage.regularisers, stage.tile_size)
+    for problem in problems(kernel, images, samples.labels, splits, stage.tile_size):
+        validation, test = regression_accuracies(problem, stage.splits.train, stage.regularisers)
         chosen = chosen_regularisers(validation)
         accuracy.append(test[np.arange(len(chosen)), chosen])
         regulariser.append(np.asarray(stage.regularisers)[chosen])
