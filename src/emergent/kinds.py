@@ -15,6 +15,7 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
+from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
@@ -186,6 +187,14 @@ def discretisation() -> Summarise:
     from emergent.summaries.discretisation import summarise_discretisation
 
     return summarise_discretisation
+
+
+@_kind(KernelConvergenceExperiment, SummaryStage, {"train": "train_kernel_convergence"})
+def kernel_convergence() -> Summarise:
+    """Do kernels of random networks approach those of infinite width?"""
+    from emergent.summaries.kernel_convergence import summarise_kernel_convergence
+
+    return summarise_kernel_convergence
 
 
 @_kind(KernelRegressionExperiment, SummaryStage, {"train": "train_kernel_regression"})

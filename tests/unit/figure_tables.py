@@ -152,12 +152,15 @@ def lemma_tables() -> dict:
     return {"errors": pd.DataFrame(errors), "tail": pd.DataFrame(tail)}
 
 
-def learning_table() -> dict:
-    """Returns accuracies that grow with the training set, higher for larger groups."""
+def learning_tables() -> dict:
+    """Returns accuracies that grow with the training set, and errors that fall with the width."""
     rows = [{"arm": arm, "size": size, "mean": 0.2 + offset + 0.07 * np.log(size), "std": 0.03, "num": 10,
              "regulariser": 1e-3}
             for arm, offset in (("cnn", 0.0), ("gcnn_c4", 0.1), ("gcnn_d4", 0.12)) for size in (5, 99)]  # fmt: skip
-    return {"learning": pd.DataFrame(rows)}
+    kernels = [{"arm": arm, "kernel": kernel, "width": width, "error": 0.5 / width, "error_stderr": 0.05 / width,
+                "noise": 0.4 / width, "num": 100}
+               for arm in ("relu", "erf") for kernel in ("nngp", "ntk") for width in (1, 7, 80)]  # fmt: skip
+    return {"learning": pd.DataFrame(rows), "convergence": pd.DataFrame(kernels)}
 
 
 def facts(*names: str, label: str = "") -> Facts:
@@ -181,5 +184,5 @@ def all_inputs() -> Inputs:
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
               **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
               **method_tables(), **convergence_tables(), **curve_tables(), **lemma_tables(),
-              **learning_table()}  # fmt: skip
+              **learning_tables()}  # fmt: skip
     return given(tables)

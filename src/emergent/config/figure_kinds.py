@@ -10,13 +10,11 @@ from emergent.config.figure_options import (
     ConditionOptions,
     ConditionTableOptions,
     CurveOptions,
-    DifferenceOptions,
     DistanceOptions,
     DivergenceOptions,
     EpochAndDataOptions,
     EpochAndSizeOptions,
     EpochOptions,
-    FloorOptions,
     FloorTableOptions,
     FlowOptions,
     GainOptions,
@@ -35,6 +33,13 @@ from emergent.config.figure_options import (
     SubspaceOptions,
     TailOptions,
 )
+from emergent.config.infinite_width_figures import (
+    ErrorByWidth,
+    InfiniteWidthDifference,
+    InfiniteWidthFloor,
+    InfiniteWidthReadings,
+    LearningCurve,
+)
 
 
 class SpreadBySize(Figure):
@@ -42,27 +47,6 @@ class SpreadBySize(Figure):
 
     plot: Literal["spread_by_size"]
     options: SpreadOptions
-
-
-class InfiniteWidthDifference(Figure):
-    """Difference between finite ensembles and the infinitely wide one against ensemble size."""
-
-    plot: Literal["infinite_width_difference"]
-    options: DifferenceOptions
-
-
-class InfiniteWidthFloor(Figure):
-    """What infinitely many members keep of that difference, against width."""
-
-    plot: Literal["infinite_width_floor"]
-    options: FloorOptions
-
-
-class InfiniteWidthReadings(Table):
-    """Readings of unpublished settings at infinite width."""
-
-    plot: Literal["infinite_width_readings"]
-    options: NoOptions = NoOptions()
 
 
 class MetricByEpoch(Figure):
@@ -240,13 +224,6 @@ class LearnedCurves(Figure):
     options: CurveOptions
 
 
-class LearningCurve(Figure):
-    """Accuracy of kernels against the size of the training set."""
-
-    plot: Literal["learning_curve"]
-    options: NoOptions = NoOptions()
-
-
 class SubspaceDistance(Figure):
     """Distance from the equivariant subspace along augmented training."""
 
@@ -291,6 +268,7 @@ Entry = Annotated[
     | ErrorWithBound
     | TailWithBound
     | LearnedCurves
+    | ErrorByWidth
     | LearningCurve
     | SubspaceDistance
     | Departure,

@@ -8,7 +8,7 @@ from itertools import zip_longest
 import numpy as np
 from matplotlib.lines import Line2D
 
-from emergent.config.figure_kinds import InfiniteWidthDifference
+from emergent.config.infinite_width_figures import InfiniteWidthDifference
 from emergent.figures import style
 from emergent.figures.drawing import (
     Drawing,

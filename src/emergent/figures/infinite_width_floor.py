@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from emergent.config.figure_kinds import InfiniteWidthFloor
+from emergent.config.infinite_width_figures import InfiniteWidthFloor
 from emergent.figures import style
 from emergent.figures.drawing import Drawing, References, listed, published_table, require_rows, require_table, stack
 from emergent.figures.facts import Inputs

@@ -6,7 +6,7 @@ Input: summary table ``readings``. The published members are those of arXiv:2403
 import numpy as np
 import pandas as pd
 
-from emergent.config.figure_kinds import InfiniteWidthReadings
+from emergent.config.infinite_width_figures import InfiniteWidthReadings
 from emergent.figures import style
 from emergent.figures.drawing import References, Tabulation, published_table, require_table, stack
 from emergent.figures.facts import Inputs

@@ -5,7 +5,7 @@ Input: summary table ``learning``. arXiv:2406.06504 has a figure of this form.
 
 import pandas as pd
 
-from emergent.config.figure_kinds import LearningCurve
+from emergent.config.infinite_width_figures import LearningCurve
 from emergent.figures import style
 from emergent.figures.arms import arm_looks, legend_handles
 from emergent.figures.drawing import (

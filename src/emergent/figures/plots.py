@@ -12,6 +12,7 @@ from emergent.figures import (
     conditions_table,
     departure,
     distance_by_epoch,
+    error_by_width,
     error_with_bound,
     experiment_gap,
     floor_table,
@@ -87,6 +88,7 @@ PLOTS: dict[str, Plot] = {
     "learned_curves": Plot(
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
+    "error_by_width": Plot(error_by_width.draw, tables=("convergence",)),
     "learning_curve": Plot(learning_curve.draw, tables=("learning",)),
     "law": Plot(law.draw, tables=("law_points", "law", "quantities")),
     "conditions": Plot(conditions.draw, tables=("disjoint",)),

@@ -1,0 +1,41 @@
+"""Entries of ``config/figures.yaml`` on infinitely wide networks and their kernels."""
+
+from typing import Literal
+
+from emergent.config.figure_entry import Figure, Table
+from emergent.config.figure_options import DifferenceOptions, FloorOptions, NoOptions
+
+
+class InfiniteWidthDifference(Figure):
+    """Difference between finite ensembles and the infinitely wide one against ensemble size."""
+
+    plot: Literal["infinite_width_difference"]
+    options: DifferenceOptions
+
+
+class InfiniteWidthFloor(Figure):
+    """What infinitely many members keep of that difference, against width."""
+
+    plot: Literal["infinite_width_floor"]
+    options: FloorOptions
+
+
+class InfiniteWidthReadings(Table):
+    """Readings of unpublished settings at infinite width."""
+
+    plot: Literal["infinite_width_readings"]
+    options: NoOptions = NoOptions()
+
+
+class LearningCurve(Figure):
+    """Accuracy of kernels against the size of the training set."""
+
+    plot: Literal["learning_curve"]
+    options: NoOptions = NoOptions()
+
+
+class ErrorByWidth(Figure):
+    """Relative error of mean kernels of random networks against their width."""
+
+    plot: Literal["error_by_width"]
+    options: NoOptions = NoOptions()

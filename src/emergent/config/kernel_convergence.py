@@ -1,0 +1,82 @@
+"""Typed configuration of experiments of kind ``kernel_convergence``: kernels of random networks against their limit.
+
+Members are random networks before training; every member has one network of each width.
+
+References:
+    arXiv 2406.06504, convergence of kernels of group convolutional networks with their width.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from emergent.config.base import Many, Name, StrictModel
+from emergent.config.models import CnnModel, GcnnModel
+from emergent.config.stages import ArmStage, Stage, SummaryStage
+from emergent.config.study import ArmLabels, StudyBase
+from emergent.errors import ConfigError
+
+Convolutional = Annotated[CnnModel | GcnnModel, Field(discriminator="family")]
+
+
+class ConvergenceArm(ArmLabels):
+    """One architecture, whose channels are those of ``widths``, layer by layer alike."""
+
+    model: Convolutional
+
+
+class RandomImages(StrictModel):
+    """Images whose pixels are independent normal draws.
+
+    Attributes:
+        num: images, of which all pairs are compared.
+        shape: (H, W, C).
+    """
+
+    num: PositiveInt
+    shape: Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], Field(strict=False)]
+
+
+class ConvergenceStage(ArmStage):
+    """Kernels of the random networks of one arm."""
+
+    stage: Literal["train"] = "train"
+    model: Convolutional
+    images: RandomImages
+    widths: Many[PositiveInt]
+
+
+class KernelConvergenceExperiment(StudyBase):
+    """Mean of the kernels of random networks of several widths, beside those of infinite width.
+
+    Attributes:
+        images: on which kernels are compared.
+        widths: channels of every layer, ascending.
+    """
+
+    kind: Literal["kernel_convergence"]
+    arms: dict[Name, ConvergenceArm] = Field(min_length=1)
+    images: RandomImages
+    widths: Many[PositiveInt] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "KernelConvergenceExperiment":
+        if list(self.widths) != sorted(set(self.widths)):
+            raise ValueError(f"widths: expected ascending numbers, found {list(self.widths)}")
+        if self.members.num < 2:
+            raise ValueError(f"members.num: a mean with an error needs at least two networks, found {self.members.num}")
+        for name, arm in self.arms.items():
+            missing = arm.model.missing_kernel(self.images.shape)
+            if missing is not None:
+                raise ValueError(f"arms.{name}.model: no infinite-width kernel: {missing}")
+        return self
+
+    def stage(self, stage: str, arm: str | None = None) -> Stage:
+        """Returns the settings that one stage (of one arm) depends on."""
+        if stage == "summary":
+            return SummaryStage(**self.facts())
+        if stage != "train" or arm not in self.arms:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        common: dict[str, Any] = {"experiment": self.experiment, "seed": self.seed, "arm": arm}
+        model = self.arms[arm].model.infinitely_wide()
+        return ConvergenceStage(**common, model=model, images=self.images, widths=self.widths)
