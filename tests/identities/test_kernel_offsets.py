@@ -138,11 +138,22 @@ def test_arcsine_is_exact_to_rounding(precision, error):
         (np.zeros((0, 5, 5, 1)), np.zeros((2, 5, 5, 1)), "expected images"),
         (np.zeros((2, 5, 5, 1)), np.zeros((2, 5, 5, 1), np.float32), "found float64 and float32"),
         (np.zeros((2, 5, 5, 1), int), np.zeros((2, 5, 5, 1), int), "expected images in float64"),
+        (np.zeros((2, 5, 5, 1)), np.stack([np.ones((5, 5, 1)), np.full((5, 5, 1), np.nan)]), r"second images \[1\]"),
     ],
 )
 def test_images_that_do_not_fit_are_refused(first, second, words):
     with pytest.raises(ConfigError, match=words):
         OffsetKernel(2)(first, second)
+
+
+def test_constant_images_and_those_of_one_pixel_have_kernels():
+    for shape in ((2, 4, 4, 1), (3, 1, 1, 2)):
+        flat = np.ones(shape) * np.arange(shape[0])[:, None, None, None]
+        for ours, theirs in zip(
+            OffsetKernel(2, "relu", *GAINS)(flat, flat), cnn_kernel([1, 1], "mean", "relu", *GAINS).layered(flat, flat),
+            strict=True,
+        ):  # fmt: skip
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
 def test_filters_that_leave_nothing_are_refused():

@@ -13,6 +13,7 @@ from figure_tables import (
     fraction_table,
     given,
     ising_tables,
+    learning_tables,
     lemma_tables,
     orbit_errors,
     osp_table,
@@ -52,7 +53,7 @@ def test_words_of_divergence_figures_have_room(name: str, settings: dict) -> Non
 def test_words_of_other_figures_have_room(name: str, small: bool) -> None:
     tables = {**ising_tables((32, 64), (2, 4, 8)), **orbit_errors(), **osp_table(("digits", "photo_patches"), (3,), 3),
               **fraction_table(("digits_so2", "photo_patches_so2")),
-              **convergence_tables(), **curve_tables(), **lemma_tables()}  # fmt: skip
+              **convergence_tables(), **curve_tables(), **lemma_tables(), **learning_tables()}  # fmt: skip
     inputs = given(tables) if small else all_inputs()
     if name == "cnn_gcnn_convergence":
         inputs = Inputs(inputs.tables, (facts("augmented_cnn", "gcnn"),))

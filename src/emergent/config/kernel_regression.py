@@ -66,7 +66,7 @@ class KernelRegressionExperiment(StudyBase):
         data: images with classes; their whole split is drawn from.
         splits: of every member.
         regularisers: added to the diagonal in units of its mean, ascending; the best on validation images is taken.
-        tile_size: samples per side of one tile of the Gram matrix.
+        tile_size: samples per side of one tile of the Gram matrix, of which one half is computed.
     """
 
     kind: Literal["kernel_regression"]
@@ -74,7 +74,7 @@ class KernelRegressionExperiment(StudyBase):
     arms: dict[Name, KernelArm] = Field(min_length=1)
     splits: Splits
     regularisers: Many[Annotated[float, Field(gt=0)]] = Field(min_length=1)
-    tile_size: PositiveInt = 128
+    tile_size: PositiveInt = 32
 
     @model_validator(mode="after")
     def _check(self) -> "KernelRegressionExperiment":

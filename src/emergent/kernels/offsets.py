@@ -96,6 +96,10 @@ class OffsetKernel:
             raise ConfigError(
                 f"kernel: expected images in float64 (or both in float32), found {first.dtype} and {second.dtype}."
             )
+        for name, images in (("first", first), ("second", second)):
+            # Compiled for numbers: anything else would come out as some other number.
+            if wrong := np.flatnonzero(~np.isfinite(images).all((1, 2, 3))).tolist():
+                raise ConfigError(f"kernel: {name} images {wrong[:5]} hold infinities or what is not a number (NaN).")
         if min(self._positions(first.shape[1:3])) < 1:
             raise ConfigError(
                 f"kernel: {self.num_layers} convolutions of {self.filter_size} x {self.filter_size} leave nothing of "
