@@ -112,6 +112,14 @@ def test_osp_quantities(osp_case: tuple[dict[str, pd.DataFrame], dict[str, Any]]
             expected |= {f"{name}/{arm}/{data}" for name in ("gain", "min_gain", "gain_per_element")}
             expected |= {f"{name}/{arm}/{data}/{epoch}" for name in ("ensemble_osp", "members_osp") for epoch in EPOCHS}
     sizes = {f"num_parameters/{arm}" for arm in ("cnn_c2", "cnn_c4")}
+    accuracies = {name for name in quantities.index if name.startswith("accuracy/")}
+    assert {name.rsplit("/", 1)[0] for name in accuracies} == {
+        f"accuracy/{arm}/{data}" for arm in ("cnn_c2", "cnn_c4") for data in ("digits", "in")
+    }, "of sets whose classes are learnt"
+    rows = tables["accuracy"].query("arm == 'cnn_c4' and predictor == 'ensemble' and ensemble_size == 3")
+    last = rows[rows.epoch == rows.epoch.max()].iloc[0]
+    assert quantities.loc["accuracy/cnn_c4/digits/3"].value == last["mean"]
+    quantities = quantities.drop(index=sorted(accuracies))
     assert set(quantities.index) == expected | sizes
     for name in sizes:
         assert (quantities.loc[name].value, quantities.loc[name].stderr) == (NUM_PARAMETERS, 0)

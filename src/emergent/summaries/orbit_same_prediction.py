@@ -85,6 +85,7 @@ def summarise_osp(settings: EnsembleSummary, blocks: Blocks, predictions: Predic
                         accuracy_rows.append(_accuracy_row(head | place, found, data.whole))
     osp = pd.DataFrame(osp_rows)
     quantities = _quantities(settings, orbits, osp, gains, pools)
+    _add_accuracies(quantities, orbits, pd.DataFrame(accuracy_rows))
     fractions = add_fractions(settings, pools, quantities)
     tables = {
         "osp": osp,
@@ -118,6 +119,19 @@ def _accuracy_row(key: dict[str, Any], right: np.ndarray, whole: bool) -> dict[s
     values = right.mean(1, dtype=np.float64)
     numbers = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
     return {name: key[name] for name in keep} | numbers | errors(values, right.mean(0, dtype=np.float64), whole)
+
+
+def _add_accuracies(quantities: Quantities, orbits: Sequence[DataFacts], table: pd.DataFrame) -> None:
+    """Adds the accuracy of ensembles of every size after the last epoch, on sets whose classes are learnt."""
+    if table.empty:
+        return
+    by_name = {data.name: data for data in orbits if data.role != "ood"}
+    last = table[(table["epoch"] == table["epoch"].max()) & (table["predictor"] == "ensemble")]
+    for row in last[last["data"].isin(by_name)].itertuples():
+        found = Estimate.of_spread(float(row.mean), float(row.std), int(row.num), "disjoint ensembles")
+        found = found.blurred(float(row.image_stderr))
+        name = f"accuracy/{row.arm}/{{data}}/{row.ensemble_size}"
+        quantities.add_on(by_name[str(row.data)], (name, found, "accuracy of ensembles after the last epoch"))
 
 
 def _quantities(
