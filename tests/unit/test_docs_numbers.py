@@ -143,19 +143,19 @@ def test_spread_of_arms_is_the_largest_over_epochs(committed: Committed) -> None
 
 
 def test_cells_of_tables_whose_labels_hold_bars(committed: Committed) -> None:
-    assert cell(committed, "laptop", "ising_readings", "ising l4 ordered, over mean |E|", "mismatch") == "1.4x"
-    assert cell(committed, "laptop", "ising_readings", "ising l4 warm, over |mean E|", "ood") == "0.49"
+    assert cell(committed, "ising", "ising_readings", "ising l4 ordered, over mean |E|", "mismatch") == "1.4x"
+    assert cell(committed, "ising", "ising_readings", "ising l4 warm, over |mean E|", "ood") == "0.49"
     with pytest.raises(DataError, match="no cell"):
-        cell(committed, "laptop", "ising_readings", "l4_cold", "ood")
+        cell(committed, "ising", "ising_readings", "l4_cold", "ood")
 
 
 def test_look_ups_that_find_nothing_say_so(committed: Committed) -> None:
     with pytest.raises(DataError, match="no run 'laptops'; did you mean 'laptop'"):
         committed.verdicts("laptops")
     with pytest.raises(DataError, match="found 0 times"):
-        committed.ours("laptop", "distance_2")
+        committed.ours("ising", "distance_2")
     with pytest.raises(DataError, match="found 9 times"):
-        committed.ours("laptop", "ising_root_m_decay")
+        committed.ours("ising", "ising_root_m_decay")
     with pytest.raises(DataError, match="no value at 11"):
         committed.published("nordenfors_c4", "osp", 11, arm="sym", role="in", figure="F4")
     with pytest.raises(DataError, match="2 published series"):

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from emergent.errors import ConfigError
@@ -35,8 +36,8 @@ class Kernels(NamedTuple):
         ntk: neural tangent kernel, Theta.
     """
 
-    nngp: Float[Array, "*pairs"]
-    ntk: Float[Array, "*pairs"]
+    nngp: Float[Array | np.ndarray, "*pairs"]
+    ntk: Float[Array | np.ndarray, "*pairs"]
 
 
 KernelFunction = Callable[[Float[Array | np.ndarray, "N ..."], Float[Array | np.ndarray, "T ..."]], Kernels]
@@ -218,7 +219,7 @@ class CnnKernel:
         Raises:
             ConfigError: the network does not work on images of this size.
         """
-        if self.by_offsets is None or isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
+        if self.by_offsets is None or isinstance(first, Tracer) or isinstance(second, Tracer):
             return self.layered(first, second)
         self.require(first)
         return Kernels(*self.by_offsets(np.asarray(first), np.asarray(second)))
@@ -279,4 +280,7 @@ class GcnnKernel:
         # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
         terms = [self._cnn(first, copy) for copy in orbit(action, second)]
         # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.
-        return Kernels(*(sum(arrays) / self._group.order for arrays in zip(*terms, strict=True)))
+        nngp, ntk = terms[0]
+        for term in terms[1:]:
+            nngp, ntk = nngp + term.nngp, ntk + term.ntk
+        return Kernels(nngp / self._group.order, ntk / self._group.order)

@@ -174,7 +174,7 @@ def _tile(
     return np.stack([_double(array)[: len(first), : len(second)] for array in kernels])
 
 
-def _double(array: jax.Array) -> np.ndarray:
+def _double(array: jax.Array | np.ndarray) -> np.ndarray:
     """Returns a kernel as NumPy array, which must have been computed in double precision.
 
     Raises:

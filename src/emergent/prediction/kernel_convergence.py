@@ -8,6 +8,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -36,10 +37,13 @@ def network_kernels(
     network = build(stage.model.model_copy(update={"layers": layers, "dense": (width,) * len(stage.model.dense)}))
     inputs = jnp.asarray(images)
 
+    def apply(parameters: Any, some: jax.Array) -> jax.Array:
+        return cast(jax.Array, network.apply(parameters, some))
+
     @jax.jit
     def kernels(key: jax.Array) -> Kernels:
         parameters = network.init(key, inputs)
-        return empirical_kernels(network.apply, parameters, inputs, inputs)
+        return empirical_kernels(apply, parameters, inputs, inputs)
 
     # By width too: narrow networks are no parts of wider ones.
     return lambda member: kernels(
