@@ -116,7 +116,7 @@ def _settings(kind: str, data: dict[str, tuple[str, str]]) -> Any:
         arms = {
             name: {"group": "tetrahedral", "order": 12, "width": width} for name, width in (("one", 8), ("two", 16))
         }
-        options = {"ensemble_sizes": (2, SIZE), "orbits": (orbit, orbit)}
+        options = {"ensemble_sizes": (2, SIZE), "orbits": (orbit, orbit), "augmentations": (orbit, orbit)}
     return settings_of(kind, arms, MEMBERS, data, **options)
 
 
