@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 from summary_cases import data_facts
 
+from emergent.config.figure_options import FloorOptions
+from emergent.config.infinite_width_figures import InfiniteWidthFloor
 from emergent.config.stages import ArmFacts
+from emergent.figures.facts import Inputs
+from emergent.figures.plots import draw
 from emergent.summaries.infinite_width_floor import COLUMNS, Floors
 from emergent.summaries.quantities import Quantities
 
@@ -54,3 +58,19 @@ def test_one_width_has_no_law_and_one_member_no_floor():
     quantities = Quantities()
     found.add_quantities(quantities)
     assert not [name for name in quantities.table()["name"] if "by_width" in name]
+
+
+@pytest.mark.parametrize(("factor", "words"), [(1.0, {"floor", "fit"}), (0.0, {"limit"})])
+def test_legend_names_what_is_drawn(factor: float, words: set[str]):
+    """Floors that are seen have points, others upper limits; a fit has a line where it is above 0."""
+    rows = [{"arm": f"mlp_{width}", "width": width, "data": "test", "num": 100, "floor_squared": factor / width**2,
+             "floor_squared_stderr": 0.1 / width**2, "floor": factor / width, "floor_stderr": 0.1 / width, "noise": 1.0,
+             "fitted_squared": factor / width**2} for width in (16, 32)]  # fmt: skip
+    entry = InfiniteWidthFloor(
+        name="floor", paper="gerken_kessel", id="F1b", label="l", experiments=("e",), title="t", caption="c",
+        plot="infinite_width_floor", options=FloorOptions(data=("test",)),
+    )  # fmt: skip
+    drawing = draw(entry, Inputs({"ntk_floor": pd.DataFrame(rows)}, ()), {})
+    labels = {text.get_text() for text in drawing.figure.legends[0].get_texts()}
+    known = {"floor": r"$M \to \infty$ members", "limit": "upper limit", "fit": "a / width, fitted"}
+    assert labels == {known[word] for word in words}

@@ -49,10 +49,7 @@ def draw(inputs: Inputs, references: References, entry: ErrorByWidth) -> Drawing
             if len(published):
                 theirs = published[(published["arm"] == arm) & (published["kernel"] == kernel)]
                 style.published(panel, theirs["width"], theirs["mean"], look.marker)
-        widths = sorted(set(table["width"]))
-        panel.set_xscale("log")
-        panel.set_xticks(widths, [str(width) for width in widths])
-        panel.minorticks_off()
+        style.log_axis(panel, [*table["width"], *(published["width"] if len(published) else ())])
         panel.set_yscale("log")
         panel.set_title(TITLES[kernel])
         panel.set_xlabel("Network Width")

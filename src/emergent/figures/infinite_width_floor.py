@@ -3,6 +3,8 @@
 Input: summary table ``ntk_floor``. arXiv:2403.03103 shows distances of ensembles, no floors.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -52,11 +54,7 @@ def draw(inputs: Inputs, references: References, entry: InfiniteWidthFloor) -> D
         panel.set_title(inputs.data_name(data))
         panel.set_xlabel("Width")
     axes[0].set_ylabel("Distance to NTK that is left")
-    handles = [
-        Line2D([], [], color="black", marker="o", linestyle="none", label=r"$M \to \infty$ members"),
-        Line2D([], [], color="black", marker="v", markerfacecolor="none", linestyle="none", label="upper limit"),
-        Line2D([], [], color="black", linestyle=":", label="a / width, fitted"),
-    ]
+    handles = [handle for handle, drawn in zip(_handles(), _drawn(table, entry.options.data), strict=True) if drawn]
     if len(published):
         handles.append(style.published_handle("s", f", {int(published['ensemble_size'].max())} members"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -68,8 +66,28 @@ def draw(inputs: Inputs, references: References, entry: InfiniteWidthFloor) -> D
     return Drawing(figure, stack(table, published), facts)
 
 
+def _limits(rows: pd.DataFrame) -> pd.Series:
+    """Returns two errors of each floor's square: what a floor has to exceed to be seen."""
+    return np.array([quantile(2.0, float(num) - 1) for num in rows["num"]]) * rows["floor_squared_stderr"]
+
+
+def _drawn(table: pd.DataFrame, data: Sequence[str]) -> tuple[bool, bool, bool]:
+    """Returns whether there are floors, upper limits, and fits to draw."""
+    rows = table[table["data"].isin(data)]
+    seen = rows["floor_squared"] > _limits(rows)
+    return bool(seen.any()), bool((~seen).any()), bool((rows.groupby("data")["fitted_squared"].min() > 0).any())
+
+
+def _handles() -> list[Line2D]:
+    return [
+        Line2D([], [], color="black", marker="o", linestyle="none", label=r"$M \to \infty$ members"),
+        Line2D([], [], color="black", marker="v", markerfacecolor="none", linestyle="none", label="upper limit"),
+        Line2D([], [], color="black", linestyle=":", label="a / width, fitted"),
+    ]
+
+
 def _draw_floors(panel: Axes, rows: pd.DataFrame) -> None:
-    errors = np.array([quantile(2.0, float(num) - 1) for num in rows["num"]]) * rows["floor_squared_stderr"]
+    errors = _limits(rows)
     seen = rows["floor_squared"] > errors
     found = rows[seen]
     panel.errorbar(found["width"], found["floor"], yerr=found["floor_stderr"], color="black", marker="o",
