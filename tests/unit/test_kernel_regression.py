@@ -13,7 +13,7 @@ from emergent.config.base import validate
 from emergent.config.kernel_regression import KernelRegressionExperiment, Splits
 from emergent.config.stages import ArmFacts, SummaryStage
 from emergent.domains.samples import Samples
-from emergent.errors import ConfigError, DataError
+from emergent.errors import ConfigError, DataError, ResourceError
 from emergent.kernels.architectures import Kernels, cnn_kernel, gcnn_kernel
 from emergent.point_groups import group_from_name
 from emergent.prediction.kernel_regression import (
@@ -209,6 +209,15 @@ def test_a_block_holds_its_splits_whatever_the_others_are():
     np.testing.assert_array_equal(arrays["accuracy"].values[1:], alone["accuracy"].values)
     with pytest.raises(DataError, match="digits: kernel regression learns classes, but the data set has none"):
         kernel_regression_arrays(stage, (0,), Samples(images, None, None), advanced.append)
+
+
+def test_too_little_memory_is_refused_before_anything_is_computed():
+    stage = validate(KernelRegressionExperiment, CONTENT, "tiny.yaml").stage("train", "cnn")
+    images, labels = stripes(30)
+    advanced: list[int] = []
+    with pytest.raises(ResourceError, match=r"kernels in tiles of 32 need .* may be used"):
+        kernel_regression_arrays(stage, (0, 1), Samples(images, labels, None), advanced.append, memory_bytes=20_000)
+    assert not advanced
 
 
 def test_gains_are_taken_split_by_split(tmp_path: Path):

@@ -14,15 +14,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from emergent.config.kernel_regression import KernelRegressionStage, Splits
+from emergent.config.prediction_memory import floats_per_pair
 from emergent.domains.samples import Samples
 from emergent.errors import ConfigError, DataError
 from emergent.kernels.architectures import KernelFunction
-from emergent.kernels.gram import cross_gram, gram
+from emergent.kernels.gram import cross_gram, gram, require_memory
 from emergent.kernels.registry import kernel_function
+from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
 # A Gram matrix has no negative eigenvalues; those of rounding are below this part of the largest one.
 ROUNDING = 1e-10
+MATRIX_COPIES = 3
 
 
 class Split(NamedTuple):
@@ -113,6 +116,14 @@ def problems(
         yield Problem(matrix, cross, labels[split.train], labels[split.validation], labels[split.test])
 
 
+def matrix_bytes(splits: Sequence[Split]) -> int:
+    """Returns the memory of the Gram matrices of one split or, where that is less work, of all images at once."""
+    pairs = max(len(split.train) * (len(split.train) + len(split.others)) for split in splits)
+    used = len(np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits])))
+    # Both kernels, and the one that is used once more while it is cut out.
+    return MATRIX_COPIES * 8 * max(pairs, min(used**2, len(splits) * pairs))
+
+
 def regression_accuracies(
     problem: Problem, sizes: Sequence[int], regularisers: Sequence[float]
 ) -> tuple[Float[np.ndarray, "S Q"], Float[np.ndarray, "S Q"]]:
@@ -159,7 +170,11 @@ def chosen_regularisers(validation: Float[np.ndarray, "S Q"]) -> Int[np.ndarray,
 
 
 def kernel_regression_arrays(
-    stage: KernelRegressionStage, members: Sequence[int], samples: Samples, advance: Callable[[int], None]
+    stage: KernelRegressionStage,
+    members: Sequence[int],
+    samples: Samples,
+    advance: Callable[[int], None],
+    memory_bytes: int | None = None,
 ) -> dict[str, Array]:
     """Returns what is stored of a block of splits.
 
@@ -168,9 +183,11 @@ def kernel_regression_arrays(
         members: splits of the block.
         samples: all images.
         advance: called with 1 after every split.
+        memory_bytes: memory that may be used; None takes the machine's.
 
     Raises:
         DataError: too few images, or none with classes.
+        ResourceError: the Gram matrices would need more memory.
     """
     if samples.labels is None:
         raise DataError(f"{stage.data.train.dataset}: kernel regression learns classes, but the data set has none.")
@@ -179,6 +196,8 @@ def kernel_regression_arrays(
         images = turned(images, stage.seed)
     kernel = kernel_function(stage.model, images.shape[1:])
     splits = [draw_split(len(images), stage.splits, stage.seed, member) for member in members]
+    kept, available = images.nbytes + matrix_bytes(splits), memory_bytes or physical_memory_bytes()
+    require_memory(kept, stage.tile_size, floats_per_pair(stage.model, images.shape[1:]), available)
     accuracy, regulariser, by_regulariser = [], [], []
     for problem in problems(kernel, images, samples.labels, splits, stage.tile_size):
         validation, test = regression_accuracies(problem, stage.splits.train, stage.regularisers)
