@@ -1,5 +1,7 @@
 """What many members keep of their distance to the infinitely wide ensemble: known floors are found, by width."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,22 @@ def test_floors_and_noise_are_those_of_the_members():
         assert abs(fit["value"] - BIAS**2) < 4 * fit["stderr"]
         assert quantities.loc["ntk_floor_misfit/test", "value"] < 6
         assert quantities.loc["ntk_floor/mlp_16/test", "value"] == pytest.approx(BIAS / 16, rel=0.1)
+
+
+def test_errors_of_floors_and_of_their_fit_cover_the_truth():
+    """Intervals of one and of two errors, with pools of 100 to 400 members, hold the truth as often as they say."""
+    misses: dict[str, list[float]] = {"floor": [], "fit": []}
+    for seed in range(150):
+        table, quantities = floors(1.0, seed)
+        truth = (BIAS / table["width"]) ** 2
+        misses["floor"] += list(np.abs(table["floor_squared"] - truth) / table["floor_squared_stderr"])
+        fit = quantities.loc["ntk_floor_by_width/test"]
+        misses["fit"].append(abs(fit["value"] - BIAS**2) / fit["stderr"])
+    for name, expected in itertools.product(misses, ((1.0, 0.683), (2.0, 0.954))):
+        width, share = expected
+        found = np.mean(np.array(misses[name]) < width)
+        # Three standard errors of a share among so many fits; floors of one run are independent too.
+        assert abs(found - share) < 3 * np.sqrt(share * (1 - share) / len(misses[name])), (name, width, found)
 
 
 def test_a_floor_that_falls_by_another_law_does_not_fit():

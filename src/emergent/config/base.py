@@ -6,6 +6,7 @@ No JAX here or anywhere in this package: the Snakefile imports it while it is pa
 import difflib
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -64,6 +65,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}.")
     return content
+
+
+def require_ascending(name: str, values: Sequence[float]) -> None:
+    """Checks that numbers ascend.
+
+    Raises:
+        ValueError: they do not, or one is there twice; pydantic makes one error of all.
+    """
+    if list(values) != sorted(set(values)):
+        raise ValueError(f"{name}: expected ascending numbers, found {list(values)}")
 
 
 def hint(word: str, known: list[str]) -> str:

@@ -21,7 +21,6 @@ from emergent.config.departure_training import (
 from emergent.config.domains import ImageTraining
 from emergent.config.stages import ArmFacts, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.errors import ConfigError
 
 
 class DepartureArm(ArmLabels):
@@ -78,8 +77,7 @@ class DepartureExperiment(StudyBase):
         """Returns the settings that one stage (of one arm) depends on."""
         if stage == "summary":
             return SummaryStage(**self.facts())
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         return DepartureStage(
             experiment=self.experiment, seed=self.seed, arm=arm, data=self.data, task=self.task(self.arms[arm])
         )

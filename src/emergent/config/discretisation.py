@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel
+from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.stages import ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.errors import ConfigError
 
 
 class WideNetwork(StrictModel):
@@ -94,10 +93,8 @@ class DiscretisationExperiment(StudyBase):
 
     @model_validator(mode="after")
     def _check_order(self) -> "DiscretisationExperiment":
-        for name in ("orders", "times"):
-            values = getattr(self, name)
-            if list(values) != sorted(set(values)):
-                raise ValueError(f"{name}: expected ascending numbers, found {list(values)}")
+        require_ascending("orders", self.orders)
+        require_ascending("times", self.times)
         return self
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
@@ -105,8 +102,7 @@ class DiscretisationExperiment(StudyBase):
         if stage == "summary":
             smooth = tuple(name for name, own in self.arms.items() if own.smooth)
             return DiscretisationSummary(**self.facts(), smooth_arms=smooth)
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         return DiscretisationStage(
             experiment=self.experiment,
             seed=self.seed,

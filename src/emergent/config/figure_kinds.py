@@ -15,7 +15,7 @@ from emergent.config.figure_options import (
     EpochAndDataOptions,
     EpochAndSizeOptions,
     EpochOptions,
-    FloorTableOptions,
+    FloorOptions,
     FlowOptions,
     GainOptions,
     GapOptions,
@@ -81,7 +81,7 @@ class FloorTable(Table):
     """What infinite ensembles keep of their orbit error, a row per arm, by what augmented its training."""
 
     plot: Literal["floor_table"]
-    options: FloorTableOptions
+    options: FloorOptions
 
 
 class MethodTable(Table):

@@ -42,16 +42,10 @@ class DifferenceOptions(StrictModel):
     scale: Literal["log", "linear"] = Field(description="vertical axis")
 
 
-class FloorTableOptions(StrictModel):
-    """What infinite ensembles keep of their orbit error, arm by arm."""
+class FloorOptions(StrictModel):
+    """What infinitely many members keep of an error or of a distance."""
 
     data: Many[Name] = Field(min_length=1, description="evaluation sets, from left to right")
-
-
-class FloorOptions(StrictModel):
-    """What infinitely many members keep of their distance to the infinitely wide ensemble."""
-
-    data: Many[Name] = Field(min_length=1, description="panels from left to right")
 
 
 class EpochOptions(MetricOptions):

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from emergent.config.base import Many, Name, StrictModel
 from emergent.config.stages import ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -134,8 +133,7 @@ class FlowExperiment(StudyBase):
         if stage == "summary":
             paired = tuple(name for name, arm in self.arms.items() if arm.paired)
             return FlowSummary(**self.facts(), paired_arms=paired)
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         start = FlowStart(**self.arms[arm].model_dump(include=set(FlowStart.model_fields)))
         return FlowStage(
             experiment=self.experiment,

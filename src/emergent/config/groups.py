@@ -1,5 +1,6 @@
 """Typed names of groups, and how a group is used to augment training data."""
 
+import zlib
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
@@ -110,3 +111,15 @@ class Augmentation(StrictModel):
     def is_whole_group(self) -> bool:
         """Returns whether every element of a finite group is in use."""
         return self.elements is None and self.group not in CONTINUOUS_GROUPS
+
+
+def augmentation_seed(seed: int) -> int:
+    """Returns what the rotations of a finite part of a continuous group that augments are drawn from.
+
+    Another seed than the experiment's own, because orbits of test sets begin with the rotations of that one, and would
+    measure what was trained on.
+
+    Args:
+        seed: of the experiment.
+    """
+    return seed + zlib.crc32(b"augmentation")

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel
+from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.models import CnnModel, GcnnModel
 from emergent.config.stages import ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.errors import ConfigError
 
 Convolutional = Annotated[CnnModel | GcnnModel, Field(discriminator="family")]
 
@@ -61,8 +60,7 @@ class KernelConvergenceExperiment(StudyBase):
 
     @model_validator(mode="after")
     def _check(self) -> "KernelConvergenceExperiment":
-        if list(self.widths) != sorted(set(self.widths)):
-            raise ValueError(f"widths: expected ascending numbers, found {list(self.widths)}")
+        require_ascending("widths", self.widths)
         if self.members.num < 2:
             raise ValueError(f"members.num: a mean with an error needs at least two networks, found {self.members.num}")
         for name, arm in self.arms.items():
@@ -75,8 +73,7 @@ class KernelConvergenceExperiment(StudyBase):
         """Returns the settings that one stage (of one arm) depends on."""
         if stage == "summary":
             return SummaryStage(**self.facts())
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         common: dict[str, Any] = {"experiment": self.experiment, "seed": self.seed, "arm": arm}
         model = self.arms[arm].model.infinitely_wide()
         return ConvergenceStage(**common, model=model, images=self.images, widths=self.widths)

@@ -11,12 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel
+from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.domains import ImageTraining
 from emergent.config.models import Model
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.errors import ConfigError
 
 
 class KernelArm(ArmLabels):
@@ -78,9 +77,8 @@ class KernelRegressionExperiment(StudyBase):
 
     @model_validator(mode="after")
     def _check(self) -> "KernelRegressionExperiment":
-        for name, values in (("splits.train", self.splits.train), ("regularisers", self.regularisers)):
-            if list(values) != sorted(set(values)):
-                raise ValueError(f"{name}: expected ascending numbers, found {list(values)}")
+        require_ascending("splits.train", self.splits.train)
+        require_ascending("regularisers", self.regularisers)
         height, width, channels = self.data.shape
         pool = self.splits.average_pool
         if height % pool or width % pool:
@@ -109,8 +107,7 @@ class KernelRegressionExperiment(StudyBase):
         """Returns the settings that one stage (of one arm) depends on."""
         if stage == "summary":
             return SummaryStage(**self.facts())
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         return KernelRegressionStage(
             experiment=self.experiment,
             seed=self.seed,

@@ -10,6 +10,7 @@ from emergent.config.blocks import Members
 from emergent.config.domains import DataSelection
 from emergent.config.papers import Paper
 from emergent.config.stages import ArmFacts, Assumption, DataFacts, Stage
+from emergent.errors import ConfigError
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
@@ -128,6 +129,17 @@ class StudyBase(StrictModel):
             ConfigError: no such stage or arm.
         """
         raise NotImplementedError
+
+    def trained_arm(self, stage: str, arm: str | None) -> str:
+        """Returns the arm whose training is asked for, the only stage of an arm in kinds without an evaluation.
+
+        Raises:
+            ConfigError: another stage, or no such arm.
+        """
+        known = ", ".join(self.arm_names)
+        if stage != "train" or arm is None or arm not in self.arm_names:
+            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {known}.")
+        return arm
 
     def evaluation_inputs(self, arm: str, num_samples: Mapping[str, int]) -> list[int]:
         """Returns how many inputs the networks of an arm see on each evaluation set; none without an evaluation."""

@@ -13,7 +13,6 @@ from emergent.config.domains import ImageTraining
 from emergent.config.stages import Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
 from emergent.config.subspace_training import Parametrisation, Phases, SubspaceNetwork, SubspaceStage
-from emergent.errors import ConfigError
 
 
 class SubspaceArm(ArmLabels, Parametrisation):
@@ -58,8 +57,7 @@ class SubspaceExperiment(StudyBase):
         """Returns the settings that one stage (of one arm) depends on."""
         if stage == "summary":
             return SummaryStage(**self.facts())
-        if stage != "train" or arm not in self.arms:
-            raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {', '.join(self.arms)}.")
+        arm = self.trained_arm(stage, arm)
         return SubspaceStage(
             experiment=self.experiment,
             seed=self.seed,

@@ -1,6 +1,5 @@
 """Point groups in training and evaluation: which elements are used, and how vectors in a row of numbers move."""
 
-import zlib
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from emergent.config.groups import Augmentation
+from emergent.config.groups import Augmentation, augmentation_seed
 from emergent.errors import ConfigError
 from emergent.groups.actions import Action, HaarAction, MatrixAction
 from emergent.point_groups import CONTINUOUS_GROUPS, orbit_matrices
@@ -97,5 +96,5 @@ def training_action(augmentation: Augmentation, seed: int, dimension: int = 3) -
         if dimension != 3:
             raise _unfit(augmentation, 3, dimension)
         return HaarAction()
-    found = matrices(augmentation, seed + zlib.crc32(b"augmentation"), dimension)
+    found = matrices(augmentation, augmentation_seed(seed), dimension)
     return MatrixAction(jnp.asarray(found, jnp.float32))

@@ -38,7 +38,8 @@ def draw(inputs: Inputs, references: References, entry: ErrorByWidth) -> Drawing
     """
     table = require_table(inputs, "convergence", COLUMNS)
     published = published_table(references, "error")
-    looks = {arm: look for arm, look in arm_looks(inputs).items() if arm in set(table["arm"])}
+    known = arm_looks(inputs)
+    looks = {arm.name: known[arm.name] for arm in inputs.arms_in(table)}
     figure = style.new_figure(entry.width, 3.0)
     for panel, kernel in zip(figure.subplots(1, 2, sharey=True), TITLES, strict=True):
         for arm, look in looks.items():

@@ -36,7 +36,8 @@ def draw(inputs: Inputs, references: References, entry: LearningCurve) -> Drawin
     """
     table = require_table(inputs, "learning", COLUMNS)
     published = published_table(references, "learning")
-    looks = {arm: look for arm, look in arm_looks(inputs).items() if arm in set(table["arm"])}
+    known = arm_looks(inputs)
+    looks = {arm.name: known[arm.name] for arm in inputs.arms_in(table)}
     figure = style.new_figure(entry.width, 3.0)
     panel = figure.subplots()
     for arm, look in looks.items():

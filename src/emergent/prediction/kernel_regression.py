@@ -25,6 +25,7 @@ from emergent.storage import Array
 
 # A Gram matrix has no negative eigenvalues; those of rounding are below this part of the largest one.
 ROUNDING = 1e-10
+# Both kernels, and the one that is used once more while it is cut out.
 MATRIX_COPIES = 3
 
 
@@ -90,6 +91,21 @@ def draw_split(num: int, splits: Splits, seed: int, member: int) -> Split:
     return Split(train, validation, test)
 
 
+def shared_images(splits: Sequence[Split]) -> Int[np.ndarray, " U"] | None:
+    """Returns the images of all splits, ascending, where all their pairs are fewer than those of split after split."""
+    used = np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits]))
+    sizes = [(len(split.train), len(split.others)) for split in splits]
+    each = sum(train * (train + 1) // 2 + others * train for train, others in sizes)
+    return used if len(used) * (len(used) + 1) // 2 < each else None
+
+
+def matrix_bytes(splits: Sequence[Split]) -> int:
+    """Returns the memory of the Gram matrices that are held at once: those of all images, or of one split."""
+    used = shared_images(splits)
+    largest = max(len(split.train) * (len(split.train) + len(split.others)) for split in splits)
+    return MATRIX_COPIES * 8 * (largest if used is None else len(used) ** 2)
+
+
 def problems(
     kernel: KernelFunction,
     images: Float[np.ndarray, "N H W C"],
@@ -101,27 +117,16 @@ def problems(
 
     Splits of a small data set share most pairs of images: where that is less work, all pairs are computed once.
     """
-    used = np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits]))
-    each = sum(
-        len(split.train) * (len(split.train) + 1) // 2 + len(split.others) * len(split.train) for split in splits
-    )
-    together = gram(kernel, images[used], tile_size).ntk if len(used) * (len(used) + 1) // 2 < each else None
+    used = shared_images(splits)
+    together = None if used is None else gram(kernel, images[used], tile_size).ntk
     for split in splits:
-        if together is None:
+        if used is None or together is None:
             matrix = gram(kernel, images[split.train], tile_size).ntk
             cross = cross_gram(kernel, images[split.others], images[split.train], tile_size).ntk
         else:
             train, others = (np.searchsorted(used, part) for part in (split.train, split.others))
             matrix, cross = together[np.ix_(train, train)], together[np.ix_(others, train)]
         yield Problem(matrix, cross, labels[split.train], labels[split.validation], labels[split.test])
-
-
-def matrix_bytes(splits: Sequence[Split]) -> int:
-    """Returns the memory of the Gram matrices of one split or, where that is less work, of all images at once."""
-    pairs = max(len(split.train) * (len(split.train) + len(split.others)) for split in splits)
-    used = len(np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits])))
-    # Both kernels, and the one that is used once more while it is cut out.
-    return MATRIX_COPIES * 8 * max(pairs, min(used**2, len(splits) * pairs))
 
 
 def regression_accuracies(

@@ -1,12 +1,11 @@
 """Finite parts of a group by which training samples are augmented: which elements, and how densely they lie."""
 
 import math
-import zlib
 
 import numpy as np
 from jaxtyping import Float
 
-from emergent.config.groups import Augmentation
+from emergent.config.groups import Augmentation, augmentation_seed
 from emergent.point_groups import orbit_matrices
 
 
@@ -19,9 +18,7 @@ def subset_matrices(augmentation: Augmentation, seed: int) -> Float[np.ndarray, 
     """
     if augmentation.order is None:
         return None
-    # The seed of ``emergent.domains.space.training_action``, which summaries cannot import because it needs JAX, and
-    # which draws other rotations than those of the evaluation; a test holds the two together.
-    drawn = seed + zlib.crc32(b"augmentation")
+    drawn = augmentation_seed(seed)
     return orbit_matrices(augmentation.group, drawn, augmentation.elements, augmentation.num_elements)
 
 
