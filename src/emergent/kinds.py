@@ -17,6 +17,7 @@ from emergent.config.discretisation import DiscretisationExperiment, Discretisat
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
+from emergent.config.molecule_regression import MoleculeRegressionExperiment
 from emergent.config.overrides import Overrides
 from emergent.config.questions import (
     CurveSummary,
@@ -203,6 +204,14 @@ def kernel_regression() -> Summarise:
     from emergent.summaries.kernel_regression import summarise_kernel_regression
 
     return summarise_kernel_regression
+
+
+@_kind(MoleculeRegressionExperiment, SummaryStage, {"train": "train_molecule_regression"})
+def molecule_regression() -> Summarise:
+    """How well do infinitely wide networks learn energies of molecules, with a symmetry and without?"""
+    from emergent.summaries.molecule_regression import summarise_molecule_regression
+
+    return summarise_molecule_regression
 
 
 def experiment_names(folder: Path) -> list[str]:

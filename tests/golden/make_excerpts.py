@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "excerpts"
 NUM_IMAGES = {"train": 20, "test": 10}
 NUM_MOLECULES = 20
-QM9_ARRAYS = ("positions", "charges", "num_atoms", "U0_atomization_eV")
+QM9_ARRAYS = ("positions", "charges", "num_atoms", "U0_atomization_eV", "source")
 
 
 def official(mirror: Path, dataset: str, name: str) -> Path:
@@ -42,7 +42,10 @@ def make(mirror: Path, folder: Path) -> None:
                 # Without a time, so that equal contents are equal bytes.
                 target.write_bytes(gzip.compress(header + part.tobytes(), mtime=0))
     path = official(mirror, "qm9_subset", "qm9_subset_1084.npz")
-    arrays = {name: values[:NUM_MOLECULES] for name, values in load_npz(path, QM9_ARRAYS).items()}
+    content = load_npz(path, QM9_ARRAYS)
+    # The first ones of either source.
+    chosen = np.concatenate([np.flatnonzero(content["source"] == source)[:NUM_MOLECULES] for source in (0, 1)])
+    arrays = {name: values[chosen] for name, values in content.items()}
     (folder / "qm9_subset").mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "qm9_subset" / path.name, **arrays)
 

@@ -49,7 +49,7 @@ IDX = {
 EXCERPTS = {
     "mnist": "195ad8ed177994e8cd6f7d286c1574c02b0d2a6dc36a3a54b0449524922160d2",
     "fashion_mnist": "ffd3b681fc45aa77c25162a58297e68c04b158a5a4f1d48055a00e68b0851e21",
-    "qm9_subset": "a700719b6b242eff7927f69370fee56d124618b2d68ec20ca45aaa86e14694bf",
+    "qm9_subset": "c8fa25d7bc388fb19206300c7466e608d08a74e51bd06063401a84d4808edb32",
 }
 """Digests of what the readers make of the excerpts."""
 
@@ -136,6 +136,10 @@ def _require_methane_and_padding(arrays):
     np.testing.assert_array_equal(arrays["all/charges"].values[0, :6], [6, 1, 1, 1, 1, 0])
     np.testing.assert_allclose(arrays["all/U0_atomisation"].values[0], -17.172182, atol=2e-5)
     np.testing.assert_array_equal((arrays["all/charges"].values > 0).sum(axis=1), arrays["all/num_atoms"].values)
+    # Split "sample" is the second source, behind the first.
+    num = len(arrays["sample/charges"].values)
+    assert 0 < num < len(arrays["all/charges"].values)
+    np.testing.assert_array_equal(arrays["sample/positions"].values, arrays["all/positions"].values[-num:])
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10", "cifar10_jpeg", "qm9", "qm9_subset"])

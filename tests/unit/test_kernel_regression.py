@@ -10,7 +10,8 @@ import pytest
 
 from emergent import storage
 from emergent.config.base import validate
-from emergent.config.kernel_regression import KernelRegressionExperiment, Splits
+from emergent.config.kernel_regression import KernelRegressionExperiment
+from emergent.config.splits import Splits
 from emergent.config.stages import ArmFacts, SummaryStage
 from emergent.domains.samples import Samples
 from emergent.errors import ConfigError, DataError, ResourceError
@@ -18,14 +19,13 @@ from emergent.kernels.architectures import Kernels, cnn_kernel, gcnn_kernel
 from emergent.point_groups import group_from_name
 from emergent.prediction.kernel_regression import (
     Problem,
-    chosen_regularisers,
-    draw_split,
     kernel_regression_arrays,
     pooled,
     problems,
     regression_accuracies,
     turned,
 )
+from emergent.prediction.ridge import chosen_regularisers, draw_split
 from emergent.storage import Array
 from emergent.summaries.kernel_regression import summarise_kernel_regression
 
@@ -97,7 +97,7 @@ def test_splits_of_a_member_are_its_own_and_grow():
     np.testing.assert_array_equal(first.train, more.train[:4])
     assert not np.array_equal(first.test, other.test)
     assert len(np.unique(np.concatenate(more))) == 36, "no image is in two parts"
-    with pytest.raises(DataError, match=r"10 test, 6 validation and 20 training images are 36.*has 20; use fewer"):
+    with pytest.raises(DataError, match=r"10 test, 6 validation and 20 training samples are 36.*has 20; use fewer"):
         draw_split(20, large, 3, 0)
 
 
@@ -170,7 +170,7 @@ def test_what_is_no_kernel_is_refused():
         products = -first.reshape(len(first), -1) @ second.reshape(len(second), -1).T
         return Kernels(products, products)
 
-    with pytest.raises(ConfigError, match="Gram matrix of 6 images: expected eigenvalues of at least 0, found -"):
+    with pytest.raises(ConfigError, match="Gram matrix of 6 samples: expected eigenvalues of at least 0, found -"):
         regression_accuracies(
             problem_of(no_kernel, images, labels, Splits(train=(6,), validation=4, test=4)), [6], [1e-3]
         )

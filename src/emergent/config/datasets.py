@@ -17,6 +17,7 @@ from emergent.config.generators import (
     GaussianFieldOptions,
     GeneratorOptions,
     IsingOptions,
+    MoleculeOptions,
     PhotoPatchOptions,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
@@ -175,6 +176,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "digits": DigitsOptions,
     "gaussian_fields": GaussianFieldOptions,
     "generated_meshes": GeneratedMeshOptions,
+    "generated_molecules": MoleculeOptions,
     "ising": IsingOptions,
     "kather_crc": KatherCrcOptions,
     "modelnet": ModelNetOptions,

@@ -180,3 +180,24 @@ class CosineOptions(GeneratorOptions):
         if self.interval[0] >= self.interval[1]:
             raise ValueError(f"interval: expected two ascending numbers, found {self.interval}")
         return self
+
+
+class MoleculeOptions(GeneratorOptions):
+    """Made-up molecules: chains of atoms at bond lengths, with energies of a pair potential.
+
+    Attributes:
+        num: number of molecules.
+        num_atoms: fewest and most atoms.
+        seed: of elements and places.
+    """
+
+    num: PositiveInt
+    num_atoms: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check(self) -> "MoleculeOptions":
+        low, high = self.num_atoms
+        if not 2 <= low <= high <= 29:
+            raise ValueError(f"num_atoms: expected two numbers from 2 to 29, ascending, found {low}, {high}")
+        return self

@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from emergent.config.base import StrictModel
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import DifferenceOptions, FloorOptions, NoOptions
 
@@ -27,11 +30,19 @@ class InfiniteWidthReadings(Table):
     options: NoOptions = NoOptions()
 
 
+class LearningOptions(StrictModel):
+    """What kernels learn against the size of the training set."""
+
+    metric: Literal["accuracy", "error"] = Field(
+        default="accuracy", description="accuracy from 0 upwards, or error in meV on a logarithmic axis"
+    )
+
+
 class LearningCurve(Figure):
-    """Accuracy of kernels against the size of the training set."""
+    """Accuracy or error of kernels against the size of the training set."""
 
     plot: Literal["learning_curve"]
-    options: NoOptions = NoOptions()
+    options: LearningOptions = LearningOptions()
 
 
 class ErrorByWidth(Figure):

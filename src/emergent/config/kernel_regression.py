@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel, require_ascending
+from emergent.config.base import Many, Name, require_ascending
 from emergent.config.domains import ImageTraining
 from emergent.config.models import Model
+from emergent.config.splits import Splits
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
 
@@ -24,27 +25,16 @@ class KernelArm(ArmLabels):
     model: Model
 
 
-class Splits(StrictModel):
-    """How the images of a data set are divided.
+class ImageSplits(Splits):
+    """How the images of a data set are divided, and made smaller first.
 
     Attributes:
-        train: sizes of the training set, ascending; smaller ones are parts of larger ones.
-        validation: images that choose the regulariser.
-        test: images that measure the accuracy.
         average_pool: images are averaged over boxes of so many pixels a side first.
         turned: every image is turned by quarter turns drawn at random, so that all orientations are equally likely.
     """
 
-    train: Many[PositiveInt] = Field(min_length=1)
-    validation: PositiveInt
-    test: PositiveInt
     average_pool: PositiveInt = 1
     turned: bool = False
-
-    @property
-    def total(self) -> int:
-        """Returns the images that one member needs."""
-        return max(self.train) + self.validation + self.test
 
 
 class KernelRegressionStage(ArmStage):
@@ -53,7 +43,7 @@ class KernelRegressionStage(ArmStage):
     stage: Literal["train"] = "train"
     data: ImageTraining
     model: Model
-    splits: Splits
+    splits: ImageSplits
     regularisers: Many[float]
     tile_size: PositiveInt
 
@@ -71,7 +61,7 @@ class KernelRegressionExperiment(StudyBase):
     kind: Literal["kernel_regression"]
     data: ImageTraining
     arms: dict[Name, KernelArm] = Field(min_length=1)
-    splits: Splits
+    splits: ImageSplits
     regularisers: Many[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     tile_size: PositiveInt = 32
 

@@ -10,6 +10,7 @@ from emergent.config.base import Many, StrictModel
 from emergent.config.groups import Interpolation, PlaneGroup
 from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
+from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.steerable import SteerableCnnModel
 from emergent.config.supports import support_mask
 
@@ -106,8 +107,12 @@ class CnnModel(Network):
 
     def infinitely_wide(self) -> Self:
         """Returns the settings with one channel per convolution and one unit per dense layer."""
-        layers = tuple(layer.model_copy(update={"channels": 1}) for layer in self.layers)
-        return self.model_copy(update={"layers": layers, "dense": (1,) * len(self.dense)})
+        return self.of_width(1)
+
+    def of_width(self, width: int) -> Self:
+        """Returns the settings with so many channels in every convolution, and units in every dense layer."""
+        layers = tuple(layer.model_copy(update={"channels": width}) for layer in self.layers)
+        return self.model_copy(update={"layers": layers, "dense": (width,) * len(self.dense)})
 
     def missing_kernel(self, shape: Sequence[int]) -> str | None:
         """Returns why there is no kernel of this network on images [H, W, C], or None."""
@@ -276,5 +281,5 @@ class OrbitAveragedModel(Network):
 
 
 SymmetricModel = SteerableCnnModel | CanonicalisedCnnModel | OrbitAveragedModel
-NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SymmetricModel
+NetworkModel = MlpModel | CnnModel | GcnnModel | SupportCnnModel | PointNetModel | SphericalGcnnModel | SymmetricModel
 Model = Annotated[NetworkModel, Field(discriminator="family")]

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from emergent.config.datasets import Qm9Options
-from emergent.datasets.molecules import MAX_ATOMS, molecule_split
+from emergent.datasets.molecules import molecule_split, padded
 from emergent.datasets.raw_files import reading
 from emergent.errors import DataError
 from emergent.storage import Array
@@ -50,7 +50,10 @@ def prepare(raw: Path, options: Qm9Options) -> dict[str, Array]:
                 raise DataError(f"{path}: {member.name} is not in QM9's format ({error!r}).") from error
             if index not in excluded:
                 molecules[index] = (symbols, positions, energy)
-    return molecule_split("all", *_pad([molecules[index] for index in sorted(molecules)]))
+    ordered = [molecules[index] for index in sorted(molecules)]
+    charges = [[_CHARGE[symbol] for symbol in symbols] for symbols, _, _ in ordered]
+    arrays = padded([positions for _, positions, _ in ordered], charges)
+    return molecule_split("all", *arrays, np.array([energy for _, _, energy in ordered]))
 
 
 def parse_molecule(text: str) -> tuple[int, list[str], np.ndarray, float]:
@@ -68,16 +71,6 @@ def parse_molecule(text: str) -> tuple[int, list[str], np.ndarray, float]:
         raise ValueError(f"expected {num_atoms} atoms, found {positions.shape}")
     energy = float(properties[_U0_COLUMN]) - sum(_ATOM_U0[symbol] for symbol in symbols)
     return int(properties[1]), symbols, positions, energy * _HARTREE_IN_EV
-
-
-def _pad(molecules: list[tuple[list[str], np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    positions = np.zeros((len(molecules), MAX_ATOMS, 3))
-    charges = np.zeros((len(molecules), MAX_ATOMS), np.uint8)
-    for row, (symbols, coordinates, _) in enumerate(molecules):
-        positions[row, : len(symbols)] = coordinates
-        charges[row, : len(symbols)] = [_CHARGE[symbol] for symbol in symbols]
-    num_atoms = np.array([len(symbols) for symbols, _, _ in molecules], np.uint8)
-    return positions, charges, num_atoms, np.array([energy for _, _, energy in molecules])
 
 
 def _read_excluded(path: Path) -> frozenset[int]:

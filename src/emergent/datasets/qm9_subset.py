@@ -13,16 +13,22 @@ ARCHIVE = "qm9_subset_1084.npz"
 
 
 def prepare(raw: Path, options: NoOptions) -> dict[str, Array]:
-    """Returns positions, charges, num_atoms and U0 atomisation energies of split ``all``, in the file's order.
+    """Returns positions, charges, num_atoms and U0 atomisation energies, in the file's order.
+
+    Split ``all`` holds all molecules; ``sample`` those of the second source, whose energies are distributed like those
+    of QM9 (those of the first are the smallest molecules).
 
     Raises:
         DataError: the file is missing, damaged or lacks an array.
     """
-    content = load_npz(raw / ARCHIVE, ("positions", "charges", "num_atoms", "U0_atomization_eV"))
-    return molecule_split(
-        "all",
-        content["positions"].astype(np.float64),
-        content["charges"].astype(np.uint8),
-        content["num_atoms"].astype(np.uint8),
-        content["U0_atomization_eV"].astype(np.float64),
-    )
+    content = load_npz(raw / ARCHIVE, ("positions", "charges", "num_atoms", "U0_atomization_eV", "source"))
+    arrays: dict[str, Array] = {}
+    for split, chosen in (("all", content["source"] >= 0), ("sample", content["source"] == 1)):
+        arrays |= molecule_split(
+            split,
+            content["positions"][chosen].astype(np.float64),
+            content["charges"][chosen].astype(np.uint8),
+            content["num_atoms"][chosen].astype(np.uint8),
+            content["U0_atomization_eV"][chosen].astype(np.float64),
+        )
+    return arrays

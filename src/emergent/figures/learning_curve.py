@@ -1,4 +1,4 @@
-"""Accuracy of kernels against the size of the training set, one curve per arm, with published curves in grey.
+"""Accuracy or error of kernels against the size of the training set, one curve per arm, with published curves in grey.
 
 Input: summary table ``learning``. arXiv:2406.06504 has a figure of this form.
 """
@@ -24,7 +24,7 @@ COLUMNS = ("arm", "size", "mean", "std", "num", "regulariser")
 
 
 def draw(inputs: Inputs, references: References, entry: LearningCurve) -> Drawing:
-    """Returns one panel: accuracies with the standard error over splits.
+    """Returns one panel: accuracies or errors with the standard error over splits.
 
     Args:
         inputs: holds ``learning``.
@@ -55,8 +55,12 @@ def draw(inputs: Inputs, references: References, entry: LearningCurve) -> Drawin
     shown = [*table["size"], *(published["size"] if len(published) else ())]
     style.log_axis(panel, shown)
     panel.set_xlabel("Training Set Size")
-    panel.set_ylabel("Test Accuracy")
-    panel.set_ylim(bottom=0.0)
+    if entry.options.metric == "accuracy":
+        panel.set_ylabel("Test Accuracy")
+        panel.set_ylim(bottom=0.0)
+    else:
+        panel.set_ylabel("MAE (meV)")
+        panel.set_yscale("log")
     figure.legend(handles=handles, loc="outside right center")
     facts = {
         "num_members": span([int(num) for num in table["num"]]),

@@ -11,8 +11,10 @@ from functools import cache
 from typing import Any, cast
 
 from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
+from emergent.config.spherical import SphericalGcnnModel
 from emergent.errors import ConfigError
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.spherical import SphericalKernel
 from emergent.point_groups import group_from_name
 
 
@@ -37,10 +39,22 @@ def _gcnn(model: GcnnModel) -> KernelFunction:
     return gcnn_kernel(group_from_name(model.group), _cnn(model))
 
 
+def spherical_kernel(model: SphericalGcnnModel, head: bool = True) -> SphericalKernel:
+    """Returns the kernel function of a network on the sphere, with its linear head or without.
+
+    Args:
+        model: settings of the network; its widths do not matter.
+        head: whether the linear head follows the mean over rotations.
+    """
+    gains = model.weight_std, model.bias_std
+    return SphericalKernel(len(model.channels), model.activation, *gains, model.band_limit, model.resolution, head)
+
+
 KERNELS: dict[type[NetworkModel], Callable[[Any], KernelFunction]] = {
     MlpModel: _mlp,
     CnnModel: _cnn,
     GcnnModel: _gcnn,
+    SphericalGcnnModel: spherical_kernel,
 }
 
 

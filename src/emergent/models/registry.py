@@ -21,6 +21,7 @@ from emergent.config.models import (
     SupportCnnModel,
 )
 from emergent.config.pointnet import PointNetModel
+from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.steerable import SteerableCnnModel
 from emergent.models.canonicalised_cnn import CanonicalisedCnn
 from emergent.models.cnn import Cnn
@@ -28,6 +29,7 @@ from emergent.models.gcnn import Gcnn
 from emergent.models.mlp import Mlp
 from emergent.models.orbit_averaged import OrbitAveraged
 from emergent.models.pointnet import PointNet
+from emergent.models.spherical_gcnn import SphericalGcnn
 from emergent.models.steerable_cnn import SteerableCnn
 from emergent.models.support_cnn import SupportCnn
 
@@ -38,6 +40,7 @@ NETWORKS: dict[type[NetworkModel], Callable[[Any], nn.Module]] = {
     MlpModel: Mlp,
     OrbitAveragedModel: lambda config: OrbitAveraged(config, build(config.network)),
     PointNetModel: PointNet,
+    SphericalGcnnModel: SphericalGcnn,
     SteerableCnnModel: SteerableCnn,
     SupportCnnModel: SupportCnn,
 }

@@ -1,12 +1,13 @@
-"""Kernels of random networks of finite width and of their infinitely wide limit, on the same images.
+"""Kernels of random networks of finite width and of their infinitely wide limit, on the same inputs.
 
-In: the stage of an arm. Out: both kernels of every network on all pairs of images, and those of infinite width, in
+In: the stage of an arm. Out: both kernels of every network on all pairs of inputs, and those of infinite width, in
 float64.
 
 References:
     arXiv 2406.06504: Monte Carlo means of kernels against the recursions, by width.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from emergent.config.kernel_convergence import ConvergenceStage, RandomImages
+from emergent.config.kernel_convergence import ConvergenceStage, RandomImages, RandomSignals
 from emergent.kernels.architectures import Kernels
 from emergent.kernels.empirical import empirical_kernels
 from emergent.kernels.registry import kernel_function
@@ -24,18 +25,16 @@ from emergent.prng import member_key
 from emergent.storage import Array
 
 
-def normal_images(images: RandomImages, seed: int) -> Float[np.ndarray, "N H W C"]:
-    """Returns images of independent standard normal pixels, the same for all arms."""
-    return np.random.default_rng(seed).normal(size=(images.num, *images.shape))
+def normal_inputs(inputs: RandomImages | RandomSignals, seed: int) -> Float[np.ndarray, "N ..."]:
+    """Returns inputs of independent normal pixels or coefficients, of mean square 1, the same for all arms."""
+    drawn = np.random.default_rng(seed).normal(size=(inputs.num, *inputs.shape))
+    return drawn if isinstance(inputs, RandomImages) else drawn * math.sqrt(4 * math.pi) / inputs.band_limit
 
 
-def network_kernels(
-    stage: ConvergenceStage, width: int, images: Float[np.ndarray, "N H W C"]
-) -> Callable[[int], Kernels]:
+def network_kernels(stage: ConvergenceStage, width: int, given: Float[np.ndarray, "N ..."]) -> Callable[[int], Kernels]:
     """Returns a compiled function from a member to both kernels [N, N] of its network of a width."""
-    layers = tuple(layer.model_copy(update={"channels": width}) for layer in stage.model.layers)
-    network = build(stage.model.model_copy(update={"layers": layers, "dense": (width,) * len(stage.model.dense)}))
-    inputs = jnp.asarray(images)
+    network = build(stage.model.of_width(width))
+    inputs = jnp.asarray(given)
 
     def apply(parameters: Any, some: jax.Array) -> jax.Array:
         return cast(jax.Array, network.apply(parameters, some))
@@ -61,15 +60,15 @@ def convergence_arrays(
         members: random networks of the block.
         advance: called with 1 after every network.
     """
-    images = normal_images(stage.images, stage.seed)
-    limit = kernel_function(stage.model, stage.images.shape)(images, images)
-    found = np.empty((2, len(members), len(stage.widths), stage.images.num, stage.images.num))
+    inputs = normal_inputs(stage.inputs, stage.seed)
+    limit = kernel_function(stage.model, stage.inputs.shape)(inputs, inputs)
+    found = np.empty((2, len(members), len(stage.widths), len(inputs), len(inputs)))
     for w, width in enumerate(stage.widths):
-        kernels = network_kernels(stage, width, images)
+        kernels = network_kernels(stage, width, inputs)
         for m, member in enumerate(members):
             found[:, m, w] = [np.asarray(part) for part in kernels(member)]
             advance(1)
-    dims = ("member", "width", "image", "image2")
+    dims = ("member", "width", "input", "input2")
     arrays = {
         "members": Array(np.asarray(members), ("member",)),
         "widths": Array(np.asarray(stage.widths), ("width",), "channels"),

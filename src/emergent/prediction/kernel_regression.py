@@ -13,33 +13,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.config.kernel_regression import KernelRegressionStage, Splits
+from emergent.config.kernel_regression import KernelRegressionStage
 from emergent.config.prediction_memory import floats_per_pair
 from emergent.domains.samples import Samples
-from emergent.errors import ConfigError, DataError
+from emergent.errors import DataError
 from emergent.kernels.architectures import KernelFunction
 from emergent.kernels.gram import cross_gram, gram, require_memory
 from emergent.kernels.registry import kernel_function
+from emergent.prediction.ridge import Split, chosen_regularisers, draw_split, ridge_predictions
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
-# A Gram matrix has no negative eigenvalues; those of rounding are below this part of the largest one.
-ROUNDING = 1e-10
 # Both kernels, and the one that is used once more while it is cut out.
 MATRIX_COPIES = 3
-
-
-class Split(NamedTuple):
-    """Positions in the data set of the images of one member."""
-
-    train: Int[np.ndarray, " N"]
-    validation: Int[np.ndarray, " V"]
-    test: Int[np.ndarray, " T"]
-
-    @property
-    def others(self) -> Int[np.ndarray, " V+T"]:
-        """Returns the images that predictions are made for."""
-        return np.concatenate([self.validation, self.test])
 
 
 class Problem(NamedTuple):
@@ -71,24 +57,6 @@ def turned(images: Float[np.ndarray, "N H H C"], seed: int) -> Float[np.ndarray,
     """Returns every image turned by quarter turns drawn at random, the same for an image in all splits."""
     turns = np.random.default_rng([seed, 4]).integers(0, 4, len(images))
     return np.stack([np.rot90(image, turn) for image, turn in zip(images, turns, strict=True)])
-
-
-def draw_split(num: int, splits: Splits, seed: int, member: int) -> Split:
-    """Returns one split of ``num`` images, which depends on seed and member alone.
-
-    Test and validation images come first, so that they are the same whatever the largest training set is.
-
-    Raises:
-        DataError: too few images.
-    """
-    if num < splits.total:
-        raise DataError(
-            f"splits: {splits.test} test, {splits.validation} validation and {max(splits.train)} training images are "
-            f"{splits.total}, but the data set has {num}; use fewer."
-        )
-    order = np.random.default_rng([seed, 0, member]).permutation(num)[: splits.total]
-    test, validation, train = np.split(order, [splits.test, splits.test + splits.validation])
-    return Split(train, validation, test)
 
 
 def shared_images(splits: Sequence[Split]) -> Int[np.ndarray, " U"] | None:
@@ -148,30 +116,10 @@ def regression_accuracies(
     truth, num_validation = np.concatenate([problem.validation, problem.test]), len(problem.validation)
     found = np.empty((2, len(sizes), len(regularisers)))
     for s, size in enumerate(sizes):
-        values, vectors = np.linalg.eigh(problem.matrix[:size, :size])
-        _require_positive(values, size)
-        components = vectors.T @ targets[:size]
-        scores = problem.cross[:, :size] @ vectors
-        for q, regulariser in enumerate(regularisers):
-            weights = np.maximum(values, 0.0) + regulariser * values.mean()
-            right = (scores @ (components / weights[:, None])).argmax(1) == truth
-            found[:, s, q] = right[:num_validation].mean(), right[num_validation:].mean()
+        matrix, cross = problem.matrix[:size, :size], problem.cross[:, :size]
+        right = ridge_predictions(matrix, cross, targets[:size], regularisers).argmax(2) == truth
+        found[:, s] = right[:, :num_validation].mean(1), right[:, num_validation:].mean(1)
     return found[0], found[1]
-
-
-def _require_positive(values: Float[np.ndarray, " N"], size: int) -> None:
-    if values[0] < -ROUNDING * values[-1]:
-        raise ConfigError(
-            f"Gram matrix of {size} images: expected eigenvalues of at least 0, found {values[0]:.3g} (largest "
-            f"{values[-1]:.3g}); the kernel is none, or was computed in too low a precision. A regulariser above "
-            f"{-values[0] / values.mean():.1g} would hide it."
-        )
-
-
-def chosen_regularisers(validation: Float[np.ndarray, "S Q"]) -> Int[np.ndarray, " S"]:
-    """Returns the position of the best regulariser of each size; of equally good ones the largest."""
-    best = validation.max(1, keepdims=True)
-    return validation.shape[1] - 1 - np.argmax((validation == best)[:, ::-1], axis=1)
 
 
 def kernel_regression_arrays(
