@@ -14,6 +14,7 @@ from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
+from emergent.config.equal_means import EqualMeansExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
@@ -212,6 +213,14 @@ def molecule_regression() -> Summarise:
     from emergent.summaries.molecule_regression import summarise_molecule_regression
 
     return summarise_molecule_regression
+
+
+@_kind(EqualMeansExperiment, SummaryStage, {"train": "train_equal_means"})
+def equal_means() -> Summarise:
+    """Do augmented and equivariant networks of infinite width have the same mean at all times?"""
+    from emergent.summaries.equal_means import summarise_equal_means
+
+    return summarise_equal_means
 
 
 def experiment_names(folder: Path) -> list[str]:

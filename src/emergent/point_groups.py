@@ -258,3 +258,22 @@ def orbit_matrices(
     if 0 not in elements:
         raise ConfigError(f"elements {list(elements)}: a part of {group} must hold the identity, element 0.")
     return matrices[[0, *(element for element in elements if element != 0)]]
+
+
+def irrep_names(group: FiniteGroup) -> list[str]:
+    """Returns names of the irreducible representations of a group of the plane, complex pairs as one.
+
+    Of C_n the frequencies ``0``, ``1`` ... n / 2; of D_n ``A1`` (trivial), ``A2`` (changes sign under reflections), for
+    even n ``B1`` and ``B2``, and ``E1``, ``E2`` ... of dimension two. In the order of
+    ``emergent.groups.irreps``.
+
+    Raises:
+        ValueError: the group acts on space.
+    """
+    if group.dimension != 2:
+        raise ValueError(f"group {group.name}: representations have names here for groups of the plane only")
+    count = group.num_rotations
+    if not group.reflections.any():
+        return [str(frequency) for frequency in range(count // 2 + 1)]
+    pairs = [f"E{frequency}" for frequency in range(1, (count + 1) // 2)]
+    return ["A1", "A2", *(["B1", "B2"] if count % 2 == 0 else []), *pairs]

@@ -160,7 +160,15 @@ def learning_tables() -> dict:
     kernels = [{"arm": arm, "kernel": kernel, "width": width, "error": 0.5 / width, "error_stderr": 0.05 / width,
                 "noise": 0.4 / width, "num": 100}
                for arm in ("relu", "erf") for kernel in ("nngp", "ntk") for width in (1, 7, 80)]  # fmt: skip
-    return {"learning": pd.DataFrame(rows), "convergence": pd.DataFrame(kernels)}
+    means = [{"arm": arm, "curve": curve, "time": time, "what": what, "mean": 0.1 + min(time, 100.0) / 100,
+              "stderr": 0.01, "num": 6}
+             for arm in ("c4", "d4") for curve in ("augmented", "equivariant", "plain")
+             for what in ("example", "distance", "variance") for time in (0.01, 1.0, 100.0, np.inf)]  # fmt: skip
+    spectrum = [{"arm": arm, "irrep": irrep, "rank": rank, "eigenvalue": 1.0 / rank**2, "num": 6}
+                for arm, names in (("c4", "012"), ("d4", "ABCDE"))
+                for irrep in names for rank in (1, 10, 90)]  # fmt: skip
+    return {"learning": pd.DataFrame(rows), "convergence": pd.DataFrame(kernels), "means": pd.DataFrame(means),
+            "spectrum": pd.DataFrame(spectrum)}  # fmt: skip
 
 
 def facts(*names: str, label: str = "") -> Facts:

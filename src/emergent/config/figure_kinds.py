@@ -39,6 +39,7 @@ from emergent.config.infinite_width_figures import (
     InfiniteWidthFloor,
     InfiniteWidthReadings,
     LearningCurve,
+    MeansByTime,
 )
 
 
@@ -270,6 +271,7 @@ Entry = Annotated[
     | LearnedCurves
     | ErrorByWidth
     | LearningCurve
+    | MeansByTime
     | SubspaceDistance
     | Departure,
     Field(discriminator="plot"),

@@ -50,3 +50,10 @@ class ErrorByWidth(Figure):
 
     plot: Literal["error_by_width"]
     options: NoOptions = NoOptions()
+
+
+class MeansByTime(Figure):
+    """Means of augmented, equivariant and plain infinite ensembles against training time, and a spectrum."""
+
+    plot: Literal["means_by_time"]
+    options: NoOptions = NoOptions()
