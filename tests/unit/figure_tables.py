@@ -168,7 +168,17 @@ def learning_tables() -> dict:
                 for arm, names in (("c4", "012"), ("d4", "ABCDE"))
                 for irrep in names for rank in (1, 10, 90)]  # fmt: skip
     return {"learning": pd.DataFrame(rows), "convergence": pd.DataFrame(kernels), "means": pd.DataFrame(means),
-            "spectrum": pd.DataFrame(spectrum)}  # fmt: skip
+            "spectrum": pd.DataFrame(spectrum), **molecule_tables()}  # fmt: skip
+
+
+def molecule_tables() -> dict:
+    """Returns a molecule and the functions on the sphere of one of its atoms."""
+    signals = [{"element": element, "power": power, "latitude": latitude, "longitude": longitude,
+                "value": float(element == 6) * (90 + latitude)}
+               for element in (1, 6, 7, 8, 9) for power in (2, 6)
+               for latitude in (60, 0, -60) for longitude in (0, 120, 240)]  # fmt: skip
+    atoms = [{"charge": charge, "x": 1.2 * i, "y": 0.3 * i, "z": 0.0} for i, charge in enumerate((6, 1, 8))]
+    return {"signals": pd.DataFrame(signals), "atoms": pd.DataFrame(atoms)}
 
 
 def facts(*names: str, label: str = "") -> Facts:

@@ -189,6 +189,7 @@ def test_arrays_of_splits():
     stage, molecules, advanced = stage_of("so3"), made_up(), []
     arrays = molecule_regression_arrays(stage, (0, 1), molecules, advanced.append)
     assert advanced == [1, 1]
+    assert arrays["shown_signal"].values.shape == (5, 2, 32, 31) and arrays["shown_signal"].values.max() > 0
     again = molecule_regression_arrays(stage, (1,), molecules, lambda num: None)
     np.testing.assert_allclose(again["error"].values[0], arrays["error"].values[1], rtol=1e-12)
     assert (arrays["root_mean_square"].values >= arrays["error"].values).all()
@@ -245,6 +246,9 @@ def test_summary_has_differences_and_exponents(tmp_path: Path):
             "root_mean_square": Array(2 * error, ("member", "size")),
             "regulariser": Array(np.full((8, 2), 1e-3), ("member", "size")),
             "kernel_error": Array(np.array(1e-6), ()),
+            "shown_signal": Array(np.ones((5, 2, 4, 3)), ("element", "power", "latitude", "longitude")),
+            "shown_positions": Array(np.zeros((2, 3)), ("atom", "axis")),
+            "shown_charges": Array(np.array([6, 1]), ("atom",)),
             "error_by_regulariser": Array(error[..., None], ("member", "size", "regulariser")),
         }
         blocks[arm] = [tmp_path / f"{arm}.h5"]
@@ -253,7 +257,10 @@ def test_summary_has_differences_and_exponents(tmp_path: Path):
         experiment="tiny", seed=0, kind="molecule_regression", title="t", label="l", num_members=8,
         arms=(ArmFacts(name="mlp", label="MLP"), ArmFacts(name="so3", label="SO(3)", compare_to="mlp")),
     )  # fmt: skip
-    quantities = summarise_molecule_regression(settings, blocks, {})["quantities"].set_index("name")
+    tables = summarise_molecule_regression(settings, blocks, {})
+    quantities = tables["quantities"].set_index("name")
+    assert len(tables["signals"]) == 120 and tables["atoms"]["charge"].tolist() == [6, 1]
+    assert tables["signals"]["latitude"].unique().tolist() == [67.5, 22.5, -22.5, -67.5]
     assert quantities.at["exponent/so3", "value"] == pytest.approx(-0.5)
     assert quantities.at["error_difference/so3/4", "value"] == pytest.approx(-0.5 * common[:, 0].mean())
     assert quantities.at["root_mean_square/mlp/16", "value"] == pytest.approx(2 * common[:, 1].mean())

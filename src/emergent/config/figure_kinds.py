@@ -40,6 +40,7 @@ from emergent.config.infinite_width_figures import (
     InfiniteWidthReadings,
     LearningCurve,
     MeansByTime,
+    SphereSignals,
 )
 
 
@@ -272,6 +273,7 @@ Entry = Annotated[
     | ErrorByWidth
     | LearningCurve
     | MeansByTime
+    | SphereSignals
     | SubspaceDistance
     | Departure,
     Field(discriminator="plot"),

@@ -57,3 +57,10 @@ class MeansByTime(Figure):
 
     plot: Literal["means_by_time"]
     options: NoOptions = NoOptions()
+
+
+class SphereSignals(Figure):
+    """A molecule and the functions on the sphere that networks see of one of its atoms."""
+
+    plot: Literal["sphere_signals"]
+    options: NoOptions = NoOptions()

@@ -20,8 +20,11 @@ from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
 
 AtomModel = Annotated[MlpModel | SphericalGcnnModel, Field(discriminator="family")]
-NUM_CHANNELS = 10
-"""Functions on the sphere of an atom: five elements times two powers of the distance."""
+CHANNEL_ELEMENTS = (1, 6, 7, 8, 9)
+"""Nuclear charges of the neighbours that functions on the sphere tell apart."""
+CHANNEL_POWERS = (2, 6)
+"""Of the inverse distance; an atom has a function for every element and power, elements first."""
+NUM_CHANNELS = len(CHANNEL_ELEMENTS) * len(CHANNEL_POWERS)
 
 
 class MoleculeArm(ArmLabels):

@@ -19,12 +19,11 @@ from jaxtyping import Float, Int
 
 from emergent import storage
 from emergent.config.domains import DataSelection
+from emergent.config.molecule_regression import CHANNEL_ELEMENTS, CHANNEL_POWERS
 from emergent.domains.prepared import selected
 from emergent.errors import DataError
 from emergent.groups.rotation_harmonics import spherical_harmonics
 
-ELEMENTS = (1, 6, 7, 8, 9)
-POWERS = (2, 6)
 # Falls to 0.05 at 45 degrees from a neighbour.
 BETA = -((math.cos(math.pi / 4) - 1) ** 2) / math.log(0.05)
 # Nodes for the coefficients of the profile: more change nothing (tests/unit/test_atoms.py).
@@ -77,9 +76,9 @@ def read_molecules(path: Path, selection: DataSelection) -> Molecules:
         positions, charges, energies = (storage.read_array(file, name) for name in names)
     chosen = selected(path, selection, len(positions), "molecules")
     found = Molecules(positions[chosen], charges[chosen].astype(np.int64), energies[chosen])
-    unknown = sorted(set(np.unique(found.charges).tolist()) - {0, *ELEMENTS})
+    unknown = sorted(set(np.unique(found.charges).tolist()) - {0, *CHANNEL_ELEMENTS})
     if unknown:
-        raise DataError(f"{path}: expected nuclear charges {ELEMENTS}, found {unknown}.")
+        raise DataError(f"{path}: expected nuclear charges {CHANNEL_ELEMENTS}, found {unknown}.")
     return found
 
 
@@ -98,8 +97,8 @@ def neighbours(molecules: Molecules) -> Neighbours:
     if len(distances) and distances.min() == 0:
         raise DataError(f"molecule {molecule[distances.argmin()]}: two atoms are in one place; the data are damaged.")
     charges = molecules.charges[molecule, first] * molecules.charges[molecule, second]
-    strengths = charges[:, None] / distances[:, None] ** np.array(POWERS)
-    same = molecules.charges[molecule, second][:, None] == np.array(ELEMENTS)
+    strengths = charges[:, None] / distances[:, None] ** np.array(CHANNEL_POWERS)
+    same = molecules.charges[molecule, second][:, None] == np.array(CHANNEL_ELEMENTS)
     channels = (same[:, :, None] * strengths[:, None]).reshape(len(molecule), -1)
     return Neighbours(number[molecule, first], channels, vectors / distances[:, None], int(real.sum()))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.config.molecule_regression import MoleculeStage
+from emergent.config.molecule_regression import CHANNEL_ELEMENTS, CHANNEL_POWERS, MoleculeStage
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.domains.atoms import Molecules, neighbours, signal_coefficients, signal_values
 from emergent.groups.rotation_harmonics import sphere_grid
@@ -29,6 +29,8 @@ MEV = 1000.0
 """In one electronvolt."""
 # Both kernels of molecules, their symmetric form, and that of the networks.
 MATRIX_COPIES = 5
+# Of the grid of a picture.
+SHOWN_BAND_LIMIT = 16
 # Atoms on which the error of the quadrature is measured.
 PROBED_ATOMS = 16
 # Kernels of a tile of pairs of atoms, and what they are made of.
@@ -63,6 +65,20 @@ def quadrature_error(kernel_of_atoms: KernelFunction, inputs: Float[np.ndarray, 
         return ROUNDING
     chosen = np.random.default_rng([seed, 5]).permutation(len(inputs))[:PROBED_ATOMS]
     return max(ROUNDING, kernel_of_atoms.quadrature_error(inputs[chosen]))
+
+
+def shown_atom(molecules: Molecules, molecule: int) -> dict[str, Array]:
+    """Returns the functions on the sphere of the first atom of a molecule, for a picture of the inputs."""
+    one = Molecules(*(part[molecule : molecule + 1] for part in molecules))
+    real = one.charges[0] > 0
+    values = signal_values(neighbours(one), sphere_grid(SHOWN_BAND_LIMIT))[0]
+    grid = values.reshape(len(CHANNEL_ELEMENTS), len(CHANNEL_POWERS), 2 * SHOWN_BAND_LIMIT, 2 * SHOWN_BAND_LIMIT - 1)
+    dims = ("element", "power", "latitude", "longitude")
+    return {
+        "shown_signal": Array(grid, dims, "1", "functions on the sphere of the first atom of a molecule"),
+        "shown_positions": Array(one.positions[0, real], ("atom", "axis"), "angstrom", "atoms of this molecule"),
+        "shown_charges": Array(one.charges[0, real], ("atom",), "e", "their nuclear charges"),
+    }
 
 
 def regression_errors(
@@ -144,6 +160,7 @@ def molecule_regression_arrays(
     sizes, values = np.asarray(stage.splits.train), np.asarray(stage.regularisers)
     text = "mean absolute error of the energies of test molecules"
     return {
+        **shown_atom(molecules, int(splits[0].test[0])),
         "members": Array(np.asarray(members), ("member",)),
         "sizes": Array(sizes, ("size",), "molecules", "training set sizes"),
         "regularisers": Array(values, ("regulariser",), "1", "in units of the mean of the Gram matrix's diagonal"),
