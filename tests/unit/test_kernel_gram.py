@@ -79,6 +79,8 @@ def cnn(pools, readout, activation="relu"):
         (MlpModel(family="mlp", width=5, depth=3, num_outputs=2, bias_std=0.1), (36,), 64),
         (cnn([1, 1], "flatten"), (8, 8, 1), 64),
         (cnn([1, 2], "mean", "erf"), (8, 8, 1), 4),
+        (cnn([1, 2], "mean", "gelu"), (8, 8, 1), 4),
+        (cnn([1, 2], "mean", "leaky_relu"), (8, 8, 1), 4),
         (cnn([2, 1], "flatten"), (8, 8, 1), 4),
     ],
 )

@@ -68,7 +68,11 @@ REFUSED = {
         (8, 8, 1),
         "'ntk', found 'pytorch'",
     ),
-    "activation": (MlpModel(family="mlp", width=4, num_outputs=1, activation="tanh"), (8,), "use one of relu, erf"),
+    "activation": (
+        MlpModel(family="mlp", width=4, num_outputs=1, activation="tanh"),
+        (8,),
+        "use one of relu, leaky_relu, gelu, erf",
+    ),
     "stride": (
         CnnModel(**CNN | {"layers": (LAYER, ConvLayer(channels=4, stride=2))}),
         (8, 8, 1),

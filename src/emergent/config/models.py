@@ -13,7 +13,8 @@ from emergent.config.pointnet import PointNetModel
 from emergent.config.steerable import SteerableCnnModel
 from emergent.config.supports import support_mask
 
-Activation = Literal["relu", "erf", "tanh"]
+Activation = Literal["relu", "leaky_relu", "gelu", "erf", "tanh"]
+"""``leaky_relu`` has the slope 0.01 below 0, ``gelu`` is x times the normal distribution function (no tanh)."""
 Parametrisation = Literal["ntk", "pytorch", "pytorch_unbiased"]
 """``ntk``: weights N(0, 1) scaled by weight_std / sqrt(fan_in) in the forward pass. ``pytorch``: weights and biases
 uniform in +-1 / sqrt(fan_in), no scaling; ``pytorch_unbiased``: the same without biases."""

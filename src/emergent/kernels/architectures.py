@@ -62,7 +62,7 @@ def mlp_kernel(depth: int, activation: str = "relu", weight_std: float = 1.0, bi
 
     Args:
         depth: number of hidden layers; 0 is a linear model.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of the weights.
         bias_std: standard deviation b_std of the biases; 0 means none.
     """
@@ -94,7 +94,7 @@ def cnn_kernel(
         pools: for each convolution the side of the average-pooling window after it; 1 means none.
         readout: ``flatten`` keeps positions; ``mean`` pools over them, which needs the covariance of all pairs of
             pixels.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of all weights.
         bias_std: standard deviation b_std of all biases.
         strides: for each convolution its stride; all 1 by default.

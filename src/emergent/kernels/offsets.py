@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.errors import ConfigError
+from emergent.kernels.offset_activations import pixel_sizes
 from emergent.kernels.offset_program import Program, offset_program
 
 # First images of one piece of work: few, so that threads finish at about the same time.
@@ -41,7 +42,7 @@ class OffsetKernel:
 
     Attributes:
         num_layers: convolutions L.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of all weights.
         bias_std: standard deviation b_std of all biases.
         filter_size: side of the square filters, odd.
@@ -119,15 +120,7 @@ class OffsetKernel:
         for layer in range(self.num_layers):
             variance = self.bias_std**2 + self.weight_std**2 * self._average(variance)
             found = deviations[:, layer, :, : variance.shape[1], : variance.shape[2]]
-            if self.activation == "relu":
-                size = np.sqrt(variance)
-                # A blank patch has variance 0 and no angle; its kernels are 0 whatever that is.
-                found[:, 0] = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-                found[:, 1] = size / np.sqrt(2 * np.pi)
-                variance = variance / 2
-            else:
-                found[:, 0] = np.sqrt(2 / (1 + 2 * variance))
-                variance = 2 / np.pi * np.arcsin(2 * variance / (1 + 2 * variance))
+            found[:, 0], found[:, 1], variance = pixel_sizes(self.activation, variance)
         return _Prepared(np.ascontiguousarray(pixels), deviations.astype(images.dtype))
 
     def _average(self, maps: Float[np.ndarray, "N H W"]) -> Float[np.ndarray, "N H W"]:
