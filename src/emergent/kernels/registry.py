@@ -10,9 +10,10 @@ from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, cast
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
+from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, OrbitAveragedModel
 from emergent.errors import ConfigError
 from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.orbit_averaged import OrbitAveragedKernel
 from emergent.point_groups import group_from_name
 
 
@@ -37,10 +38,16 @@ def _gcnn(model: GcnnModel) -> KernelFunction:
     return gcnn_kernel(group_from_name(model.group), _cnn(model))
 
 
+def _orbit_averaged(model: OrbitAveragedModel) -> KernelFunction:
+    network = KERNELS[type(model.network)](model.network)
+    return OrbitAveragedKernel(group_from_name(model.group), network, model.interpolation, model.fill)
+
+
 KERNELS: dict[type[NetworkModel], Callable[[Any], KernelFunction]] = {
     MlpModel: _mlp,
     CnnModel: _cnn,
     GcnnModel: _gcnn,
+    OrbitAveragedModel: _orbit_averaged,
 }
 
 
