@@ -9,10 +9,12 @@ from group_recursion import group_network_kernels
 
 from emergent.config.networks import CLOSED_FORMS
 from emergent.errors import ConfigError
+from emergent.kernels import offsets
 from emergent.kernels.architectures import CnnKernel, cnn_kernel, gcnn_kernel
 from emergent.kernels.gram import gram, nngp_within, orbit_gram
 from emergent.kernels.neural_tangents import stax
 from emergent.kernels.offset_activations import DEGREES, arcsine_coefficients
+from emergent.kernels.offset_program import Program, offset_program
 from emergent.kernels.offsets import OffsetKernel
 from emergent.point_groups import group_from_name
 
@@ -86,6 +88,31 @@ def test_group_mean_of_offsets_equals_the_literal_recursion(name, activation):
     for i, j in itertools.product(range(2), range(2)):
         nngp, ntk = group_network_kernels(first[i], second[j], group, 2, activation, *GAINS, "SAME")
         np.testing.assert_allclose([fast.nngp[i, j], fast.ntk[i, j]], [nngp, ntk], rtol=1e-10)
+
+
+@pytest.mark.parametrize(("activation", "num"), [("relu", 19), ("gelu", 8), ("erf", 3)])
+def test_symmetric_kernels_are_those_of_all_pairs_from_one_half(activation, num, monkeypatch):
+    """Registers of eight second images: of 3 x 3 of them 6 are computed for 19 images."""
+    samples, registers = images(num, 6, 6, 2), []
+    kernel = OffsetKernel(2, activation, *GAINS)
+    whole = kernel(samples, samples)
+    program = offset_program("float64", activation, 3, "SAME")
+
+    def counted(pixels, others, firsts, seconds, begin, *rest):
+        registers.extend(len(others) - begin)
+        program.run(pixels, others, firsts, seconds, begin, *rest)
+
+    monkeypatch.setattr(offsets, "offset_program", lambda *kind: Program(counted, program.lanes))
+    halves = kernel(samples, samples, symmetric=True)
+    assert sum(registers) == sum(-(-num // 8) - i // 8 for i in range(num))
+    for ours, theirs in zip(halves, whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        np.testing.assert_array_equal(ours, ours.T)
+    # Of an image and another's half turn too: k(x, rho y) = k(rho x, y) = k(y, rho x).
+    turned = np.rot90(samples, 2, axes=(1, 2))
+    np.testing.assert_allclose(kernel(samples, turned, symmetric=True)[1], kernel(samples, turned)[1], rtol=1e-12)
+    with pytest.raises(ConfigError, match=f"as many images on both sides, found {num} and 2"):
+        kernel(samples, samples[:2], symmetric=True)
 
 
 def test_kernel_functions_choose_offsets_where_there_are_some():

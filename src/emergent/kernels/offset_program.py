@@ -142,7 +142,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 sums[1, i] += t[halo + y, halo * lanes + i]
 
     @numba.njit(**options)
-    def run(pixels, others, firsts, seconds, gains, last, repeated, result):
+    def run(pixels, others, firsts, seconds, begin, gains, last, repeated, result):
         """All offsets of some first images with the second images of some registers.
 
         Args:
@@ -150,6 +150,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
             others: [B, C, H, W' * lanes] second images; W' is W, or 2 W of periodic ones that lie there twice.
             firsts: [N, L, 2, H, W] what each activation needs to know of pixels (emergent.kernels.offset_activations).
             seconds: [B, L, 2, H, W' * lanes] likewise.
+            begin: [N] register that each first image begins with; sums of those before are left alone.
             gains: bias and gain of a convolution.
             last: whether an activation follows the last convolution.
             repeated: [C + 2 L, H, W * lanes] working memory, in which a first image fills all lanes.
@@ -170,7 +171,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                         for layer in range(layers):
                             deviations[layer, 0, y, x * lanes + lane] = firsts[n, layer, 0, y, x]
                             deviations[layer, 1, y, x * lanes + lane] = firsts[n, layer, 1, y, x]
-            for b in range(others.shape[0]):
+            for b in range(begin[n], others.shape[0]):
                 sums[:2] = zero
                 for dy in range(0 if circular else 1 - height, height):
                     for dx in range(0 if circular else 1 - width, width):

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, OrbitAveragedModel
 from emergent.errors import ConfigError
-from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
-from emergent.kernels.orbit_averaged import OrbitAveragedKernel
+from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.functions import KernelFunction
+from emergent.kernels.group_means import GroupMeanKernel
 from emergent.point_groups import group_from_name
 
 
@@ -40,7 +41,7 @@ def _gcnn(model: GcnnModel) -> KernelFunction:
 
 def _orbit_averaged(model: OrbitAveragedModel) -> KernelFunction:
     network = KERNELS[type(model.network)](model.network)
-    return OrbitAveragedKernel(group_from_name(model.group), network, model.interpolation, model.fill)
+    return GroupMeanKernel(group_from_name(model.group), network, model.interpolation, model.fill)
 
 
 KERNELS: dict[type[NetworkModel], Callable[[Any], KernelFunction]] = {
