@@ -70,6 +70,11 @@ class FiniteGroup:
         """Number of coordinates that the matrices act on: 1 on a line, 2 in the plane, 3 in space."""
         return self.matrices.shape[-1]
 
+    @property
+    def on_grid(self) -> Bool[np.ndarray, " G"]:
+        """Whether an element maps a square grid to itself: matrices of integers, a group of their own."""
+        return (self.matrices == np.rint(self.matrices)).all((1, 2))
+
 
 def planar(name: str, symbol: str, num_rotations: int, with_reflections: bool) -> FiniteGroup:
     """Returns C_n or, with reflections, D_n, by integer arithmetic modulo n.

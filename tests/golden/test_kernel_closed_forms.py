@@ -8,6 +8,8 @@ import pytest
 import scipy.special
 from group_recursion import dual_activation
 
+from emergent.config.networks import LEAKY_SLOPE
+from emergent.kernels.activations import rectifier_kernels
 from emergent.kernels.architectures import cnn_kernel, mlp_kernel
 from emergent.kernels.neural_tangents import gradient_descent_mse_ensemble, stax
 from emergent.point_groups import group_from_name
@@ -73,6 +75,68 @@ def test_one_hidden_layer_against_quadrature(activation):
             assert kernels.nngp[i, j] == pytest.approx(value, abs=accuracy[0])
             assert kernels.ntk[i, j] == pytest.approx(value + c * slope, abs=accuracy[1])
             np.testing.assert_allclose(dual_activation(activation, c, a, b)[0], kernels.nngp[i, j], rtol=1e-12)
+
+
+def phi(x):
+    return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "cosine"),
+    [(1, 1, 0.3), (0.5, 2, -0.7), (3, 3, 1.0), (4, 1, -1.0), (2, 0.1, 0.99), (10, 7, 0.9), (0, 2, 0.0), (0, 0, 0.0)],
+)
+def test_gelu_against_quadrature(first, second, cosine):
+    """Identical, opposite and constant inputs too: of inputs of given variances and cosine, to 1e-12."""
+    nodes, step = np.linspace(-9.5, 9.5, 1601, retstep=True)
+    weight = np.outer(step * phi(nodes), step * phi(nodes))
+    left = math.sqrt(first) * nodes[:, None]
+    right = math.sqrt(second) * (cosine * nodes[:, None] + math.sqrt(1 - cosine**2) * nodes[None, :])
+    distribution = scipy.special.ndtr
+    value = np.sum(weight * left * distribution(left) * right * distribution(right))
+    slope = np.sum(weight * (distribution(left) + left * phi(left)) * (distribution(right) + right * phi(right)))
+    # Two coordinates, of which the kernel takes the mean.
+    x = math.sqrt(2 * first) * np.array([[1.0, 0.0]])
+    y = math.sqrt(2 * second) * np.array([[cosine, math.sqrt(1 - cosine**2)]])
+    kernels = mlp_kernel(1, "gelu")(x, y)
+    covariance = math.sqrt(first * second) * cosine
+    np.testing.assert_allclose(kernels.nngp[0, 0], value, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(kernels.ntk[0, 0], value + covariance * slope, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        dual_activation("gelu", covariance, first, second), (value, slope), rtol=1e-12, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("slope", [0.0, LEAKY_SLOPE, 0.3, 1.0, -1.0])
+def test_rectifiers_of_any_slope_are_two_rectifiers(slope):
+    """s(u) = r(u) - slope r(-u); slope 1 is linear, and -1 the absolute value."""
+    generator = np.random.default_rng(5)
+    first, second, cosine = generator.uniform(0.1, 3, 20), generator.uniform(0.1, 3, 20), generator.uniform(-1, 1, 20)
+    cosine[:2] = 1, -1
+    scale = np.sqrt(first * second)
+    covariance = scale * cosine
+    found = np.array([rectifier_kernels(slope, *moments) for moments in zip(covariance, first, second, strict=True)])
+    angle = np.arccos(cosine)
+
+    def rectified(angle):
+        return scale * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi), (np.pi - angle) / (2 * np.pi)
+
+    alike, opposite = rectified(angle), rectified(np.pi - angle)
+    nngp = (1 + slope**2) * alike[0] - 2 * slope * opposite[0]
+    derivative = (1 + slope**2) * alike[1] + 2 * slope * opposite[1]
+    np.testing.assert_allclose(found, np.stack([nngp, derivative], 1), rtol=1e-12, atol=1e-14)
+    if slope == 1.0:
+        np.testing.assert_allclose(found[:, 0], covariance, rtol=1e-12)
+
+
+def test_leaky_relu_is_its_slope():
+    """Another slope, such as 0 or 0.02, would show."""
+    first, second = np.random.default_rng(6).normal(size=(2, 4, 5))
+    nngp = mlp_kernel(1, "leaky_relu")(first, second).nngp
+    expected = dual_activation(
+        "leaky_relu", first @ second.T / 5, (first**2).mean(1)[:, None], (second**2).mean(1)[None]
+    )[0]
+    np.testing.assert_allclose(nngp, expected, rtol=1e-12)
+    assert np.abs(nngp - mlp_kernel(1, "relu")(first, second).nngp).max() > 1e-3
 
 
 def test_relu_layer_agrees_with_neural_tangents_own():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from group_recursion import group_network_kernels
 
+from emergent.config.networks import CLOSED_FORMS
 from emergent.errors import ConfigError
 from emergent.groups.images import image_action, orbit
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
@@ -48,6 +49,10 @@ KERNELS = {
     "mlp_erf": mlp_kernel(2, "erf", 1.4, 0.1),
     "cnn_flatten": cnn_kernel([1, 2], "flatten", "relu", 1.4, 0.1, num_hidden_dense=1),
     "cnn_mean": cnn_kernel([1, 2, 1], "mean", "relu", 1.4, 0.1),
+    "mlp_gelu": mlp_kernel(2, "gelu", 1.4, 0.1),
+    "mlp_leaky_relu": mlp_kernel(2, "leaky_relu", 1.4, 0.1),
+    "cnn_flatten_gelu": cnn_kernel([1, 2], "flatten", "gelu", 1.4, 0.1, num_hidden_dense=1),
+    "cnn_mean_leaky_relu": cnn_kernel([1, 2, 1], "mean", "leaky_relu", 1.4, 0.1),
     "cnn_mean_erf": cnn_kernel([1, 1], "mean", "erf", 1.2, 0.3, padding="VALID"),
 }
 
@@ -68,23 +73,25 @@ def test_kernels_are_invariant_under_simultaneous_transformations(architecture, 
     assert np.abs(one_sided.ntk - reference.ntk).max() > 1e-3
 
 
-def test_relu_angle_of_an_input_with_itself_is_zero():
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_relu_angle_of_an_input_with_itself_is_zero(activation):
     # The NTK of one hidden layer on the diagonal is 2 K; an angle of 1e-8 instead of 0 would show at 1e-9.
     inputs = np.random.default_rng(1).normal(size=(50, 333))
-    kernels = mlp_kernel(1)(inputs, inputs)
+    kernels = mlp_kernel(1, activation)(inputs, inputs)
     np.testing.assert_allclose(np.diagonal(kernels.ntk), 2 * np.diagonal(kernels.nngp), rtol=1e-13)
 
 
-def test_zero_image():
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
+def test_zero_image(activation):
     images = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
-    for kernel_function in (mlp_kernel(2), cnn_kernel([1, 1], "mean")):
+    for kernel_function in (mlp_kernel(2, activation), cnn_kernel([1, 1], "mean", activation)):
         kernels = kernel_function(images, images)
         np.testing.assert_array_equal(kernels.nngp[0], 0)
         np.testing.assert_array_equal(kernels.ntk[0], 0)
         assert kernels.ntk[1, 1] > 0
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
 @pytest.mark.parametrize("padding", ["SAME", "CIRCULAR", "VALID"])
 @pytest.mark.parametrize("name", ["C1", "C2", "C4", "D1", "D4"])
 def test_gcnn_kernel_is_the_group_mean_of_the_cnn_kernel(activation, padding, name):
@@ -161,10 +168,13 @@ def test_sizes_on_which_a_kernel_is_not_that_of_a_network_are_refused() -> None:
     np.testing.assert_allclose(invariant(image, turned).ntk, invariant(image, image).ntk, rtol=1e-10)
 
 
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
 @pytest.mark.parametrize("readout", ["flatten", "mean"])
-def test_derivatives_are_finite_at_zero_patches_and_identical_images(readout: Literal["flatten", "mean"]) -> None:
+def test_derivatives_are_finite_at_zero_patches_and_identical_images(
+    readout: Literal["flatten", "mean"], activation: str
+) -> None:
     """MNIST's corners: where a branch is not taken its infinite slope must not be seen."""
-    kernel = cnn_kernel([1, 1], readout)
+    kernel = cnn_kernel([1, 1], readout, activation)
     image = np.zeros((1, 6, 6, 1))
     image[0, 2:4, 2:4] = np.random.default_rng(0).normal(size=(2, 2, 1))
     other = np.roll(image, 1, axis=1)

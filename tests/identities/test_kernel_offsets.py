@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from group_recursion import group_network_kernels
 
+from emergent.config.networks import CLOSED_FORMS
 from emergent.errors import ConfigError
+from emergent.kernels import offsets
 from emergent.kernels.architectures import CnnKernel, cnn_kernel, gcnn_kernel
 from emergent.kernels.gram import gram, nngp_within, orbit_gram
 from emergent.kernels.neural_tangents import stax
-from emergent.kernels.offset_program import DEGREES, arcsine_coefficients
+from emergent.kernels.offset_activations import DEGREES, arcsine_coefficients
+from emergent.kernels.offset_program import Program, offset_program
 from emergent.kernels.offsets import OffsetKernel
 from emergent.point_groups import group_from_name
 
@@ -38,6 +41,10 @@ CASES = [
     (4, "relu", "SAME", 3, True),
     (2, "relu", "CIRCULAR", 5, True),
     (3, "erf", "VALID", 1, True),
+    (3, "gelu", "SAME", 3, True),
+    (2, "gelu", "VALID", 3, False),
+    (3, "leaky_relu", "SAME", 3, True),
+    (2, "leaky_relu", "CIRCULAR", 3, True),
 ]
 
 
@@ -73,7 +80,7 @@ def test_offsets_equal_neural_tangents_own_layers(padding):
 
 
 @pytest.mark.parametrize("name", ["C4", "D4", "C2"])
-@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
 def test_group_mean_of_offsets_equals_the_literal_recursion(name, activation):
     first, second = images(3, 5, 5, 2)[1:], images(3, 5, 5, 2, seed=1)[1:]
     group = group_from_name(name)
@@ -81,6 +88,31 @@ def test_group_mean_of_offsets_equals_the_literal_recursion(name, activation):
     for i, j in itertools.product(range(2), range(2)):
         nngp, ntk = group_network_kernels(first[i], second[j], group, 2, activation, *GAINS, "SAME")
         np.testing.assert_allclose([fast.nngp[i, j], fast.ntk[i, j]], [nngp, ntk], rtol=1e-10)
+
+
+@pytest.mark.parametrize(("activation", "num"), [("relu", 19), ("gelu", 8), ("erf", 3)])
+def test_symmetric_kernels_are_those_of_all_pairs_from_one_half(activation, num, monkeypatch):
+    """Registers of eight second images: of 3 x 3 of them 6 are computed for 19 images."""
+    samples, registers = images(num, 6, 6, 2), []
+    kernel = OffsetKernel(2, activation, *GAINS)
+    whole = kernel(samples, samples)
+    program = offset_program("float64", activation, 3, "SAME")
+
+    def counted(pixels, others, firsts, seconds, begin, *rest):
+        registers.extend(len(others) - begin)
+        program.run(pixels, others, firsts, seconds, begin, *rest)
+
+    monkeypatch.setattr(offsets, "offset_program", lambda *kind: Program(counted, program.lanes))
+    halves = kernel(samples, samples, symmetric=True)
+    assert sum(registers) == sum(-(-num // 8) - i // 8 for i in range(num))
+    for ours, theirs in zip(halves, whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        np.testing.assert_array_equal(ours, ours.T)
+    # Of an image and another's half turn too: k(x, rho y) = k(rho x, y) = k(y, rho x).
+    turned = np.rot90(samples, 2, axes=(1, 2))
+    np.testing.assert_allclose(kernel(samples, turned, symmetric=True)[1], kernel(samples, turned)[1], rtol=1e-12)
+    with pytest.raises(ConfigError, match=f"as many images on both sides, found {num} and 2"):
+        kernel(samples, samples[:2], symmetric=True)
 
 
 def test_kernel_functions_choose_offsets_where_there_are_some():
@@ -113,9 +145,11 @@ def test_gram_matrices_by_offsets_are_symmetric_and_those_of_orbits():
     np.testing.assert_allclose(within[:, 0, 0], np.diag(matrices.nngp), rtol=1e-12)
 
 
-def test_single_precision_is_that_of_the_images():
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
+def test_single_precision_is_that_of_the_images(activation):
     first, second = images(3, 8, 8, 3), images(17, 8, 8, 3, seed=1)
-    kernel = OffsetKernel(3, "relu", *GAINS)
+    second[3] = first[2]
+    kernel = OffsetKernel(3, activation, *GAINS)
     double = kernel(first, second)
     for ours, theirs in zip(kernel(first.astype("f4"), second.astype("f4")), double, strict=True):
         assert ours.dtype == np.float32
@@ -146,14 +180,33 @@ def test_images_that_do_not_fit_are_refused(first, second, words):
         OffsetKernel(2)(first, second)
 
 
-def test_constant_images_and_those_of_one_pixel_have_kernels():
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
+def test_constant_images_and_those_of_one_pixel_have_kernels(activation):
     for shape in ((2, 4, 4, 1), (3, 1, 1, 2)):
         flat = np.ones(shape) * np.arange(shape[0])[:, None, None, None]
         for ours, theirs in zip(
-            OffsetKernel(2, "relu", *GAINS)(flat, flat), cnn_kernel([1, 1], "mean", "relu", *GAINS).layered(flat, flat),
+            OffsetKernel(2, activation, *GAINS)(flat, flat),
+            cnn_kernel([1, 1], "mean", activation, *GAINS).layered(flat, flat),
             strict=True,
-        ):  # fmt: skip
+        ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("bias_std", [0.0, 0.2])
+@pytest.mark.parametrize("activation", CLOSED_FORMS)
+def test_patches_without_variance_have_the_kernels_of_the_layers(activation, bias_std):
+    """Without biases a blank patch has no variance, no angle, and kernels of exactly 0."""
+    first = images(3, 6, 6, 1)
+    kernel = OffsetKernel(2, activation, 1.3, bias_std)
+    layered = cnn_kernel([1, 1], "mean", activation, 1.3, bias_std).layered(first, first)
+    for ours, theirs in zip(kernel(first, first), layered, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+        assert (np.abs(ours[0]).max() == 0) == (bias_std == 0)
+
+
+def test_unknown_activations_are_refused():
+    with pytest.raises(ConfigError, match="'tanh' has no kernel by offsets: expected one of relu, leaky_relu, gelu"):
+        OffsetKernel(2, "tanh")(images(2, 5, 5, 1), images(2, 5, 5, 1))
 
 
 def test_filters_that_leave_nothing_are_refused():

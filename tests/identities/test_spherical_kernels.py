@@ -74,7 +74,7 @@ def test_round_trips_of_coefficients():
     assert np.linalg.matrix_rank(spherical_harmonics(points, 4)) == 16, "the grid resolves its band limit"
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "erf"])
 @pytest.mark.parametrize("num_layers", [1, 3])
 def test_kernel_is_the_mean_of_fully_connected_ones_over_rotated_inputs(activation, num_layers):
     """arXiv:2406.06504, networks of fully connected and of group convolutional layers; kernels of neural-tangents."""
@@ -197,7 +197,7 @@ def test_bad_inputs_are_refused():
         kernel(signals(2, 2, 4), signals(2, 2, 4))
     with pytest.raises(ConfigError, match=r"expected 1 to 12 .*found 13"):
         spherical_harmonics(np.eye(3), 13)
-    with pytest.raises(ConfigError, match="'relu' or 'erf'"):
+    with pytest.raises(ConfigError, match="expected one with a closed form"):
         SphericalKernel(1, "tanh")(inputs, inputs)
 
 

@@ -33,7 +33,7 @@ def group_network_kernels(
     second: Float[np.ndarray, "H H C"],
     group: FiniteGroup,
     num_convolutions: int,
-    activation: Literal["relu", "erf"],
+    activation: Literal["relu", "leaky_relu", "gelu", "erf"],
     weight_std: float,
     bias_std: float,
     padding: Literal["SAME", "VALID", "CIRCULAR"],
@@ -120,7 +120,11 @@ def dual_activation(
     variance_first: Float[np.ndarray, "..."],
     variance_second: Float[np.ndarray, "..."],
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """Returns E[s(u) s(v)] and E[s'(u) s'(v)] of centred Gaussians (u, v) for the activation s, relu or erf."""
+    """Returns E[s(u) s(v)] and E[s'(u) s'(v)] of centred Gaussians (u, v) for the activation s."""
+    if activation == "leaky_relu":
+        return _two_rectifiers(0.01, covariance, variance_first, variance_second)
+    if activation == "gelu":
+        return _gelu(covariance, variance_first, variance_second)
     if activation == "relu":
         scale = np.sqrt(variance_first * variance_second)
         cosine = np.clip(covariance / np.where(scale > 0, scale, 1.0), -1, 1)
@@ -128,3 +132,39 @@ def dual_activation(
         return scale * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi), (np.pi - angle) / (2 * np.pi)
     scale = (1 + 2 * variance_first) * (1 + 2 * variance_second)
     return 2 / np.pi * np.arcsin(2 * covariance / np.sqrt(scale)), 4 / np.pi / np.sqrt(scale - 4 * covariance**2)
+
+
+def _two_rectifiers(
+    slope: float,
+    covariance: Float[np.ndarray, "..."],
+    variance_first: Float[np.ndarray, "..."],
+    variance_second: Float[np.ndarray, "..."],
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Returns the same of s(u) = r(u) - slope r(-u), r the rectifier, term by term: (-u, v) has covariance -c."""
+    alike = dual_activation("relu", covariance, variance_first, variance_second)
+    opposite = dual_activation("relu", -covariance, variance_first, variance_second)
+    return (
+        (1 + slope**2) * alike[0] - 2 * slope * opposite[0],
+        (1 + slope**2) * alike[1] + 2 * slope * opposite[1],
+    )
+
+
+def _gelu(
+    covariance: Float[np.ndarray, "..."],
+    variance_first: Float[np.ndarray, "..."],
+    variance_second: Float[np.ndarray, "..."],
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Returns the same of s(u) = u Phi(u), by Stein's lemma.
+
+    Phi(u) is the probability of p = u - n > 0 for a normal n. With q = v - m likewise, A = 1 + a and B = 1 + b are the
+    variances of p and q and c their covariance. E[u v 1(p > 0) 1(q > 0)] is c times the probability that both are
+    positive, and terms with the density of (p, q) at 0. Of s'(u) = Phi(u) + u phi(u) the second part is what p = 0
+    leaves of u; given p = q = 0 the covariance of u and v is c / D, D = A B - c^2.
+    """
+    a, b, c = variance_first, variance_second, covariance
+    determinant = (1 + a) * (1 + b) - c**2
+    root = np.sqrt(determinant)
+    density = 1 / (2 * np.pi * root)
+    both = 0.25 + np.arctan2(c, root) / (2 * np.pi)
+    nngp = c * both + density * (a * (b - c**2 / (1 + a)) + c**2 / (1 + b))
+    return nngp, both + density * c * (1 / (1 + a) + 1 / (1 + b) + 1 / determinant)

@@ -14,7 +14,12 @@ from emergent.point_groups import group_from_name
 
 WIDTH, OUTPUTS = 32, 8
 WEIGHT_STD, BIAS_STD = 1.3, 0.2
-ACTIVATIONS = {"relu": jax.nn.relu, "erf": jax.lax.erf}
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "leaky_relu": lambda x: jnp.where(x > 0, x, 0.01 * x),
+    "gelu": lambda x: x * jax.scipy.stats.norm.cdf(x),
+    "erf": jax.lax.erf,
+}
 
 
 def affine(layer, product, fan_in):
@@ -80,8 +85,8 @@ def cases():
         )
 
 
-# The two activations differ in one function, which MLPs and plain CNNs check; convolutions take longest.
-REPEATED = ("gcnn_erf", "cnn_mean_erf")
+# Activations differ in one function, which MLPs and plain CNNs check; convolutions take longest.
+REPEATED = ("gcnn_erf", "cnn_mean_erf", "gcnn_gelu", "cnn_mean_gelu", "gcnn_leaky_relu", "cnn_mean_leaky_relu")
 
 
 @pytest.mark.parametrize(

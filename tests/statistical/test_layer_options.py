@@ -15,7 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from emergent.config.models import Activation, CnnModel, ConvLayer, GcnnModel, MlpModel, NetworkModel, Parametrisation
+from emergent.config.models import (
+    Activation,
+    CnnModel,
+    ConvLayer,
+    GcnnModel,
+    MlpModel,
+    NetworkModel,
+    OrbitAveragedModel,
+    Parametrisation,
+)
 from emergent.config.networks import CLOSED_FORMS
 from emergent.errors import ConfigError
 from emergent.kernels.registry import KERNELS, kernel_function
@@ -191,6 +200,16 @@ def test_dense_networks(depth: int, bias_std: float, activation: Any) -> None:
     require_agreement(model, images_of(4), depth > 1)
 
 
+@pytest.mark.parametrize("readout", ["mean", "flatten"])
+@pytest.mark.parametrize("fill", [0.0, 0.7])
+def test_orbit_averages(readout: Any, fill: float) -> None:
+    """Interpolated turns, of networks whose kernel at infinite width is exact: one hidden layer."""
+    settings: Case = {"bias_std": 0.6, "num_outputs": NUM_OUTPUTS, "weight_std": 1.2, "readout": readout}
+    network = CnnModel(family="cnn", layers=(ConvLayer(channels=NARROW),), **settings)
+    model = OrbitAveragedModel(family="orbit_averaged", network=network, group="C8", fill=fill)
+    require_agreement(model, images_of(5), deep=False)
+
+
 @pytest.mark.parametrize(("option", "value"), [(key, value) for key, values in REFUSED.items() for value in values])
 def test_values_without_a_kernel_are_refused_by_name(option: str, value: str) -> None:
     base = next(case for case in EVERYTHING if case["group"] == "C4" and agrees(case))
@@ -201,8 +220,9 @@ def test_values_without_a_kernel_are_refused_by_name(option: str, value: str) ->
 
 def test_no_option_is_left_out() -> None:
     """A new option, a new value of one, or a new architecture with a kernel needs a case above."""
-    assert set(KERNELS) == {CnnModel, GcnnModel, MlpModel}
-    fields = {name for model in (*KERNELS, ConvLayer) for name in model.model_fields}
+    assert set(KERNELS) == {CnnModel, GcnnModel, MlpModel, OrbitAveragedModel}
+    assert set(OrbitAveragedModel.model_fields) == {"family", "network", "group", "interpolation", "fill"}
+    fields = {name for model in (CnnModel, GcnnModel, MlpModel, ConvLayer) for name in model.model_fields}
     assert fields == {*OPTIONS, *REFUSED, *SIZES} - {"num_layers"}
     assert {*OPTIONS["activation"], *REFUSED["activation"]} == set(get_args(Activation))
     assert {"ntk", *REFUSED["parametrisation"]} == set(get_args(Parametrisation))

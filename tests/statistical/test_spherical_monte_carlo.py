@@ -23,7 +23,9 @@ def model(num_layers: int, activation: str, **changes: Any) -> SphericalGcnnMode
     return SphericalGcnnModel.model_validate({**fields, **changes})
 
 
-@pytest.mark.parametrize(("num_layers", "activation"), [(1, "relu"), (2, "relu"), (2, "erf"), (3, "erf")])
+@pytest.mark.parametrize(
+    ("num_layers", "activation"), [(1, "relu"), (2, "relu"), (2, "erf"), (3, "erf"), (2, "gelu"), (2, "leaky_relu")]
+)
 def test_mean_kernels_of_networks_on_the_sphere(num_layers, activation):
     """From the first layer on; with filters cut off at a band limit below that of the inputs."""
     with jax.enable_x64(True):

@@ -28,7 +28,7 @@ from emergent.domains.atoms import (
 )
 from emergent.errors import ConfigError, DataError, ResourceError
 from emergent.groups.rotation_harmonics import rotation_grid, sphere_grid, spherical_harmonics
-from emergent.kernels.architectures import Kernels
+from emergent.kernels.functions import Kernels
 from emergent.kernels.sums import Branch, num_pairs, sum_gram
 from emergent.prediction.molecule_regression import atom_inputs, branches, molecule_regression_arrays
 from emergent.prediction.ridge import ROUNDING, draw_split, ridge_predictions

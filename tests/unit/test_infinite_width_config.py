@@ -105,7 +105,7 @@ def test_other_augmentation_is_refused(augmentation: dict[str, Any], message: st
         ({**NETWORKS["mlp"], "parametrisation": "pytorch"}, "parametrisation 'ntk', found 'pytorch'"),
         (
             {**NETWORKS["mlp"], "activation": "tanh"},
-            "'tanh' has no closed-form kernel; use one of relu, erf",
+            "'tanh' has no closed-form kernel; use one of relu, leaky_relu, gelu, erf",
         ),
         ({**NETWORKS["cnn"], "layers": [{"channels": 8, "stride": 2}]}, "layers[0].stride"),
         (

@@ -50,6 +50,53 @@ def test_half_of_the_tiles_is_computed(inputs):
     assert len(calls) == 4 * 5 / 2
 
 
+def test_a_single_tile_computes_one_half_only(inputs):
+    """Of kernels that know no symmetry: 10 of 4 x 4 tiles."""
+    kernel_function, pairs = mlp_kernel(1), []
+
+    def counting(first, second):
+        pairs.append(len(first) * len(second))
+        return kernel_function(first, second)
+
+    found = gram(counting, inputs[:8], 64)
+    assert sum(pairs) == 10 * 2 * 2 < 0.65 * 8 * 8
+    np.testing.assert_allclose(found.ntk, kernel_function(inputs[:8], inputs[:8]).ntk, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("tile_size", "tiles"), [(64, 2), (4, 2 * 2 + 4)])
+def test_kernels_that_know_their_symmetry_compute_one_half_of_a_tile(tile_size, tiles):
+    """Identity and half turn one half each, quarter turns one of two: 2 instead of 4 on the diagonal."""
+    images = np.random.default_rng(0).normal(size=(8, 5, 5, 1))
+    group, cnn, computed = group_from_name("C4"), cnn_kernel([1], "mean", "relu", 1.3, 0.2), []
+
+    class Counted:
+        by_offsets = cnn.by_offsets
+
+        def __call__(self, first, second):
+            computed.append(1.0)
+            return cnn(first, second)
+
+        def symmetric(self, first, second):
+            computed.append(0.5)
+            return cnn.symmetric(first, second)
+
+    orbits = np.stack([np.rot90(images, turns, axes=(1, 2)) for turns in range(4)])
+    found = orbit_gram(Counted(), orbits, group, tile_size)
+    for kappa, kind in zip(found, ("nngp", "ntk"), strict=True):
+        np.testing.assert_array_equal(kappa, np.swapaxes(kappa[group.inverse], 1, 2))
+        for g in range(4):
+            np.testing.assert_allclose(kappa[g], getattr(cnn(orbits[0], orbits[g]), kind), rtol=1e-12)
+    # Off the diagonal all four turns are needed.
+    assert sum(computed) == tiles
+
+    # The kernel of the group network: the same sums inside.
+    computed.clear()
+    matrices = gram(gcnn_kernel(group, Counted()), images, tile_size)
+    whole = gcnn_kernel(group, cnn)(images, images)
+    np.testing.assert_allclose(matrices.ntk, whole.ntk, rtol=1e-12)
+    assert sum(computed) == tiles
+
+
 @pytest.mark.parametrize("name", ["C4", "D4"])
 def test_orbit_gram_holds_the_whole_gram_matrix(inputs, name):
     group = group_from_name(name)
@@ -79,6 +126,8 @@ def cnn(pools, readout, activation="relu"):
         (MlpModel(family="mlp", width=5, depth=3, num_outputs=2, bias_std=0.1), (36,), 64),
         (cnn([1, 1], "flatten"), (8, 8, 1), 64),
         (cnn([1, 2], "mean", "erf"), (8, 8, 1), 4),
+        (cnn([1, 2], "mean", "gelu"), (8, 8, 1), 4),
+        (cnn([1, 2], "mean", "leaky_relu"), (8, 8, 1), 4),
         (cnn([2, 1], "flatten"), (8, 8, 1), 4),
     ],
 )

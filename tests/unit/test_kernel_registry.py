@@ -6,7 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel, NetworkModel, SupportCnnModel
+from emergent.config.models import (
+    CnnModel,
+    ConvLayer,
+    GcnnModel,
+    MlpModel,
+    NetworkModel,
+    OrbitAveragedModel,
+    SupportCnnModel,
+)
 from emergent.config.networks import Network
 from emergent.errors import ConfigError
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel
@@ -60,6 +68,17 @@ def test_widths_do_not_matter_and_programs_are_kept() -> None:
     assert wide.infinitely_wide() != CnnModel(**CNN | {"layers": (LAYER,)}).infinitely_wide()
 
 
+def averaged(network: Any, group: str, **options: Any) -> OrbitAveragedModel:
+    return OrbitAveragedModel(family="orbit_averaged", network=network, group=group, **options)
+
+
+def test_orbit_averages_share_the_kernel_of_their_widths() -> None:
+    wide, narrow = (averaged(MlpModel(family="mlp", width=width, num_outputs=3), "C8") for width in (512, 2))
+    assert kernel_function(wide, (4, 4, 1)) is kernel_function(narrow, (4, 4, 1))
+    other = averaged(MlpModel(family="mlp", width=2, num_outputs=3), "C8", fill=1.0)
+    assert kernel_function(other, (4, 4, 1)) is not kernel_function(narrow, (4, 4, 1))
+
+
 SUPPORT = SupportCnnModel(family="support_cnn", channels=(4, 4), support=("111", "111", "111"), num_outputs=2)
 REFUSED = {
     "family": (SUPPORT, (8, 8, 1), "family 'support_cnn' has no kernel in"),
@@ -68,7 +87,11 @@ REFUSED = {
         (8, 8, 1),
         "'ntk', found 'pytorch'",
     ),
-    "activation": (MlpModel(family="mlp", width=4, num_outputs=1, activation="tanh"), (8,), "use one of relu, erf"),
+    "activation": (
+        MlpModel(family="mlp", width=4, num_outputs=1, activation="tanh"),
+        (8,),
+        "use one of relu, leaky_relu, gelu, erf",
+    ),
     "stride": (
         CnnModel(**CNN | {"layers": (LAYER, ConvLayer(channels=4, stride=2))}),
         (8, 8, 1),
@@ -78,6 +101,16 @@ REFUSED = {
         CnnModel(**CNN | {"layers": (ConvLayer(channels=4, average_pool=2), ConvLayer(channels=4, average_pool=2))}),
         (6, 6, 1),
         r"layers\[1\].average_pool: 2 does not divide 3 x 3",
+    ),
+    "nearest": (
+        averaged(CnnModel(**CNN), "C8", interpolation="nearest"),
+        (8, 8, 1),
+        "interpolation: the nearest pixels .* differ under C8.* use 'bilinear'",
+    ),
+    "inside": (
+        averaged(MlpModel(family="mlp", width=4, num_outputs=1, activation="tanh"), "C8"),
+        (8, 8, 1),
+        "network: activation 'tanh'",
     ),
     "group_and_dense": (GcnnModel(**GCNN, dense=(5,)), (8, 8, 1), "no hidden dense layers after group pooling"),
 }

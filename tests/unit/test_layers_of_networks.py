@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from flax import traverse_util
 from jax import lax
 
@@ -14,6 +15,7 @@ from emergent.config.models import CnnModel, ConvLayer, GcnnModel, MlpModel
 from emergent.evaluation.forward import FEWEST, forward, piece_size
 from emergent.models import layers
 from emergent.models.layers import (
+    ACTIVATIONS,
     Conv,
     Dense,
     average_pool,
@@ -222,3 +224,20 @@ def test_as_many_inputs_go_at_a_time_as_activations_stay_in_the_caches() -> None
         sizes[side] = piece_size(model, jax.ShapeDtypeStruct((1, side, side, 1), "float32"))
     assert sizes[4] > sizes[28] > sizes[200] == FEWEST
     assert all(size % FEWEST == 0 for size in sizes.values())
+
+
+EXPECTED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, x / 100),
+    "gelu": lambda x: x * scipy.special.ndtr(x),
+    "erf": scipy.special.erf,
+    "tanh": np.tanh,
+}
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_activations_are_those_of_the_kernels(name: str) -> None:
+    """GELU without its approximation by tanh, which differs by 5e-4."""
+    with jax.enable_x64(True):
+        values = np.linspace(-5, 5, 1001)
+        np.testing.assert_allclose(ACTIVATIONS[name](jnp.asarray(values)), EXPECTED[name](values), atol=1e-14)

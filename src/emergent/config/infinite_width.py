@@ -12,8 +12,6 @@ References:
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from emergent.config.groups import Augmentation
 from emergent.config.networks import Network
 from emergent.config.training import Training
@@ -59,13 +57,8 @@ def require_infinite_width(
         raise ValueError(f"{where} training on full orbits; set augmentation.mode to 'full', found 'random'")
     if not augmentation.is_whole_group:
         raise ValueError(f"{where} training on full orbits, not on a part of {augmentation.group}")
-    if domain == "images" and not _maps_pixels_to_pixels(augmentation.group):
+    if domain == "images" and not group_from_name(augmentation.group).on_grid.all():
         raise ValueError(
             f"{where} orbits under which kernels are invariant; {augmentation.group} interpolates between pixels, "
             "use C1, C2, C4, D1, D2 or D4"
         )
-
-
-def _maps_pixels_to_pixels(group: str) -> bool:
-    matrices = group_from_name(group).matrices
-    return np.array_equal(matrices, np.rint(matrices))

@@ -12,9 +12,11 @@ from emergent.config.networks import Network, missing_closed_form
 from emergent.config.pointnet import PointNetModel
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.steerable import SteerableCnnModel
-from emergent.config.supports import support_mask
+from emergent.config.supports import SupportCnnModel
+from emergent.point_groups import group_from_name
 
-Activation = Literal["relu", "erf", "tanh"]
+Activation = Literal["relu", "leaky_relu", "gelu", "erf", "tanh"]
+"""``leaky_relu`` has the slope 0.01 below 0, ``gelu`` is x times the normal distribution function (no tanh)."""
 Parametrisation = Literal["ntk", "pytorch", "pytorch_unbiased"]
 """``ntk``: weights N(0, 1) scaled by weight_std / sqrt(fan_in) in the forward pass. ``pytorch``: weights and biases
 uniform in +-1 / sqrt(fan_in), no scaling; ``pytorch_unbiased``: the same without biases."""
@@ -170,50 +172,6 @@ class GcnnModel(CnnModel):
         return super().missing_kernel(shape)
 
 
-class SupportCnnModel(Network):
-    """Convolutional network whose filters live on a support, with unscaled N(0, 1) weights and no biases.
-
-    Each layer convolves with zero padding, averages over 2 x 2 pixels (the first ``num_pooled`` layers), applies tanh
-    and normalises each channel of each image over its pixels (no affine part, epsilon 1e-5); a linear layer reads out.
-
-    Attributes:
-        channels: output channels, layer by layer.
-        num_pooled: so many of the first layers are followed by 2 x 2 average pooling, before the nonlinearity.
-        support: rows of 0 and 1; weights exist, and are trained, where it is 1.
-        initial_support: weights outside it start at 0 instead of N(0, 1); null takes the whole support.
-        num_outputs: logits.
-
-    References:
-        arXiv 2410.01452, image experiment.
-    """
-
-    family: Literal["support_cnn"]
-    channels: Many[PositiveInt] = Field(min_length=1)
-    num_pooled: Annotated[int, Field(ge=0)] = 2
-    support: Many[str]
-    initial_support: Many[str] | None = None
-    num_outputs: PositiveInt
-
-    @property
-    def hidden_width(self) -> int:
-        """Returns the channels of the last convolution."""
-        return self.channels[-1]
-
-    @model_validator(mode="after")
-    def _check(self) -> "SupportCnnModel":
-        mask = support_mask(self.support)
-        if self.num_pooled > len(self.channels):
-            raise ValueError(f"num_pooled: {self.num_pooled} exceeds the {len(self.channels)} layers")
-        if self.initial_support is not None:
-            initial = support_mask(self.initial_support)
-            if initial.shape != mask.shape or (initial & ~mask).any():
-                raise ValueError(
-                    f"initial_support: expected a part of the support {list(self.support)}, "
-                    f"found {list(self.initial_support)}"
-                )
-        return self
-
-
 class CanonicalisedCnnModel(CnnModel):
     """Convolutional network behind a canonicaliser (arXiv 2211.06489): a small network turns its inputs.
 
@@ -245,7 +203,8 @@ class CanonicalisedCnnModel(CnnModel):
 class OrbitAveragedModel(Network):
     """Mean of a network's outputs over the copies of an input under a group: test-time augmentation, frame averaging.
 
-    Its parameters are those of the network. Exactly invariant where the group maps pixels to pixels.
+    Its parameters are those of the network. Exactly invariant where the group maps pixels to pixels. Infinitely wide it
+    is a group convolutional network, if the network pools over positions and is linear from there on.
 
     Attributes:
         network: whose outputs are averaged.
@@ -278,6 +237,25 @@ class OrbitAveragedModel(Network):
     def trained(self) -> MlpModel | CnnModel:
         """Returns the settings of the network."""
         return self.network
+
+    def infinitely_wide(self) -> Self:
+        """Returns the settings with the network's widths 1."""
+        return self.model_copy(update={"network": self.network.infinitely_wide()})
+
+    def missing_kernel(self, shape: Sequence[int]) -> str | None:
+        """Returns why there is no kernel of this network on images [H, W, C], or None."""
+        if self.interpolation == "nearest" and not group_from_name(self.group).on_grid.all():
+            # Of two pixels equally near it takes the one of the even row, which is another one in turned images.
+            return (
+                f"interpolation: the nearest pixels of an image and of its turned copy differ under {self.group}, and "
+                "with them the kernel; use 'bilinear'"
+            )
+        missing = self.network.missing_kernel(shape)
+        return None if missing is None else f"network: {missing}"
+
+    def kernel_positions(self, shape: Sequence[int]) -> int:
+        """Returns the pairs of pixels whose covariance the network's kernel keeps for a pair of images [H, W, C]."""
+        return self.network.kernel_positions(shape)
 
 
 SymmetricModel = SteerableCnnModel | CanonicalisedCnnModel | OrbitAveragedModel

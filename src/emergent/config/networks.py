@@ -5,8 +5,10 @@ from typing import Any, Self
 
 from emergent.config.base import StrictModel
 
-CLOSED_FORMS = ("relu", "erf")
+CLOSED_FORMS = ("relu", "leaky_relu", "gelu", "erf")
 """Activations whose Gaussian expectations are known in closed form."""
+LEAKY_SLOPE = 0.01
+"""Slope of ``leaky_relu`` below 0, the default of Flax and of PyTorch."""
 
 
 class Network(StrictModel):

@@ -38,7 +38,7 @@ class SphericalGcnnModel(Network):
     band_limit: BandLimit | None = None
     resolution: PositiveInt = 8
     num_outputs: PositiveInt
-    activation: Literal["relu", "erf"] = "erf"
+    activation: Literal["relu", "leaky_relu", "gelu", "erf"] = "erf"
     parametrisation: Literal["ntk"] = "ntk"
     weight_std: Annotated[float, Field(gt=0)] = 1.0
     bias_std: Annotated[float, Field(ge=0)] = 0.0

@@ -1,7 +1,7 @@
 """Elementwise nonlinearities as layers of neural-tangents, with closed forms that are exact where its own are not.
 
 References:
-    arXiv:2406.06504, closed forms of the rectifier and the error function.
+    arXiv:2406.06504, closed forms of the rectifier and the error function; arXiv:2002.08517, that of GELU.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from emergent.config.networks import CLOSED_FORMS, LEAKY_SLOPE
 from emergent.errors import ConfigError
 from emergent.kernels.neural_tangents import stax
 
@@ -32,17 +33,29 @@ def _relu_angle(
     return jnp.arctan2(sine * scale, covariance), sine, jnp.where(seen, scale, 0.0)
 
 
-def _relu_nngp(
-    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
-) -> Float[Array, ""]:
+def rectifier_kernels(
+    slope: float,
+    covariance: Float[Array, ""],
+    variance_first: Float[Array, ""],
+    variance_second: Float[Array, ""],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Returns E[s(u) s(v)] and E[s'(u) s'(v)] of centred Gaussians (u, v) for s(u) = max(u, 0) + slope min(u, 0).
+
+    With s(u) = slope u + (1 - slope) max(u, 0) and E[u max(v, 0)] = E[u v] / 2 both follow from the rectifier's.
+    """
     angle, sine, scale = _relu_angle(covariance, variance_first, variance_second)
-    return (scale * sine + (jnp.pi - angle) * covariance) / (2 * jnp.pi)
+    bend = (1 - slope) ** 2 / (2 * jnp.pi)
+    nngp = slope * covariance + bend * (scale * sine + (jnp.pi - angle) * covariance)
+    return nngp, slope + bend * (jnp.pi - angle)
 
 
-def _relu_nngp_derivative(
-    covariance: Float[Array, ""], variance_first: Float[Array, ""], variance_second: Float[Array, ""]
-) -> Float[Array, ""]:
-    return (jnp.pi - _relu_angle(covariance, variance_first, variance_second)[0]) / (2 * jnp.pi)
+def _rectifier(slope: float) -> Any:
+    # Our own closed forms, for the exact angle above. Without a factor sqrt(2): gains belong to weight_std.
+    return stax.Elementwise(
+        lambda values: jax.nn.leaky_relu(values, slope),
+        lambda *moments: rectifier_kernels(slope, *moments)[0],
+        lambda *moments: rectifier_kernels(slope, *moments)[1],
+    )
 
 
 def activation_layer(name: str) -> Any:
@@ -52,8 +65,12 @@ def activation_layer(name: str) -> Any:
         ConfigError: it has no closed form here.
     """
     if name == "relu":
-        # Our own closed forms, for the exact angle above. Without a factor sqrt(2): gains belong to weight_std.
-        return stax.Elementwise(jax.nn.relu, _relu_nngp, _relu_nngp_derivative)
+        return _rectifier(0.0)
+    if name == "leaky_relu":
+        return _rectifier(LEAKY_SLOPE)
+    # Of smooth functions theirs are right also for variance 0 and for an input with itself (tests/golden).
+    if name == "gelu":
+        return stax.Gelu()
     if name == "erf":
         return stax.Erf()
-    raise ConfigError(f"activation {name!r} has no closed-form kernel here: expected 'relu' or 'erf'.")
+    raise ConfigError(f"activation {name!r} has no closed-form kernel here: expected one of {', '.join(CLOSED_FORMS)}.")

@@ -8,9 +8,9 @@ References:
     arXiv:2406.06504, kernel recursions, and the identity between group convolutional and augmented networks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -18,30 +18,15 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from emergent.errors import ConfigError
-from emergent.groups.images import image_action, orbit
 from emergent.groups.lattices import lattice_action
 from emergent.kernels.activations import activation_layer
+from emergent.kernels.functions import KernelFunction, Kernels
+from emergent.kernels.group_means import GroupMeanKernel
 from emergent.kernels.neural_tangents import stax
 from emergent.kernels.offsets import OffsetKernel
 from emergent.point_groups import FiniteGroup
 
 Padding = Literal["SAME", "VALID", "CIRCULAR"]
-
-
-class Kernels(NamedTuple):
-    """Both kernels of the same pairs of inputs.
-
-    Attributes:
-        nngp: covariance of the outputs at initialisation, K.
-        ntk: neural tangent kernel, Theta.
-    """
-
-    nngp: Float[Array | np.ndarray, "*pairs"]
-    ntk: Float[Array | np.ndarray, "*pairs"]
-
-
-KernelFunction = Callable[[Float[Array | np.ndarray, "N ..."], Float[Array | np.ndarray, "T ..."]], Kernels]
-"""Maps inputs [N, ...] and [T, ...] to kernels [N, T]."""
 
 
 def _kernel_function(layers: Sequence[Any]) -> KernelFunction:
@@ -62,7 +47,7 @@ def mlp_kernel(depth: int, activation: str = "relu", weight_std: float = 1.0, bi
 
     Args:
         depth: number of hidden layers; 0 is a linear model.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of the weights.
         bias_std: standard deviation b_std of the biases; 0 means none.
     """
@@ -94,7 +79,7 @@ def cnn_kernel(
         pools: for each convolution the side of the average-pooling window after it; 1 means none.
         readout: ``flatten`` keeps positions; ``mean`` pools over them, which needs the covariance of all pairs of
             pixels.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of all weights.
         bias_std: standard deviation b_std of all biases.
         strides: for each convolution its stride; all 1 by default.
@@ -224,12 +209,25 @@ class CnnKernel:
         self.require(first)
         return Kernels(*self.by_offsets(np.asarray(first), np.asarray(second)))
 
+    def symmetric(
+        self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "N H W C"]
+    ) -> Kernels:
+        """Returns both kernels [N, N], known to be symmetric: by offsets little more than one half is computed.
+
+        Raises:
+            ConfigError: the network does not work on images of this size.
+        """
+        if self.by_offsets is None or isinstance(first, Tracer) or isinstance(second, Tracer):
+            return self.layered(first, second)
+        self.require(first)
+        return Kernels(*self.by_offsets(np.asarray(first), np.asarray(second), symmetric=True))
+
 
 def _dense(weight_std: float, bias_std: float) -> Any:
     return stax.Dense(1, W_std=weight_std, b_std=bias_std if bias_std > 0 else None)
 
 
-def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
+def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> GroupMeanKernel:
     """Returns the kernel function of a group convolutional network (lifting, group convolutions, group mean pool).
 
     It is the mean over the group of the kernel of the convolutional network with the same filters,
@@ -250,37 +248,4 @@ def gcnn_kernel(group: FiniteGroup, cnn: KernelFunction) -> KernelFunction:
     """
     # Called for its error: whether a group maps pixels to pixels does not depend on their number.
     lattice_action(group, 1)
-    return GcnnKernel(group, cnn)
-
-
-class GcnnKernel:
-    """Kernel function of a group convolutional network: the group's mean of that of a convolutional one.
-
-    Attributes:
-        by_offsets: the fast formulation of the latter, where it has one.
-    """
-
-    def __init__(self, group: FiniteGroup, cnn: KernelFunction) -> None:
-        """Keeps the kernel function of the convolutional network."""
-        self.by_offsets: OffsetKernel | None = getattr(cnn, "by_offsets", None)
-        self._group = group
-        self._cnn = cnn
-
-    def __call__(
-        self, first: Float[Array | np.ndarray, "N H W C"], second: Float[Array | np.ndarray, "T H W C"]
-    ) -> Kernels:
-        """Returns both kernels [N, T].
-
-        Raises:
-            ConfigError: the group does not act on images of this size, or the network reads turned ones elsewhere.
-        """
-        action = image_action(self._group, second.shape[1], second.shape[2])
-        if isinstance(self._cnn, CnnKernel):
-            self._cnn.require(second, symmetric=True)
-        # One group element at a time: the pixel covariances of all at once would need |G| times the memory.
-        terms = [self._cnn(first, copy) for copy in orbit(action, second)]
-        # A mean pool divides the double sum over the group by |G|^2; joint invariance makes it |G| single sums.
-        nngp, ntk = terms[0]
-        for term in terms[1:]:
-            nngp, ntk = nngp + term.nngp, ntk + term.ntk
-        return Kernels(nngp / self._group.order, ntk / self._group.order)
+    return GroupMeanKernel(group, cnn)

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtyping import Array, Float, PyTree
 
-from emergent.kernels.architectures import Kernels
+from emergent.kernels.functions import Kernels
 from emergent.kernels.neural_tangents import empirical_kernel_fn
 
 

@@ -4,6 +4,9 @@ A kernel of a network without spatial output is invariant under simultaneous tra
 ``k(rho(g) x, rho(g) x') = k(x, x')``. The Gram matrix of all |G| N points of an augmented training set is then given
 by its first block row ``kappa[g, i, j] = k(x_i, rho(g) x_j)``, and ``kappa[g, j, i] = kappa[inverse of g, i, j]``
 leaves half of that to be computed.
+
+Tiles on the diagonal are symmetric. Kernels by offsets compute little more than one half of them; for others a single
+tile would be all of the work twice, so that few inputs are cut into smaller ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,8 +18,11 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.errors import ConfigError, ResourceError
-from emergent.kernels.architectures import KernelFunction
+from emergent.kernels.functions import KernelFunction, halves_symmetric_pairs, symmetric_kernels
 from emergent.point_groups import FiniteGroup
+
+# Tiles along a side, at least: of 4 x 4 tiles 10 are computed, and more of them would fill up more.
+TILES_OF_FEW = 4
 
 
 class GramMatrices(NamedTuple):
@@ -70,13 +76,14 @@ def _gib(num_bytes: float) -> str:
 def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], tile_size: int) -> GramMatrices:
     """Returns both Gram matrices [N, N] of ``inputs`` as float64 NumPy arrays, exactly symmetric."""
     num = len(inputs)
-    side = min(tile_size, num)
+    side = _side(kernel_function, num, tile_size)
     result = np.empty((2, num, num))
-    for rows, columns in _upper_tiles(num, tile_size):
-        tile = _tile(kernel_function, inputs[rows], inputs[columns], (side, side))
+    for rows, columns in _upper_tiles(num, side):
         if rows == columns:
-            # Symmetric up to rounding already, but eigensolvers read one triangle where products read both.
-            tile = (tile + np.swapaxes(tile, 1, 2)) / 2
+            block = inputs[rows]
+            tile = _symmetric_tile(kernel_function, block, block, side)
+        else:
+            tile = _tile(kernel_function, inputs[rows], inputs[columns], (side, side))
         result[:, rows, columns] = tile
         result[:, columns, rows] = np.swapaxes(tile, 1, 2)
     return GramMatrices(result[0], result[1])
@@ -109,16 +116,21 @@ def orbit_gram(
         tile_size: side of a tile in samples.
     """
     order, num = orbits.shape[:2]
-    side = min(tile_size, num)
+    side = _side(kernel_function, num, tile_size)
     result = np.empty((2, order, num, num))
-    for rows, columns in _upper_tiles(num, tile_size):
-        for g in range(order):
-            result[:, g, rows, columns] = _tile(kernel_function, orbits[0, rows], orbits[g, columns], (side, side))
-        mirrored = np.swapaxes(result[:, group.inverse, rows, columns], 2, 3)
-        if rows == columns:
-            # Both halves were computed; their mean makes the representation's blocks exactly Hermitian.
-            mirrored = (mirrored + result[:, :, rows, columns]) / 2
-        result[:, :, columns, rows] = mirrored
+    for rows, columns in _upper_tiles(num, side):
+        for g, inverse in enumerate(group.inverse):
+            first, second = orbits[0, rows], orbits[g, columns]
+            if rows != columns or g < inverse:
+                result[:, g, rows, columns] = _tile(kernel_function, first, second, (side, side))
+            elif g == inverse:
+                # The identity's copies are the inputs; kernels that average over a group ask whether they are.
+                same = first if g == 0 else second
+                result[:, g, rows, rows] = _symmetric_tile(kernel_function, first, same, side)
+            else:
+                result[:, g, rows, rows] = np.swapaxes(result[:, inverse, rows, rows], 1, 2)
+        if rows != columns:
+            result[:, :, columns, rows] = np.swapaxes(result[:, group.inverse, rows, columns], 2, 3)
     return GramMatrices(result[0], result[1])
 
 
@@ -142,7 +154,7 @@ def nngp_within(kernel_function: KernelFunction, sets: Float[np.ndarray, "T Q ..
     if getattr(kernel_function, "by_offsets", None) is None:
         nngp = _double(_vectorised(kernel_function)(sets))
     else:
-        nngp = np.stack([_double(kernel_function(inputs, inputs).nngp) for inputs in sets])
+        nngp = np.stack([_double(symmetric_kernels(kernel_function, inputs, inputs).nngp) for inputs in sets])
     return (nngp + np.swapaxes(nngp, 1, 2)) / 2
 
 
@@ -162,14 +174,34 @@ def _upper_tiles(num: int, tile_size: int) -> Iterator[tuple[slice, slice]]:
             yield rows, columns
 
 
+def _side(kernel_function: KernelFunction, num: int, tile_size: int) -> int:
+    """Returns the side of tiles: what fits, or less where one tile would compute both halves."""
+    return min(tile_size, num if halves_symmetric_pairs(kernel_function) else -(-num // TILES_OF_FEW))
+
+
+def _filled(inputs: np.ndarray, size: int) -> np.ndarray:
+    # Ragged tiles are filled up with copies to the common shape, so that the kernel function is compiled once.
+    return np.concatenate([inputs, np.repeat(inputs[-1:], size - len(inputs), axis=0)])
+
+
+def _symmetric_tile(
+    kernel_function: KernelFunction, first: np.ndarray, second: np.ndarray, side: int
+) -> Float[np.ndarray, "2 rows rows"]:
+    if halves_symmetric_pairs(kernel_function):
+        # Compiled for any shape: nothing is filled up.
+        kernels = symmetric_kernels(kernel_function, first, second)
+    else:
+        ours = _filled(first, side)
+        kernels = symmetric_kernels(kernel_function, ours, ours if second is first else _filled(second, side))
+    tile = np.stack([_double(array)[: len(first), : len(first)] for array in kernels])
+    # Symmetric up to rounding already, but eigensolvers read one triangle where products read both.
+    return (tile + np.swapaxes(tile, 1, 2)) / 2
+
+
 def _tile(
     kernel_function: KernelFunction, first: np.ndarray, second: np.ndarray, shape: tuple[int, int]
 ) -> Float[np.ndarray, "2 rows columns"]:
-    # Ragged tiles are filled up with copies to the common shape, so that the kernel function is compiled once.
-    filled = (
-        np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
-        for block, size in zip((first, second), shape, strict=True)
-    )
+    filled = (_filled(block, size) for block, size in zip((first, second), shape, strict=True))
     kernels = kernel_function(*filled)
     return np.stack([_double(array)[: len(first), : len(second)] for array in kernels])
 

@@ -5,16 +5,14 @@ with one first image: every loop below runs over ``x * lanes + lane`` of one row
 vector instructions. Numba compiles it at first use, for one precision, activation, filter size and padding.
 """
 
-import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-# Degree of the polynomial behind the arcsine: its error is that of rounding (tests/identities/test_kernel_offsets.py).
-DEGREES = {"float64": 12, "float32": 5}
+from emergent.kernels.offset_activations import activation_program
+
 # A vector register of 64 bytes; on narrower ones two or four of them.
 REGISTER_BYTES = 64
 # Columns that a compiler takes at a time in the loops over sums; what is left of a row it would take one by one.
@@ -33,27 +31,13 @@ class Program(NamedTuple):
     lanes: int
 
 
-def arcsine_coefficients(degree: int) -> Float[np.ndarray, " D"]:
-    """Returns coefficients P with ``arcsin(s) = s + s z P(z)``, z = s^2, for s between 0 and 1/2.
-
-    Interpolation at Chebyshev points, whose error is close to the smallest possible one.
-    """
-    n = np.arange(1, 40)
-    # arcsin(s) / s = sum_n ((2n)! / (4^n n!^2 (2n + 1))) z^n converges fast for z <= 1/4; its first term is 1.
-    taylor = np.cumprod((2 * n - 1) / (2 * n)) / (2 * n + 1)
-    interpolated = np.polynomial.chebyshev.Chebyshev.interpolate(
-        lambda z: np.polynomial.polynomial.polyval(z, taylor), degree, domain=[0, 0.25]
-    )
-    return interpolated.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef
-
-
 @cache
 def offset_program(precision: str, activation: str, size: int, padding: str) -> Program:
     """Returns the program for one kind of network.
 
     Args:
         precision: ``float64`` or ``float32``.
-        activation: ``relu`` or ``erf``.
+        activation: one of ``emergent.kernels.offset_activations``.
         size: side of the filters, odd.
         padding: ``SAME``, ``VALID`` or ``CIRCULAR``.
     """
@@ -62,12 +46,8 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
 
     number = np.dtype(precision).type
     lanes = REGISTER_BYTES // np.dtype(precision).itemsize
-    coefficients = tuple(number(value) for value in arcsine_coefficients(DEGREES[precision])[::-1])
-    zero, half, one, two = number(0.0), number(0.5), number(1.0), number(2.0)
-    pi, half_pi, slope, errors = number(np.pi), number(np.pi / 2), number(0.5 / np.pi), number(2 / np.pi)
-    # As in the layered formulation: the angle of a vector with itself must be exactly 0 (emergent.kernels.activations).
-    identical = number(256 * np.finfo(number).eps)
-    relu, circular, valid = activation == "relu", padding == "CIRCULAR", padding == "VALID"
+    zero = number(0.0)
+    circular, valid = padding == "CIRCULAR", padding == "VALID"
     halo, lost = (0, size - 1) if valid else ((size - 1) // 2, 0)
     # Contraction alone is allowed to change rounding; nothing below is infinite or not a number.
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
@@ -104,36 +84,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                     total += t_sums[i + tap * lanes]
                 t_out[i] = k_out[i] + gain * total
 
-    @numba.njit(**options)
-    def activate(num, k, t, inverse_first, size_first, inverse_second, size_second):
-        """One row of an activation: both kernels of the values and of the slopes, from the cosine of the angle."""
-        for i in range(num):
-            inverse = inverse_first[i] * inverse_second[i]
-            cosine = k[i] * inverse
-            magnitude = abs(cosine)
-            square = (one - magnitude) * (one + magnitude)
-            same = square < identical if relu else magnitude > one
-            magnitude = one if same else magnitude
-            small = magnitude <= half
-            # The arcsine of numbers above 1/2 follows from that of a smaller one, which the half angle gives.
-            z = magnitude * magnitude if small else half * (one - magnitude)
-            s = math.sqrt(z)
-            p = coefficients[0]
-            for m in range(1, len(coefficients)):
-                p = p * z + coefficients[m]
-            arc = s + s * z * p
-            if relu:
-                square = zero if same else square
-                angle = half_pi - arc if small else two * arc
-                rest = pi - angle if cosine >= zero else angle
-                signed = magnitude if cosine >= zero else -magnitude
-                k[i] = size_first[i] * size_second[i] * (math.sqrt(square) + rest * signed)
-                t[i] = t[i] * (slope * rest)
-            else:
-                angle = arc if small else half_pi - two * arc
-                k[i] = errors * (angle if cosine >= zero else -angle)
-                # Deviations of the error function hold 1 beside the variance: no cosine reaches 1.
-                t[i] = t[i] * (errors * inverse / math.sqrt(square))
+    activate = activation_program(precision, activation, options)
 
     @numba.njit(**options)
     def surround(a, height, across):
@@ -191,14 +142,15 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 sums[1, i] += t[halo + y, halo * lanes + i]
 
     @numba.njit(**options)
-    def run(pixels, others, firsts, seconds, gains, last, repeated, result):
+    def run(pixels, others, firsts, seconds, begin, gains, last, repeated, result):
         """All offsets of some first images with the second images of some registers.
 
         Args:
             pixels: [N, C, H, W] first images, divided by the number of channels.
             others: [B, C, H, W' * lanes] second images; W' is W, or 2 W of periodic ones that lie there twice.
-            firsts: [N, L, 2, H, W] inverse and size of the deviations before each activation.
+            firsts: [N, L, 2, H, W] what each activation needs to know of pixels (emergent.kernels.offset_activations).
             seconds: [B, L, 2, H, W' * lanes] likewise.
+            begin: [N] register that each first image begins with; sums of those before are left alone.
             gains: bias and gain of a convolution.
             last: whether an activation follows the last convolution.
             repeated: [C + 2 L, H, W * lanes] working memory, in which a first image fills all lanes.
@@ -219,7 +171,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                         for layer in range(layers):
                             deviations[layer, 0, y, x * lanes + lane] = firsts[n, layer, 0, y, x]
                             deviations[layer, 1, y, x * lanes + lane] = firsts[n, layer, 1, y, x]
-            for b in range(others.shape[0]):
+            for b in range(begin[n], others.shape[0]):
                 sums[:2] = zero
                 for dy in range(0 if circular else 1 - height, height):
                     for dx in range(0 if circular else 1 - width, width):

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
+from emergent.kernels.offset_activations import pixel_sizes
 from emergent.kernels.offset_program import Program, offset_program
 
 # First images of one piece of work: few, so that threads finish at about the same time.
@@ -41,7 +42,7 @@ class OffsetKernel:
 
     Attributes:
         num_layers: convolutions L.
-        activation: ``relu`` or ``erf``.
+        activation: ``relu``, ``leaky_relu``, ``gelu`` or ``erf``.
         weight_std: standard deviation W_std of all weights.
         bias_std: standard deviation b_std of all biases.
         filter_size: side of the square filters, odd.
@@ -58,7 +59,11 @@ class OffsetKernel:
     last_activation: bool = True
 
     def __call__(
-        self, first: Float[np.ndarray, "N H W C"], second: Float[np.ndarray, "T H W C"], threads: int | None = None
+        self,
+        first: Float[np.ndarray, "N H W C"],
+        second: Float[np.ndarray, "T H W C"],
+        threads: int | None = None,
+        symmetric: bool = False,
     ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
         """Returns both kernels, (nngp, ntk), in the precision of the images.
 
@@ -67,16 +72,23 @@ class OffsetKernel:
             second: images of the same size; a number of them that fills vector registers (8 in float64, 16 in float32)
                 costs no more than one.
             threads: processors; None takes those that the job was given (``NPROC``), or all that the process may use.
+            symmetric: kernels are known to be so, and what lies below the diagonal follows: registers of second images
+                are left out of which no pair lies on it or above.
 
         Raises:
             ConfigError: images of different sizes, or too small for the filters.
         """
         first, second = np.asarray(first), np.asarray(second)
         self.require(first, second)
+        if symmetric and len(first) != len(second):
+            raise ConfigError(f"kernel: expected as many images on both sides, found {len(first)} and {len(second)}.")
         available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
         program = offset_program(first.dtype.name, self.activation, self.filter_size, self.padding)
         ours, theirs = self._prepared(first), self._prepared(second)
-        sums = self._sums(program, ours, theirs, threads or available)[:, :, : len(second)]
+        begin = np.arange(len(first)) // program.lanes if symmetric else np.zeros(len(first), np.intp)
+        sums = self._sums(program, ours, theirs, begin, threads or available)[:, :, : len(second)]
+        if symmetric:
+            sums = np.triu(sums) + np.swapaxes(np.triu(sums, 1), 1, 2)
         height, width = self._positions(first.shape[1:3])
         nngp, ntk = sums / np.asarray((height * width) ** 2, first.dtype)
         head = self.bias_std**2 + self.weight_std**2 * nngp
@@ -119,15 +131,7 @@ class OffsetKernel:
         for layer in range(self.num_layers):
             variance = self.bias_std**2 + self.weight_std**2 * self._average(variance)
             found = deviations[:, layer, :, : variance.shape[1], : variance.shape[2]]
-            if self.activation == "relu":
-                size = np.sqrt(variance)
-                # A blank patch has variance 0 and no angle; its kernels are 0 whatever that is.
-                found[:, 0] = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-                found[:, 1] = size / np.sqrt(2 * np.pi)
-                variance = variance / 2
-            else:
-                found[:, 0] = np.sqrt(2 / (1 + 2 * variance))
-                variance = 2 / np.pi * np.arcsin(2 * variance / (1 + 2 * variance))
+            found[:, 0], found[:, 1], variance = pixel_sizes(self.activation, variance)
         return _Prepared(np.ascontiguousarray(pixels), deviations.astype(images.dtype))
 
     def _average(self, maps: Float[np.ndarray, "N H W"]) -> Float[np.ndarray, "N H W"]:
@@ -140,9 +144,17 @@ class OffsetKernel:
         return windows.sum((-1, -2)) / size**2
 
     def _sums(
-        self, program: Program, ours: _Prepared, theirs: _Prepared, threads: int
+        self, program: Program, ours: _Prepared, theirs: _Prepared, begin: Int[np.ndarray, " N"], threads: int
     ) -> Float[np.ndarray, "2 N lanes*B"]:
-        """Returns the sums over all pairs of pixels, each piece of work in a thread of its own."""
+        """Returns the sums over all pairs of pixels, each piece of work in a thread of its own.
+
+        Args:
+            program: compiled.
+            ours: first images.
+            theirs: second images.
+            begin: for each first image the register of second ones that it begins with.
+            threads: processors.
+        """
         num, channels, height, width = ours.pixels.shape
         number = ours.pixels.dtype.type
         others, seconds = self._in_lanes(theirs.pixels, program.lanes), self._in_lanes(theirs.deviations, program.lanes)
@@ -156,9 +168,8 @@ class OffsetKernel:
             repeated = np.empty((channels + 2 * self.num_layers, height, width * program.lanes), number)
             rows = slice(start, start + piece)
             part = np.zeros((2, len(pixels[rows]), result.shape[2]), number)
-            program.run(
-                pixels[rows], others, ours.deviations[rows], seconds, gains, self.last_activation, repeated, part
-            )
+            images, sizes = (pixels[rows], others), (ours.deviations[rows], seconds)
+            program.run(*images, *sizes, begin[rows], gains, self.last_activation, repeated, part)
             result[:, rows] = part
 
         starts = range(0, num, piece)

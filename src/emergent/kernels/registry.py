@@ -10,10 +10,12 @@ from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, cast
 
-from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel
+from emergent.config.models import CnnModel, GcnnModel, MlpModel, NetworkModel, OrbitAveragedModel
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.errors import ConfigError
-from emergent.kernels.architectures import KernelFunction, cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.architectures import cnn_kernel, gcnn_kernel, mlp_kernel
+from emergent.kernels.functions import KernelFunction
+from emergent.kernels.group_means import GroupMeanKernel
 from emergent.kernels.spherical import SphericalKernel
 from emergent.point_groups import group_from_name
 
@@ -50,10 +52,16 @@ def spherical_kernel(model: SphericalGcnnModel, head: bool = True) -> SphericalK
     return SphericalKernel(len(model.channels), model.activation, *gains, model.band_limit, model.resolution, head)
 
 
+def _orbit_averaged(model: OrbitAveragedModel) -> KernelFunction:
+    network = KERNELS[type(model.network)](model.network)
+    return GroupMeanKernel(group_from_name(model.group), network, model.interpolation, model.fill)
+
+
 KERNELS: dict[type[NetworkModel], Callable[[Any], KernelFunction]] = {
     MlpModel: _mlp,
     CnnModel: _cnn,
     GcnnModel: _gcnn,
+    OrbitAveragedModel: _orbit_averaged,
     SphericalGcnnModel: spherical_kernel,
 }
 

@@ -9,16 +9,20 @@ References:
     arXiv:2406.06504, kernel recursions for SO(3); the formulation by kappa(Q) is ours.
 """
 
+import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Float
+from threadpoolctl import threadpool_limits
 
+from emergent.config.networks import CLOSED_FORMS
 from emergent.errors import ConfigError
 from emergent.groups.rotation_harmonics import (
     degrees,
@@ -27,19 +31,48 @@ from emergent.groups.rotation_harmonics import (
     rotation_degrees,
     rotation_grid,
 )
-from emergent.kernels.architectures import Kernels
+from emergent.kernels.functions import Kernels
+from emergent.kernels.offset_activations import activation_program, pixel_sizes
 
-# Points of SO(3) of all pairs that are computed together: what is made of them stays in the caches.
-POINTS_TOGETHER = 2**15
-# However many points a pair has: products of few rows would read the basis from memory again and again.
-LEAST_PAIRS = 32
+_Piece = tuple[slice, slice]
+# Pairs that are computed together: several vector registers of them, which stay in the caches at all points of SO(3).
+PAIRS_TOGETHER = 32
 
 
-class _Variances(NamedTuple):
-    """Of pre-activations, one row a layer; they do not depend on the rotation."""
+@cache
+def rotation_program(precision: str, activation: str) -> Callable[..., None]:
+    """Returns the compiled loop over the points of SO(3): convolutions and activations of some layers, in place.
 
-    first: Float[np.ndarray, "layers N"]
-    second: Float[np.ndarray, "layers T"]
+    Args:
+        precision: ``float64`` or ``float32``.
+        activation: one of ``emergent.config.networks.CLOSED_FORMS``.
+    """
+    # Only here: the import takes longer than most jobs that need no such kernel.
+    import numba
+
+    # As for kernels by offsets: contraction alone may change rounding, and nothing is infinite or not a number.
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
+    activate = activation_program(precision, activation, options)
+
+    @numba.njit(**options)
+    def run(kappa, theta, start, stop, bias, gain, firsts, seconds):
+        """Layers ``start`` to ``stop`` of [Q, P] kernels; ``firsts``, ``seconds`` [L, 2, P] of ``pixel_sizes``."""
+        num = kappa.shape[1]
+        for q in range(kappa.shape[0]):
+            k, t = kappa[q], theta[q]
+            for layer in range(start, stop):
+                for i in range(num):
+                    k[i] = bias + gain * k[i]
+                if layer == 0:
+                    for i in range(num):
+                        t[i] = k[i]
+                else:
+                    for i in range(num):
+                        t[i] = k[i] + gain * t[i]
+                ours, theirs = firsts[layer], seconds[layer]
+                activate(num, k, t, ours[0], ours[1], theirs[0], theirs[1])
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -51,7 +84,7 @@ class SphericalKernel:
 
     Attributes:
         num_layers: convolutions L.
-        activation: ``relu`` or ``erf``.
+        activation: one with a closed form (``emergent.config.networks.CLOSED_FORMS``).
         weight_std: standard deviation W_std of all weights.
         bias_std: standard deviation b_std of all biases.
         band_limit: filters have degrees below it, as in a network that computes with coefficients; None for filters
@@ -86,28 +119,35 @@ class SphericalKernel:
         """
         first, second = np.asarray(first), np.asarray(second)
         self.require(first, second)
-        variances = _Variances(self._variances(first), self._variances(second))
+        ours, theirs = self._sizes(first), self._sizes(second)
         result = np.empty((2, len(first), len(second)), first.dtype)
         pieces = list(self._pieces(len(first), len(second)))
 
         def work(piece: tuple[slice, slice]) -> None:
             rows, columns = piece
-            own = _Variances(variances.first[:, rows], variances.second[:, columns])
-            shape = len(first[rows]), len(second[columns])
-            result[:, rows, columns] = self._means(self._products(first[rows], second[columns]), own, shape)
+            products, shape = self._products(first[rows], second[columns]), (len(first[rows]), len(second[columns]))
+            # Pairs lie side by side, those of one first input after another.
+            left, right = np.repeat(ours[..., rows], shape[1], 2), np.tile(theirs[..., columns], shape[0])
+            result[:, rows, columns] = self._means(products, left, right).reshape(2, *shape)
 
         available = threads or int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
+        # Products of small matrices are done by the thread that needs them.
+        with threadpool_limits(1, "blas"):
+            self._work(pieces, work, available)
+        nngp, ntk = result
+        if not self.head:
+            return Kernels(nngp, ntk)
+        nngp = self._gained(nngp)
+        return Kernels(nngp, nngp + first.dtype.type(self.weight_std**2) * ntk)
+
+    @staticmethod
+    def _work(pieces: list[_Piece], work: Callable[[_Piece], None], available: int) -> None:
         if available == 1 or len(pieces) == 1:
             for piece in pieces:
                 work(piece)
         else:
             with ThreadPoolExecutor(min(available, len(pieces))) as pool:
                 list(pool.map(work, pieces))
-        nngp, ntk = result
-        if not self.head:
-            return Kernels(nngp, ntk)
-        nngp = self._gained(nngp)
-        return Kernels(nngp, nngp + first.dtype.type(self.weight_std**2) * ntk)
 
     def quadrature_error(self, inputs: Float[np.ndarray, "N C L2"]) -> float:
         """Returns how far both kernels are from those of a resolution half as high again, relative to variances."""
@@ -124,8 +164,10 @@ class SphericalKernel:
         Raises:
             ConfigError: naming what was expected and what was found.
         """
-        if self.activation not in ("relu", "erf"):
-            raise ConfigError(f"activation {self.activation!r}: kernels on the sphere have 'relu' or 'erf'.")
+        if self.activation not in CLOSED_FORMS:
+            raise ConfigError(
+                f"activation {self.activation!r}: expected one with a closed form, {', '.join(CLOSED_FORMS)}."
+            )
         if first.ndim != 3 or first.shape[1:] != second.shape[1:] or math.isqrt(first.shape[2]) ** 2 != first.shape[2]:
             raise ConfigError(
                 "kernel on the sphere: expected coefficients [N, channels, L^2] of the same channels and band limit L "
@@ -145,120 +187,114 @@ class SphericalKernel:
         limit = math.isqrt(inputs.shape[2])
         return limit if self.band_limit is None else min(limit, self.band_limit)
 
-    def _pieces(self, num_first: int, num_second: int) -> Iterator[tuple[slice, slice]]:
-        pairs = max(LEAST_PAIRS, POINTS_TOGETHER // (4 * self.resolution**3))
-        columns = min(pairs, num_second)
-        rows = max(1, pairs // columns)
+    def _pieces(self, num_first: int, num_second: int) -> Iterator[_Piece]:
+        columns = min(PAIRS_TOGETHER, num_second)
+        rows = max(1, PAIRS_TOGETHER // columns)
         for i in range(0, num_first, rows):
             for j in range(0, num_second, columns):
                 yield slice(i, i + rows), slice(j, j + columns)
 
     def _products(
         self, first: Float[np.ndarray, "N C L2"], second: Float[np.ndarray, "T C L2"]
-    ) -> Float[np.ndarray, "N*T K"]:
+    ) -> Float[np.ndarray, "K N*T"]:
         """Returns the coefficients of kappa(Q) = 1 / (4 pi C) sum_c int f_c(x) f'_c(Q x) dx of all pairs."""
         limit, channels = self._kept(first), first.shape[1]
-        products = np.empty((len(first) * len(second), num_rotation_coefficients(limit)), first.dtype)
+        products = np.empty((num_rotation_coefficients(limit), len(first) * len(second)), first.dtype)
         for degree, (own, kept) in enumerate(zip(degrees(limit), rotation_degrees(limit), strict=True)):
             size = 2 * degree + 1
-            ours = np.moveaxis(first[:, :, own], 1, 2).reshape(-1, channels)
-            theirs = np.moveaxis(second[:, :, own], 1, 0).reshape(channels, -1)
+            ours = first[:, :, own].transpose(2, 0, 1).reshape(-1, channels)
+            theirs = second[:, :, own].transpose(1, 2, 0).reshape(channels, -1)
             scale = first.dtype.type(1 / (4 * np.pi * channels * math.sqrt(size)))
-            found = (ours @ (theirs * scale)).reshape(len(first), size, len(second), size)
-            products[:, kept] = found.transpose(0, 2, 3, 1).reshape(len(products), -1)
+            found = (ours @ (theirs * scale)).reshape(size, len(first), size, len(second))
+            products[kept] = found.transpose(2, 0, 1, 3).reshape(size**2, -1)
         return products
 
-    def _variances(self, inputs: Float[np.ndarray, "N C L2"]) -> Float[np.ndarray, "layers N"]:
-        """Returns the variance of every pre-activation of single inputs, at any rotation."""
+    def _sizes(self, inputs: Float[np.ndarray, "N C L2"]) -> Float[np.ndarray, "layers 2 N"]:
+        """Returns what activations need to know of single inputs, at any rotation, layer by layer."""
         kept = self._kept(inputs) ** 2
         variance = np.square(inputs[:, :, :kept]).sum((1, 2), dtype=np.float64) / (4 * np.pi * inputs.shape[1])
-        rows = [self._gained(variance)]
+        result = np.empty((self.num_layers, 2, len(inputs)))
         if self.band_limit is None:
-            while len(rows) < self.num_layers:
-                rows.append(self._gained(self._second_moment(rows[-1])))
-            return np.stack(rows).astype(inputs.dtype)
-        # What a band limit cuts off is known of the whole kernel of an input with itself only.
-        found = np.empty((self.num_layers, len(inputs)))
-        found[0] = rows[0]
-        for n, one in enumerate(inputs[:, None]):
-            own = found[:, n : n + 1]
-            products = self._products(one.astype(np.float64), one.astype(np.float64))
-            kappa = self._gained(self._on_grid(products))
-            for layer in range(1, self.num_layers):
-                kappa = self._activated(kappa, None, own[layer - 1], own[layer - 1])[0]
-                coefficients = self._coefficients(kappa)
-                kappa = self._gained(self._on_grid(coefficients))
-                # At Q = 1 Wigner matrices are unit matrices.
-                traces = [
-                    math.sqrt(2 * degree + 1) * np.trace(coefficients[0, part].reshape(2 * degree + 1, -1))
-                    for degree, part in enumerate(rotation_degrees(self.band_limit))
-                ]
-                own[layer] = self._gained(np.asarray(sum(traces)))
-        return found.astype(inputs.dtype)
+            for layer in range(self.num_layers):
+                sizes = pixel_sizes(self.activation, self._gained(variance))
+                result[layer], variance = sizes[:2], sizes.variance
+            return result.astype(inputs.dtype)
+        for start in range(0, len(inputs), PAIRS_TOGETHER):
+            part = slice(start, start + PAIRS_TOGETHER)
+            result[..., part] = self._limited_sizes(inputs[part].astype(np.float64), variance[part])
+        return result.astype(inputs.dtype)
 
-    def _second_moment(self, variance: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-        if self.activation == "relu":
-            return variance / 2
-        return 2 / np.pi * np.arcsin(2 * variance / (1 + 2 * variance))
+    def _limited_sizes(
+        self, inputs: Float[np.ndarray, "N C L2"], variance: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, "layers 2 N"]:
+        """Returns ``_sizes`` where a band limit cuts off what is known of the whole kernel of an input with itself."""
+        result = np.empty((self.num_layers, 2, len(inputs)))
+        products = np.stack([self._products(one, one)[:, 0] for one in inputs[:, None]], 1)
+        kappa = self._basis(products.shape[0], np.float64).T @ products
+        for layer in range(self.num_layers):
+            result[layer] = pixel_sizes(self.activation, self._gained(variance))[:2]
+            if layer < self.num_layers - 1:
+                self._run(kappa, np.empty_like(kappa), layer, layer + 1, result, result)
+                coefficients = self._coefficients(kappa)
+                kappa = self._basis(len(coefficients), np.float64).T @ coefficients
+                # At Q = 1 Wigner matrices are unit matrices: their diagonals are all that is left.
+                variance = _at_identity(len(coefficients)) @ coefficients
+        return result
 
     def _gained(self, covariance: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         number = covariance.dtype.type
         return number(self.bias_std**2) + number(self.weight_std**2) * covariance
 
-    def _on_grid(self, coefficients: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P Q"]:
-        limit = next(n for n in range(1, 99) if num_rotation_coefficients(n) == coefficients.shape[1])
-        return coefficients @ rotation_basis(self.resolution, limit).astype(coefficients.dtype, copy=False)
+    def _basis(self, num_coefficients: int, dtype: np.dtype | type) -> Float[np.ndarray, "K Q"]:
+        return rotation_basis(self.resolution, _limit_of(num_coefficients)).astype(dtype, copy=False)
 
-    def _coefficients(self, values: Float[np.ndarray, "P Q"]) -> Float[np.ndarray, "P K"]:
+    def _coefficients(self, values: Float[np.ndarray, "Q P"]) -> Float[np.ndarray, "K P"]:
+        """Returns the coefficients below the band limit of functions on the grid."""
         assert self.band_limit is not None
-        weighted = rotation_basis(self.resolution, self.band_limit) * rotation_grid(self.resolution).weights
-        return values @ weighted.T.astype(values.dtype, copy=False)
+        weights = rotation_grid(self.resolution).weights.astype(values.dtype)[:, None]
+        return rotation_basis(self.resolution, self.band_limit).astype(values.dtype, copy=False) @ (weights * values)
+
+    def _run(
+        self,
+        kappa: Float[np.ndarray, "Q P"],
+        theta: Float[np.ndarray, "Q P"],
+        start: int,
+        stop: int,
+        firsts: Float[np.ndarray, "layers 2 P"],
+        seconds: Float[np.ndarray, "layers 2 P"],
+    ) -> None:
+        number = kappa.dtype.type
+        gains = number(self.bias_std**2), number(self.weight_std**2)
+        rotation_program(kappa.dtype.name, self.activation)(kappa, theta, start, stop, *gains, firsts, seconds)
 
     def _means(
-        self, products: Float[np.ndarray, "P K"], variances: _Variances, shape: tuple[int, int]
-    ) -> Float[np.ndarray, "2 N T"]:
-        """Returns both kernels of pairs, whose first convolution's coefficients are given, averaged over SO(3)."""
-        kappa = self._gained(self._on_grid(products))
-        theta = kappa.copy()
-        gain = kappa.dtype.type(self.weight_std**2)
-        for layer in range(self.num_layers):
-            if layer > 0:
-                if self.band_limit is not None:
-                    kappa, theta = (self._on_grid(self._coefficients(part)) for part in (kappa, theta))
-                kappa = self._gained(kappa)
-                theta = kappa + gain * theta
-            first = np.repeat(variances.first[layer], shape[1])
-            second = np.tile(variances.second[layer], shape[0])
-            kappa, theta = self._activated(kappa, theta, first, second)
-        weights = rotation_grid(self.resolution).weights.astype(kappa.dtype)
-        return np.stack([(part @ weights).reshape(shape) for part in (kappa, theta)])
-
-    def _activated(
         self,
-        kappa: Float[np.ndarray, "P Q"],
-        theta: Float[np.ndarray, "P Q"] | None,
-        first: Float[np.ndarray, " P"],
-        second: Float[np.ndarray, " P"],
-    ) -> tuple[Float[np.ndarray, "P Q"], Float[np.ndarray, "P Q"]]:
-        """Returns both kernels behind an activation; without an NTK its slope's factor in place of it."""
-        number = kappa.dtype.type
-        first, second = first.astype(kappa.dtype, copy=False)[:, None], second.astype(kappa.dtype, copy=False)[:, None]
-        if self.activation == "erf":
-            inverse = number(2) / np.sqrt((number(1) + number(2) * first) * (number(1) + number(2) * second))
-            cosine = kappa * inverse
-            slopes = (number(2 / np.pi) * inverse) / np.sqrt(number(1) - np.square(cosine))
-            values = number(2 / np.pi) * np.arcsin(cosine)
+        products: Float[np.ndarray, "K P"],
+        firsts: Float[np.ndarray, "layers 2 P"],
+        seconds: Float[np.ndarray, "layers 2 P"],
+    ) -> Float[np.ndarray, "2 P"]:
+        """Returns both kernels of pairs, given by the coefficients of their inputs' products, averaged over SO(3)."""
+        kappa = self._basis(len(products), products.dtype).T @ products
+        theta = np.empty_like(kappa)
+        if self.band_limit is None:
+            self._run(kappa, theta, 0, self.num_layers, firsts, seconds)
         else:
-            scale = np.sqrt(first * second)
-            # A blank input has variance 0 and no angle; its kernels are 0 whatever that is.
-            inverse = np.divide(number(1), scale, out=np.zeros_like(scale), where=scale > 0)
-            cosine = kappa * inverse
-            square = (number(1) - cosine) * (number(1) + cosine)
-            # As for images: the angle of an input with itself must be exactly 0 (emergent.kernels.activations).
-            same = square < number(256 * np.finfo(kappa.dtype).eps)
-            cosine = np.where(same, np.sign(cosine), cosine)
-            rest = number(np.pi) - np.arccos(cosine)
-            sine = np.sqrt(np.where(same, number(0), square))
-            values = scale * (sine + rest * cosine) / number(2 * np.pi)
-            slopes = rest / number(2 * np.pi)
-        return values, slopes if theta is None else theta * slopes
+            basis = self._basis(num_rotation_coefficients(self.band_limit), products.dtype)
+            for layer in range(self.num_layers):
+                if layer > 0:
+                    kappa, theta = (basis.T @ self._coefficients(part) for part in (kappa, theta))
+                self._run(kappa, theta, layer, layer + 1, firsts, seconds)
+        weights = rotation_grid(self.resolution).weights.astype(kappa.dtype)
+        return np.stack([weights @ kappa, weights @ theta])
+
+
+@cache
+def _limit_of(num_coefficients: int) -> int:
+    return next(limit for limit in itertools.count(1) if num_rotation_coefficients(limit) == num_coefficients)
+
+
+@cache
+def _at_identity(num_coefficients: int) -> Float[np.ndarray, " K"]:
+    """Returns the basis functions at the identity."""
+    sizes = [2 * degree + 1 for degree in range(_limit_of(num_coefficients))]
+    return np.concatenate([math.sqrt(size) * np.eye(size).ravel() for size in sizes])

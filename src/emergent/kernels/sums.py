@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
-from emergent.kernels.architectures import KernelFunction
+from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import GramMatrices
 
 

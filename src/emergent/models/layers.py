@@ -16,9 +16,16 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from emergent.config.networks import LEAKY_SLOPE
 from emergent.models.draws import normal, uniform
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": nn.relu, "erf": lax.erf, "tanh": jnp.tanh}
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nn.relu,
+    "leaky_relu": partial(nn.leaky_relu, negative_slope=LEAKY_SLOPE),
+    "gelu": partial(nn.gelu, approximate=False),
+    "erf": lax.erf,
+    "tanh": jnp.tanh,
+}
 
 
 def uniform_fan_in(fan_in: int) -> Callable[..., jax.Array]:

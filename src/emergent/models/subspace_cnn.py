@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from emergent.config.models import SupportCnnModel
 from emergent.config.subspace_training import SubspaceNetwork
-from emergent.config.supports import support_mask
+from emergent.config.supports import SupportCnnModel, support_mask
 from emergent.groups.filters import orbit_basis
 from emergent.models.draws import normal, uniform
 from emergent.models.support_cnn import SupportCnn

@@ -24,8 +24,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from emergent.config.models import SupportCnnModel
-from emergent.config.supports import support_mask
+from emergent.config.supports import SupportCnnModel, support_mask
 from emergent.models.draws import normal
 from emergent.models.layers import average_pool, convolve
 

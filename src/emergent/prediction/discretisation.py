@@ -41,7 +41,8 @@ from jaxtyping import Array as JaxArray
 from jaxtyping import Float
 
 from emergent.config.discretisation import DiscretisationStage, PlaneSampling
-from emergent.kernels.architectures import KernelFunction, mlp_kernel
+from emergent.kernels.architectures import mlp_kernel
+from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import orbit_cross_gram
 from emergent.point_groups import group_from_name
 from emergent.prediction.gradient_flow import Schedule

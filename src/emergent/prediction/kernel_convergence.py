@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float
 
 from emergent.config.kernel_convergence import ConvergenceStage, RandomImages, RandomSignals
-from emergent.kernels.architectures import Kernels
 from emergent.kernels.empirical import empirical_kernels
+from emergent.kernels.functions import Kernels
 from emergent.kernels.registry import kernel_function
 from emergent.models.registry import build
 from emergent.prng import member_key

@@ -17,7 +17,7 @@ from emergent.config.kernel_regression import KernelRegressionStage
 from emergent.config.prediction_memory import floats_per_pair
 from emergent.domains.samples import Samples
 from emergent.errors import DataError
-from emergent.kernels.architectures import KernelFunction
+from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import cross_gram, gram, require_memory
 from emergent.kernels.registry import kernel_function
 from emergent.prediction.ridge import Split, chosen_regularisers, draw_split, ridge_predictions

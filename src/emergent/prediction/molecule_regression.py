@@ -16,7 +16,7 @@ from emergent.config.molecule_regression import CHANNEL_ELEMENTS, CHANNEL_POWERS
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.domains.atoms import Molecules, neighbours, signal_coefficients, signal_values
 from emergent.groups.rotation_harmonics import sphere_grid
-from emergent.kernels.architectures import KernelFunction
+from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import GramMatrices, require_memory
 from emergent.kernels.registry import kernel_function, spherical_kernel
 from emergent.kernels.spherical import SphericalKernel

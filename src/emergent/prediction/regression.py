@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from emergent.kernels.architectures import KernelFunction
+from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import GramMatrices, cross_gram, gram, nngp_within, orbit_cross_gram, orbit_gram
 from emergent.point_groups import FiniteGroup
 from emergent.prediction.gradient_flow import RELATIVE_CUTOFF, Schedule

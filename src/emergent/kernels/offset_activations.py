@@ -1,0 +1,171 @@
+"""Activations of kernels by offsets: what they need to know of each pixel, and their compiled loops over one row.
+
+With the cosine r = c / (size of u times size of v) of a pair of Gaussian pre-activations (u, v) of variances a, b and
+covariance c, every closed form below is made of the arcsine of r and of square roots. Sizes are standard deviations, or
+for the smooth functions those of the sum with a normal number. Two numbers of every pixel are computed once an image:
+the inverse of its size, and one more by which values are multiplied.
+
+References:
+    arXiv:2406.06504, closed forms of the rectifier and the error function; arXiv:2002.08517, that of GELU, written here
+    with the cosine.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from emergent.config.networks import CLOSED_FORMS, LEAKY_SLOPE
+from emergent.errors import ConfigError
+
+# Degree of the polynomial behind the arcsine: its error is that of rounding (tests/identities/test_kernel_offsets.py).
+DEGREES = {"float64": 12, "float32": 5}
+SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
+"""Slope below 0 of functions with a bend at 0."""
+
+
+class PixelSizes(NamedTuple):
+    """What an activation needs to know of pixels, and what it makes of their variance.
+
+    Attributes:
+        inverse: 1 / size, the factor that turns covariances into cosines; 0 of blank patches, which have no angle and
+            whose kernels are 0 whatever that is.
+        factor: deviation times its normalisation (functions with a bend), variance (GELU), unused (error function).
+        variance: after the activation.
+    """
+
+    inverse: Float[np.ndarray, "*pixels"]
+    factor: Float[np.ndarray, "*pixels"]
+    variance: Float[np.ndarray, "*pixels"]
+
+
+def pixel_sizes(activation: str, variance: Float[np.ndarray, "*pixels"]) -> PixelSizes:
+    """Returns what an activation needs to know of pixels of some variance before it.
+
+    Raises:
+        ConfigError: it has no closed form here.
+    """
+    if activation in SLOPES:
+        slope, deviation = SLOPES[activation], np.sqrt(variance)
+        inverse = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        return PixelSizes(inverse, (1 - slope) / np.sqrt(2 * np.pi) * deviation, (1 + slope**2) / 2 * variance)
+    if activation == "gelu":
+        root = np.sqrt(1 + 2 * variance)
+        curved = (variance / ((1 + variance) * root) + np.arctan2(variance, root) / 2) / np.pi
+        return PixelSizes(1 / np.sqrt(1 + variance), variance, variance * (0.25 + curved))
+    if activation == "erf":
+        inverse = np.sqrt(2 / (1 + 2 * variance))
+        return PixelSizes(inverse, np.zeros_like(variance), 2 / np.pi * np.arcsin(inverse**2 * variance))
+    raise ConfigError(f"activation {activation!r} has no kernel by offsets: expected one of {', '.join(CLOSED_FORMS)}.")
+
+
+def arcsine_coefficients(degree: int) -> Float[np.ndarray, " D"]:
+    """Returns coefficients P with ``arcsin(s) = s + s z P(z)``, z = s^2, for s between 0 and 1/2.
+
+    Interpolation at Chebyshev points, whose error is close to the smallest possible one.
+    """
+    n = np.arange(1, 40)
+    # arcsin(s) / s = sum_n ((2n)! / (4^n n!^2 (2n + 1))) z^n converges fast for z <= 1/4; its first term is 1.
+    taylor = np.cumprod((2 * n - 1) / (2 * n)) / (2 * n + 1)
+    interpolated = np.polynomial.chebyshev.Chebyshev.interpolate(
+        lambda z: np.polynomial.polynomial.polyval(z, taylor), degree, domain=[0, 0.25]
+    )
+    return interpolated.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef
+
+
+def activation_program(precision: str, activation: str, options: dict[str, Any]) -> Callable[..., None]:
+    """Returns the compiled loop over one row of pairs of pixels.
+
+    It is called with their number, both kernels, which it overwrites, and inverse and factor of the first and of the
+    second pixels (``pixel_sizes``).
+
+    Args:
+        precision: ``float64`` or ``float32``.
+        activation: one that ``pixel_sizes`` knows.
+        options: of Numba's compiler.
+    """
+    # Only here: the import takes longer than most jobs that need no such kernel.
+    import numba
+
+    number = np.dtype(precision).type
+    coefficients = tuple(number(value) for value in arcsine_coefficients(DEGREES[precision])[::-1])
+    half, one, two = number(0.5), number(1.0), number(2.0)
+    zero, quarter, half_pi = number(0.0), number(0.25), number(np.pi / 2)
+    # As in the layered formulation: the angle of a vector with itself must be exactly 0 (emergent.kernels.activations).
+    identical = number(256 * np.finfo(number).eps)
+    largest = number(1 - np.finfo(number).eps)
+
+    @numba.njit(**options)
+    def arcsine(magnitude):
+        """Arcsine of a number from 0 to 1/2; above, that of the smaller sine of half the angle."""
+        small = magnitude <= half
+        z = magnitude * magnitude if small else half * (one - magnitude)
+        s = math.sqrt(z)
+        p = coefficients[0]
+        for m in range(1, len(coefficients)):
+            p = p * z + coefficients[m]
+        return small, s + s * z * p
+
+    if activation in SLOPES:
+        slope = SLOPES[activation]
+        below, bend, pi = number(slope), number((1 - slope) ** 2 / (2 * np.pi)), number(np.pi)
+
+        @numba.njit(**options)
+        def rectifier(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
+            for i in range(num):
+                cosine = k[i] * (inverse_first[i] * inverse_second[i])
+                magnitude = abs(cosine)
+                square = (one - magnitude) * (one + magnitude)
+                same = square < identical
+                magnitude = one if same else magnitude
+                square = zero if same else square
+                small, arc = arcsine(magnitude)
+                angle = half_pi - arc if small else two * arc
+                rest = pi - angle if cosine >= zero else angle
+                signed = magnitude if cosine >= zero else -magnitude
+                k[i] = below * k[i] + factor_first[i] * factor_second[i] * (math.sqrt(square) + rest * signed)
+                t[i] = t[i] * (below + bend * rest)
+
+        return rectifier
+
+    if activation == "gelu":
+        turn = number(0.5 / np.pi)
+
+        @numba.njit(**options)
+        def gelu(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
+            for i in range(num):
+                first, second = inverse_first[i], inverse_second[i]
+                inverse = first * second
+                cosine = k[i] * inverse
+                # Sizes hold 1 beside the variance: no cosine reaches 1 but by rounding.
+                magnitude = min(abs(cosine), largest)
+                square = (one - magnitude) * (one + magnitude)
+                root = one / math.sqrt(square)
+                small, arc = arcsine(magnitude)
+                angle = arc if small else half_pi - two * arc
+                share = quarter + turn * (angle if cosine >= zero else -angle)
+                density = turn * inverse * root
+                curved = first * first + second * second + inverse * root * inverse * root
+                t[i] = t[i] * (share + density * k[i] * curved)
+                k[i] = k[i] * share + density * (cosine * cosine + factor_first[i] * factor_second[i] * square)
+
+        return gelu
+
+    errors = number(2 / np.pi)
+
+    @numba.njit(**options)
+    def error_function(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
+        for i in range(num):
+            inverse = inverse_first[i] * inverse_second[i]
+            cosine = k[i] * inverse
+            # Sizes hold 1 beside the variance: no cosine reaches 1 but by rounding.
+            magnitude = min(abs(cosine), largest)
+            square = (one - magnitude) * (one + magnitude)
+            small, arc = arcsine(magnitude)
+            angle = arc if small else half_pi - two * arc
+            k[i] = errors * (angle if cosine >= zero else -angle)
+            t[i] = t[i] * (errors * inverse / math.sqrt(square))
+
+    return error_function
