@@ -24,8 +24,8 @@ from emergent.errors import ConfigError
 from emergent.kernels.offset_activations import pixel_sizes
 from emergent.kernels.offset_program import Program, offset_program
 
-# First images of one piece of work: few, so that threads finish at about the same time.
-PIECES, LARGEST_PIECE = 4, 16
+# Registers full of pairs in one piece of work: few, so that threads finish at about the same time.
+PIECES, LARGEST_PIECE = 4, 64
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,10 @@ class OffsetKernel:
 
         Args:
             first: images.
-            second: images of the same size; a number of them that fills vector registers (8 in float64, 16 in float32)
-                costs no more than one.
+            second: images of the same size; so many pairs as fill vector registers (8 in float64, 16 in float32) cost
+                no more than one.
             threads: processors; None takes those that the job was given (``NPROC``), or all that the process may use.
-            symmetric: kernels are known to be so, and what lies below the diagonal follows: registers of second images
-                are left out of which no pair lies on it or above.
+            symmetric: kernels are known to be so, and what lies below the diagonal is not computed.
 
         Raises:
             ConfigError: images of different sizes, or too small for the filters.
@@ -85,10 +84,12 @@ class OffsetKernel:
         available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
         program = offset_program(first.dtype.name, self.activation, self.filter_size, self.padding)
         ours, theirs = self._prepared(first), self._prepared(second)
-        begin = np.arange(len(first)) // program.lanes if symmetric else np.zeros(len(first), np.intp)
-        sums = self._sums(program, ours, theirs, begin, threads or available)[:, :, : len(second)]
+        pairs = np.indices((len(first), len(second))).reshape(2, -1).T
+        pairs = pairs[pairs[:, 0] <= pairs[:, 1]] if symmetric else pairs
+        sums = np.empty((2, len(first), len(second)), first.dtype)
+        sums[:, pairs[:, 0], pairs[:, 1]] = found = self._sums(program, ours, theirs, pairs, threads or available)
         if symmetric:
-            sums = np.triu(sums) + np.swapaxes(np.triu(sums, 1), 1, 2)
+            sums[:, pairs[:, 1], pairs[:, 0]] = found
         height, width = self._positions(first.shape[1:3])
         nngp, ntk = sums / np.asarray((height * width) ** 2, first.dtype)
         head = self.bias_std**2 + self.weight_std**2 * nngp
@@ -144,35 +145,23 @@ class OffsetKernel:
         return windows.sum((-1, -2)) / size**2
 
     def _sums(
-        self, program: Program, ours: _Prepared, theirs: _Prepared, begin: Int[np.ndarray, " N"], threads: int
-    ) -> Float[np.ndarray, "2 N lanes*B"]:
-        """Returns the sums over all pairs of pixels, each piece of work in a thread of its own.
-
-        Args:
-            program: compiled.
-            ours: first images.
-            theirs: second images.
-            begin: for each first image the register of second ones that it begins with.
-            threads: processors.
-        """
-        num, channels, height, width = ours.pixels.shape
+        self, program: Program, ours: _Prepared, theirs: _Prepared, pairs: Int[np.ndarray, "P 2"], threads: int
+    ) -> Float[np.ndarray, "2 P"]:
+        """Returns the sums over all pairs of pixels of pairs of images, each piece of work in a thread of its own."""
         number = ours.pixels.dtype.type
-        others, seconds = self._in_lanes(theirs.pixels, program.lanes), self._in_lanes(theirs.deviations, program.lanes)
-        result = np.zeros((2, num, len(others) * program.lanes), number)
         gains = np.array([self.bias_std**2, self.weight_std**2 / self.filter_size**2], number)
-        pixels = np.ascontiguousarray(ours.pixels / number(channels))
-
-        piece = max(1, min(LARGEST_PIECE, num // (PIECES * threads)))
+        images = (np.ascontiguousarray(ours.pixels / number(ours.pixels.shape[1])), theirs.pixels)
+        result = np.empty((2, len(pairs)), number)
+        num_registers = -(-len(pairs) // program.lanes)
+        piece = program.lanes * max(1, min(LARGEST_PIECE, num_registers // (PIECES * threads)))
 
         def work(start: int) -> None:
-            repeated = np.empty((channels + 2 * self.num_layers, height, width * program.lanes), number)
-            rows = slice(start, start + piece)
-            part = np.zeros((2, len(pixels[rows]), result.shape[2]), number)
-            images, sizes = (pixels[rows], others), (ours.deviations[rows], seconds)
-            program.run(*images, *sizes, begin[rows], gains, self.last_activation, repeated, part)
-            result[:, rows] = part
+            part = np.empty((2, len(pairs[start : start + piece])), number)
+            chosen = np.ascontiguousarray(pairs[start : start + piece])
+            program.run(*images, ours.deviations, theirs.deviations, chosen, gains, self.last_activation, part)
+            result[:, start : start + piece] = part
 
-        starts = range(0, num, piece)
+        starts = range(0, len(pairs), piece)
         if threads == 1 or len(starts) == 1:
             for start in starts:
                 work(start)
@@ -180,13 +169,3 @@ class OffsetKernel:
             with ThreadPoolExecutor(min(threads, len(starts))) as pool:
                 list(pool.map(work, starts))
         return result
-
-    def _in_lanes(self, values: Float[np.ndarray, "N ... H W"], lanes: int) -> Float[np.ndarray, "B ... H W*lanes"]:
-        """Returns values of several images beside each other: the last axis runs over columns, then over images."""
-        num_registers = -(-len(values) // lanes)
-        filled = np.concatenate([values, np.repeat(values[-1:], num_registers * lanes - len(values), axis=0)])
-        if self.padding == "CIRCULAR":
-            # What leaves on one side enters on the other: a second copy saves a division at every pixel.
-            filled = np.concatenate([filled, filled], axis=-1)
-        split = filled.reshape(num_registers, lanes, *values.shape[1:-1], filled.shape[-1])
-        return np.ascontiguousarray(np.moveaxis(split, 1, -1)).reshape(num_registers, *values.shape[1:-1], -1)
