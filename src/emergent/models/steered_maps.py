@@ -1,17 +1,20 @@
 """Group convolutions of small maps with steered filters, as matrix products that the half turn splits into blocks.
 
-A bank of filters multiplies every tap with every pair of rotations. Two facts save most of that work. Filters are sums of
-B basis functions, fewer than the taps: maps are projected on these first, all positions at once by one fixed matrix, and
-then multiplied with coefficients. And a half turn changes a basis function of frequency m by the sign (-1)^m alone. Sums
-and differences over pairs of opposite positions, and over pairs of rotations that a half turn apart, are thus mapped
-onto sums and differences: both products fall into blocks of half the size, of which half are zero.
+A bank of filters multiplies every tap with every pair of rotations. Two facts save most of that work. Filters are sums
+of B basis functions, fewer than the taps: maps are projected on these first, all positions at once by one fixed matrix,
+and then multiplied with coefficients. And all that a half turn does to a basis function of frequency m is to change its
+sign by (-1)^m. Sums over pairs of opposite positions, and over pairs of rotations half a turn apart, are therefore
+mapped onto sums or onto differences, never onto both: both matrices fall into blocks, half of them zero.
 
-With even and odd parts F_{sigma tau} of a feature map under the half turn of the group axis (sigma) and of the positions
+With even and odd parts F_{sigma tau} of a feature map under the half turn of the group axis (sigma) and of the plane
 (tau), and p the sign of a basis function, the layer of ``emergent.models.steerable_cnn`` is
 
     O_{sigma tau} = sum over p of W_p P_p F_{(sigma p) (tau p)},
 
 P_p the projections on functions of sign p, W_p the coefficients for all pairs of rotations.
+
+References:
+    arXiv 1911.08251 (kernel constraint, basis).
 """
 
 import math
@@ -44,7 +47,7 @@ def correlations(side: int, filter_side: int, stride: int, padding: int) -> Floa
 
 
 def parts(num: int) -> tuple[Float[np.ndarray, "S E"], Float[np.ndarray, "S O"]]:
-    """Returns what makes values at S points, in the order that a half turn reverses, of even and odd parts of ``split``."""
+    """Returns what makes values at S points, in an order that a half turn reverses, of the parts of ``split``."""
     half = num // 2
     pairs, centre = np.eye(num)[:, :half], np.eye(num)[:, half : num - half]
     return np.hstack([(pairs + pairs[::-1]) / 2, centre]), (pairs - pairs[::-1]) / 2
@@ -88,7 +91,7 @@ def projections(
 
 
 def paired_coefficients(coefficients: Float[Array, "B G C D"], num_rotations: int, side: int) -> tuple[Pair, Pair]:
-    """Returns the coefficients [h c b, g d] for pairs of rotations h, g of half a turn, by sign of output and function."""
+    """Returns coefficients [h c b, g d] for rotations h, g of half a turn, by sign of output and of function."""
     half, functions = num_rotations // 2, by_sign(side)
     turns = jnp.asarray(harmonic_basis(side).turns(num_rotations)[:half], coefficients.dtype)
     # Entry h of a row rolled by g is coefficient h - g.
@@ -105,7 +108,7 @@ def paired_coefficients(coefficients: Float[Array, "B G C D"], num_rotations: in
 
 
 def even_and_odd(maps: Float[Array, "G C S N"]) -> tuple[Pair, Pair]:
-    """Returns the parts of maps [h c, s, n], of one half of the rotations, by sign on the group axis and in the plane."""
+    """Returns parts [h c, s, n] of maps, h of half a turn, by sign on the group axis and in the plane."""
     channels = maps.shape[0] // 2 * maps.shape[1]
     near, far = lax.split(maps.reshape(2 * channels, *maps.shape[2:]), (channels, channels), 0)
     return split(near + far), split(near - far)
