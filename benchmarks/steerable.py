@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ensemble_throughput import matmul_peak
 
 from emergent.cli._run import prepare_xla
 
@@ -64,6 +63,22 @@ def _data(num: int) -> tuple[np.ndarray, np.ndarray]:
 def now() -> tuple[float, float]:
     """Returns the clock, and the processors' time that this process has had."""
     return time.perf_counter(), time.process_time()
+
+
+def core_peak() -> float:
+    """Returns the multiply-adds per second of its own time that large float32 matrix products take on one core."""
+    import jax
+    import jax.numpy as jnp
+
+    size, best = 1024, np.inf
+    left = jnp.ones((size, size))
+    product = jax.jit(lambda a: a @ a)
+    jax.block_until_ready(product(left))
+    for _ in range(20):
+        begin = time.process_time()
+        jax.block_until_ready(product(left))
+        best = min(best, time.process_time() - begin)
+    return size**3 / best
 
 
 def engine(arm: str, num: int, wait: Wait) -> Times:
@@ -276,7 +291,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = [name for name in CONTENDERS if name == "engine" or find_spec("torch")]
     cores = os.cpu_count() or 1
-    peak = matmul_peak()
+    peak = cores * in_processes(1, 1, False, core_peak)[0]
     print(f"{cores} cores, float32 matrix products {2 * peak / 1e9:.0f} GFLOP/s")
     print("By clock, and by the processors' time; multiply-adds: of an image and step, as computed.")
     print("arm   contender         images/s   engine faster by     range of rounds, by clock   of peak   multiply-adds")
