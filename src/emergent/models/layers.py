@@ -68,9 +68,9 @@ class ScaledModule(nn.Module):
             return self.param("kernel", scaled_normal(self.weight_std / fan_in**0.5), shape)
         return self.param("kernel", uniform_fan_in(fan_in), shape)
 
-    def add_bias(self, outputs: jax.Array, fan_in: int) -> jax.Array:
-        """Returns the outputs plus one bias per channel (last axis)."""
-        shape = (outputs.shape[-1],)
+    def add_bias(self, outputs: jax.Array, fan_in: int, axis: int = -1) -> jax.Array:
+        """Returns the outputs plus one bias per channel, which ``axis`` counts."""
+        shape = (outputs.shape[axis],)
         if self.parametrisation == "pytorch":
             bias = self.param("bias", uniform_fan_in(fan_in), shape)
         elif self.parametrisation == "he":
@@ -79,7 +79,7 @@ class ScaledModule(nn.Module):
             bias = self.bias_std * self.param("bias", normal, shape)
         else:
             return outputs
-        return outputs + bias.reshape((1,) * (outputs.ndim - 1) + shape)
+        return outputs + jnp.expand_dims(bias, [other for other in range(outputs.ndim) if other != axis % outputs.ndim])
 
 
 class Dense(ScaledModule):
@@ -114,18 +114,25 @@ def convolve(
     return (convolve_by_slices if by_slices else convolve_by_columns)(inputs, kernel, stride, padding)
 
 
-@partial(jax.jit, static_argnums=(2, 3))
 def convolve_by_slices(
     inputs: Float[Array, "N H W C"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
 ) -> Array:
     """Returns the convolution as one matrix product, as fast as those are for a few images at a time on a CPU."""
-    features, num = kernel.shape[-1], inputs.shape[0]
     # Images last: then a shift copies whole rows of them, and the product is wide in all three of its roles, forward
     # and for both gradients.
-    shifted = _shifted(inputs.transpose(3, 1, 2, 0), kernel.shape[0], stride, padding)
+    return convolve_images_last(inputs.transpose(3, 1, 2, 0), kernel, stride, padding).transpose(3, 1, 2, 0)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def convolve_images_last(
+    inputs: Float[Array, "C H W N"], kernel: Float[Array, "k k C D"], stride: int, padding: int | None = None
+) -> Float[Array, "D Y X N"]:
+    """Returns the convolution as one matrix product, of and in arrays whose last axis counts images."""
+    features, num = kernel.shape[-1], inputs.shape[-1]
+    shifted = _shifted(inputs, kernel.shape[0], stride, padding)
     height, width = shifted[0].shape[1:3]
     outputs = kernel.reshape(-1, features).T @ jnp.concatenate(shifted).reshape(-1, height * width * num)
-    return outputs.reshape(features, height, width, num).transpose(3, 1, 2, 0)
+    return outputs.reshape(features, height, width, num)
 
 
 def convolve_by_columns(

@@ -15,6 +15,10 @@ from emergent.models.registry import build
 FLOAT_BYTES = 4
 # The backward pass makes about as much again as the forward pass keeps for it (seen: 1.3 to 1.7 times in all).
 ACTIVATION_COPIES = 2
+# Images that networks with convolutions take at a time on a CPU: their shifted copies stay in its caches.
+PIECE = 16
+# Steered products of small maps have so many columns, and no copies (``emergent.models.steered_maps``).
+STEERED_PIECE = 64
 # Arrays whose number of entries this number divides belong to samples, all others to parameters: a prime that no layer
 # has as a width.
 SAMPLES = 7919
@@ -99,7 +103,17 @@ def has_slices(model: NetworkModel, inputs: Any) -> bool:
 
     Args: see ``has_convolutions``.
     """
-    return "name=convolve_by_slices" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+    return "name=convolve_images_last" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+
+
+def images_at_a_time(model: NetworkModel, inputs: Any) -> int | None:
+    """Returns how many inputs of a batch to train on at a time; None for all.
+
+    Args: see ``has_convolutions``.
+    """
+    if "name=convolve_steered" in _operations(model, inputs):  # pyright: ignore[reportArgumentType] - see above
+        return STEERED_PIECE
+    return PIECE if has_slices(model, inputs) else None
 
 
 @cache

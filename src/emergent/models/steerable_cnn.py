@@ -23,7 +23,8 @@ from jaxtyping import Array, Float
 
 from emergent.config.steerable import SteerableCnnModel
 from emergent.groups.harmonics import harmonic_basis, steered_taps, taps
-from emergent.models.layers import Dense, ScaledModule, average_pool, convolve
+from emergent.models.layers import Dense, ScaledModule, convolve, convolve_images_last
+from emergent.models.steered_maps import convolve_steered, saves_work, whole_map_products
 
 # Standard deviation, in pixels, of the fall of the disc's edge from 1 to 0.
 DISC_EDGE = 1.0
@@ -51,27 +52,32 @@ def filter_bank(coefficients: Float[Array, "B R C D"], num_rotations: int, side:
     return jnp.einsum("gpb,gbrcd->prcgd", samples, relative)
 
 
-def whole_map_products(
-    maps: Float[Array, "N P R C"], coefficients: Float[Array, "B R C D"], num_rotations: int
-) -> Float[Array, "N G D"]:
-    """Returns the products of square maps with the filters of ``filter_bank`` that cover them, without making these.
-
-    The maps are projected on the basis functions, which are fewer than the taps and turn by phases, and then multiplied
-    with the coefficients: a fraction of the work of a bank that is used at one position.
+def convolve_with_bank(
+    maps: Float[Array, "R C H W N"],
+    coefficients: Float[Array, "B R C D"],
+    num_rotations: int,
+    filter_size: int,
+    stride: int,
+    padding: int,
+) -> Float[Array, "G D Y X N"]:
+    """Returns the lifting convolution (R = 1) or group convolution (R = G) by filters at their taps, images last.
 
     Args:
-        maps: of P taps.
-        coefficients: as for the bank.
+        maps: images or regular fields.
+        coefficients: of basis functions.
         num_rotations: G.
+        filter_size: side of the filter.
+        stride: step of the filter in pixels.
+        padding: zeros on each side.
     """
-    basis = harmonic_basis(math.isqrt(maps.shape[1]))
-    samples, turns = steered_taps(1, basis.side)[0], basis.turns(num_rotations)
-    projected = jnp.einsum("pb,nprc->nbrc", jnp.asarray(samples, maps.dtype), maps)
-    turned = jnp.einsum("gkb,nkrc->gnbrc", jnp.asarray(turns, maps.dtype), projected)
-    # Entry k of what is rolled back by g is rotation h = k + g: the relative rotation k.
-    relative = jnp.stack([jnp.roll(turned[g], -g, 2) for g in range(num_rotations)], 1)
-    flat = relative.reshape(-1, math.prod(coefficients.shape[:3]))
-    return (flat @ coefficients.reshape(flat.shape[1], -1)).reshape(maps.shape[0], num_rotations, -1)
+    bank = filter_bank(coefficients, num_rotations, filter_size)
+    kernel = bank.reshape(filter_size, filter_size, maps.shape[0] * maps.shape[1], -1)
+    flat = maps.reshape(-1, *maps.shape[2:])
+    if jax.default_backend() == "cpu":
+        outputs = convolve_images_last(flat, kernel, stride, padding)
+    else:
+        outputs = convolve(flat.transpose(3, 1, 2, 0), kernel, stride, padding).transpose(3, 1, 2, 0)
+    return outputs.reshape(num_rotations, -1, *outputs.shape[1:])
 
 
 class SteerableConv(ScaledModule):
@@ -83,6 +89,7 @@ class SteerableConv(ScaledModule):
         filter_size: side of the filter.
         stride: step in pixels.
         padding: zeros around the image; None lets the filter cover all of a square image, at one position.
+        images_last: whether images are [C, H, W, N] and maps [G, C, H, W, N], inputs and outputs.
     """
 
     num_rotations: int = 4
@@ -90,25 +97,29 @@ class SteerableConv(ScaledModule):
     filter_size: int = 5
     stride: int = 1
     padding: int | None = 0
+    images_last: bool = False
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "N H W ..."]) -> Float[Array, "N Y X G D"]:
         """Returns the convolved feature maps."""
-        channels, relative = inputs.shape[-1], 1 if inputs.ndim == 4 else self.num_rotations
-        num_functions = steered_taps(self.num_rotations, self.filter_size).shape[-1]
+        if not self.images_last:
+            inputs = jnp.moveaxis(inputs, (0, 1, 2), (-1, -3, -2))
+        lifts = inputs.ndim == 4
+        maps = inputs[None] if lifts else inputs
+        num_functions = harmonic_basis(self.filter_size).num_functions
         # The sum of an output runs over functions and the group too.
-        fan_in = num_functions * relative * channels
-        weights = self.weights((num_functions, relative, channels, self.fields), fan_in)
-        if self.padding is None:
-            maps = inputs.reshape(inputs.shape[0], -1, relative, channels)
-            outputs = whole_map_products(maps, weights, self.num_rotations)[:, None, None]
+        fan_in = num_functions * math.prod(maps.shape[:2])
+        weights = self.weights((num_functions, *maps.shape[:2], self.fields), fan_in)
+        steps = (self.filter_size, self.stride, 0 if self.padding is None else self.padding)
+        if self.padding is None and not lifts and self.num_rotations % 2 == 0:
+            outputs = whole_map_products(maps, weights)[:, :, None, None]
+        elif not lifts and jax.default_backend() == "cpu" and saves_work(maps, self.fields, *steps):
+            outputs = convolve_steered(maps, weights, *steps)
         else:
-            bank = filter_bank(weights, self.num_rotations, self.filter_size)
-            square = (self.filter_size, self.filter_size, relative * channels, self.num_rotations * self.fields)
-            flat = inputs.reshape(*inputs.shape[:3], relative * channels)
-            outputs = convolve(flat, bank.reshape(square), self.stride, self.padding)
+            outputs = convolve_with_bank(maps, weights, self.num_rotations, *steps)
         # One bias per field for all elements: one for each element would break equivariance.
-        return self.add_bias(outputs.reshape(*outputs.shape[:3], self.num_rotations, self.fields), fan_in)
+        outputs = self.add_bias(outputs, fan_in, 1)
+        return outputs if self.images_last else outputs.transpose(4, 2, 3, 0, 1)
 
 
 class SteerableCnn(nn.Module):
@@ -125,20 +136,22 @@ class SteerableCnn(nn.Module):
             raise ValueError(misfit)
         gains = (config.parametrisation, config.weight_std, config.bias_std)
         order = int(config.group[1:])
-        hidden: jax.Array = inputs
+        # Images last, from here to the features: with few channels, nothing else fills the lanes of vector registers.
+        hidden: jax.Array = inputs.transpose(3, 1, 2, 0)
         if config.disc:
             hidden = hidden * jnp.asarray(disc_mask(inputs.shape[1]), inputs.dtype)[None]
         for layer in config.layers:
-            padding = layer.padding(hidden.shape[1])
-            convolution = SteerableConv(*gains, order, layer.fields, layer.filter_size, layer.stride, padding)
-            hidden = nn.relu(convolution(hidden))
-            pooled = average_pool(hidden.reshape(*hidden.shape[:3], -1), layer.average_pool)
-            hidden = pooled.reshape(*pooled.shape[:3], order, layer.fields)
+            padding = layer.padding(hidden.shape[-3])
+            steps = (layer.filter_size, layer.stride, padding)
+            hidden = SteerableConv(*gains, order, layer.fields, *steps, True)(hidden)
+            # Rectified as windows already: the gradient then spreads along axes of its own, at the speed of memory.
+            windows = [part for side in hidden.shape[2:4] for part in (side // layer.average_pool, layer.average_pool)]
+            hidden = nn.relu(hidden.reshape(*hidden.shape[:2], *windows, -1)).mean((3, 5))
         if config.whole_map_fields:
-            whole = SteerableConv(*gains, order, config.whole_map_fields, hidden.shape[1], 1, None)
-            hidden = nn.relu(whole(hidden))
+            steps = (hidden.shape[-3], 1, None)
+            hidden = nn.relu(SteerableConv(*gains, order, config.whole_map_fields, *steps, True)(hidden))
         # The largest value of a field, and then the mean over positions (one, after a last filter).
-        features = hidden.max(3).mean((1, 2))
+        features = hidden.max(0).mean((1, 2)).T
         for width in config.dense:
             features = nn.relu(Dense(*gains, width)(features))
         return Dense(*gains, config.num_outputs)(features)
