@@ -10,7 +10,7 @@ tile would be all of the work twice, so that few inputs are cut into smaller one
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -35,6 +35,16 @@ class GramMatrices(NamedTuple):
 
     nngp: Float[np.ndarray, "*pairs"]
     ntk: Float[np.ndarray, "*pairs"]
+
+
+Tiles = Callable[[str, Callable[[], Float[np.ndarray, "2 rows columns"]]], Float[np.ndarray, "2 rows columns"]]
+"""Name of a tile, unique within a matrix, and what computes it, to the tile."""
+
+
+def computed(name: str, make: Callable[[], Float[np.ndarray, "2 rows columns"]]) -> Float[np.ndarray, "2 rows columns"]:
+    """Returns a tile that is kept nowhere."""
+    del name
+    return make()
 
 
 def require_memory(
@@ -73,17 +83,30 @@ def _gib(num_bytes: float) -> str:
     return f"{num_bytes / 2**30:.3g} GiB"
 
 
-def gram(kernel_function: KernelFunction, inputs: Float[np.ndarray, "N ..."], tile_size: int) -> GramMatrices:
-    """Returns both Gram matrices [N, N] of ``inputs`` as float64 NumPy arrays, exactly symmetric."""
+def gram(
+    kernel_function: KernelFunction,
+    inputs: Float[np.ndarray, "N ..."],
+    tile_size: int,
+    tiles: Tiles = computed,
+) -> GramMatrices:
+    """Returns both Gram matrices [N, N] of ``inputs`` as float64 NumPy arrays, exactly symmetric.
+
+    Args:
+        kernel_function: of the network.
+        inputs: any number of them.
+        tile_size: side of a tile in samples.
+        tiles: asked for every tile by name, such as ``emergent.kernels.tile_store``, which keeps them.
+    """
     num = len(inputs)
     side = _side(kernel_function, num, tile_size)
     result = np.empty((2, num, num))
     for rows, columns in _upper_tiles(num, side):
+        block, other = inputs[rows], inputs[columns]
         if rows == columns:
-            block = inputs[rows]
-            tile = _symmetric_tile(kernel_function, block, block, side)
+            make = partial(_symmetric_tile, kernel_function, block, block, side)
         else:
-            tile = _tile(kernel_function, inputs[rows], inputs[columns], (side, side))
+            make = partial(_tile, kernel_function, block, other, (side, side))
+        tile = tiles(f"{rows.start}_{columns.start}_of_{num}", make)
         result[:, rows, columns] = tile
         result[:, columns, rows] = np.swapaxes(tile, 1, 2)
     return GramMatrices(result[0], result[1])
@@ -94,13 +117,15 @@ def cross_gram(
     first: Float[np.ndarray, "T ..."],
     second: Float[np.ndarray, "N ..."],
     tile_size: int,
+    tiles: Tiles = computed,
 ) -> GramMatrices:
-    """Returns both kernels [T, N] between two sets of inputs as float64 NumPy arrays."""
+    """Returns both kernels [T, N] between two sets of inputs as float64 NumPy arrays; arguments as of ``gram``."""
     shape = (min(tile_size, len(first)), min(tile_size, len(second)))
     result = np.empty((2, len(first), len(second)))
     for rows in _slices(len(first), tile_size):
         for columns in _slices(len(second), tile_size):
-            result[:, rows, columns] = _tile(kernel_function, first[rows], second[columns], shape)
+            make = partial(_tile, kernel_function, first[rows], second[columns], shape)
+            result[:, rows, columns] = tiles(f"{rows.start}_{columns.start}_of_{len(first)}_{len(second)}", make)
     return GramMatrices(result[0], result[1])
 
 

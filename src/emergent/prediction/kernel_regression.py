@@ -18,8 +18,9 @@ from emergent.config.prediction_memory import floats_per_pair
 from emergent.domains.samples import Samples
 from emergent.errors import DataError
 from emergent.kernels.functions import KernelFunction
-from emergent.kernels.gram import cross_gram, gram, require_memory
+from emergent.kernels.gram import Tiles, computed, cross_gram, gram, require_memory
 from emergent.kernels.registry import kernel_function
+from emergent.kernels.tile_store import TileStore
 from emergent.prediction.ridge import Split, chosen_regularisers, draw_split, ridge_predictions
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
@@ -59,6 +60,15 @@ def turned(images: Float[np.ndarray, "N H H C"], seed: int) -> Float[np.ndarray,
     return np.stack([np.rot90(image, turn) for image, turn in zip(images, turns, strict=True)])
 
 
+def num_pairs(splits: Sequence[Split]) -> int:
+    """Returns the pairs of images whose kernels ``problems`` needs."""
+    used = shared_images(splits)
+    if used is not None:
+        return len(used) * (len(used) + 1) // 2
+    sizes = [(len(split.train), len(split.others)) for split in splits]
+    return sum(train * (train + 1) // 2 + others * train for train, others in sizes)
+
+
 def shared_images(splits: Sequence[Split]) -> Int[np.ndarray, " U"] | None:
     """Returns the images of all splits, ascending, where all their pairs are fewer than those of split after split."""
     used = np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits]))
@@ -80,17 +90,31 @@ def problems(
     labels: Int[np.ndarray, " N"],
     splits: Sequence[Split],
     tile_size: int,
+    store: TileStore | None = None,
 ) -> Iterator[Problem]:
     """Yields kernel and labels of every split.
 
     Splits of a small data set share most pairs of images: where that is less work, all pairs are computed once.
+
+    Args:
+        kernel: of the network.
+        images: all of them.
+        labels: their classes.
+        splits: of the members of a block.
+        tile_size: images per side of a tile.
+        store: keeps finished tiles; None computes all of them.
     """
+
+    def tiles(name: str, *inputs: np.ndarray) -> Tiles:
+        return computed if store is None else store.of(name, *inputs)
+
     used = shared_images(splits)
-    together = None if used is None else gram(kernel, images[used], tile_size).ntk
+    together = None if used is None else gram(kernel, images[used], tile_size, tiles("all", images[used])).ntk
     for split in splits:
         if used is None or together is None:
-            matrix = gram(kernel, images[split.train], tile_size).ntk
-            cross = cross_gram(kernel, images[split.others], images[split.train], tile_size).ntk
+            learnt, others = images[split.train], images[split.others]
+            matrix = gram(kernel, learnt, tile_size, tiles("train", learnt)).ntk
+            cross = cross_gram(kernel, others, learnt, tile_size, tiles("others", others, learnt)).ntk
         else:
             train, others = (np.searchsorted(used, part) for part in (split.train, split.others))
             matrix, cross = together[np.ix_(train, train)], together[np.ix_(others, train)]
@@ -128,6 +152,7 @@ def kernel_regression_arrays(
     samples: Samples,
     advance: Callable[[int], None],
     memory_bytes: int | None = None,
+    store: TileStore | None = None,
 ) -> dict[str, Array]:
     """Returns what is stored of a block of splits.
 
@@ -137,6 +162,7 @@ def kernel_regression_arrays(
         samples: all images.
         advance: called with 1 after every split.
         memory_bytes: memory that may be used; None takes the machine's.
+        store: keeps finished tiles of Gram matrices, for a run that is cut short.
 
     Raises:
         DataError: too few images, or none with classes.
@@ -150,9 +176,11 @@ def kernel_regression_arrays(
     kernel = kernel_function(stage.model, images.shape[1:])
     splits = [draw_split(len(images), stage.splits, stage.seed, member) for member in members]
     kept, available = images.nbytes + matrix_bytes(splits), memory_bytes or physical_memory_bytes()
-    require_memory(kept, stage.tile_size, floats_per_pair(stage.model, images.shape[1:]), available)
+    needed = require_memory(kept, stage.tile_size, floats_per_pair(stage.model, images.shape[1:]), available)
+    if store is not None:
+        store.announce(kernel, images, num_pairs(splits), needed)
     accuracy, regulariser, by_regulariser = [], [], []
-    for problem in problems(kernel, images, samples.labels, splits, stage.tile_size):
+    for problem in problems(kernel, images, samples.labels, splits, stage.tile_size, store):
         validation, test = regression_accuracies(problem, stage.splits.train, stage.regularisers)
         chosen = chosen_regularisers(validation)
         accuracy.append(test[np.arange(len(chosen)), chosen])
