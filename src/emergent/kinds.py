@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergent.config.base import hint, merge, read_yaml, validate
+from emergent.config.curve_limit import CurveLimit, LimitSummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
+from emergent.config.distance_sweep import DistanceSweep, SweepSummary
 from emergent.config.equal_means import EqualMeansExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.kernel_convergence import KernelConvergenceExperiment
@@ -135,6 +137,14 @@ def ensemble_distance() -> Summarise:
     return summarise_ensemble_distance
 
 
+@_kind(DistanceSweep, SweepSummary, ENSEMBLES)
+def distance_sweep() -> Summarise:
+    """How does the distance of two kinds of ensembles depend on the settings?"""
+    from emergent.summaries.distance_sweep import summarise_distance_sweep
+
+    return summarise_distance_sweep
+
+
 @_kind(Equivariance, EquivarianceSummary, ENSEMBLES)
 def equivariance() -> Summarise:
     """How far do vector-valued predictions miss to turn with their inputs?"""
@@ -149,6 +159,14 @@ def curve_symmetry() -> Summarise:
     from emergent.summaries.curve_symmetry import summarise_curve_symmetry
 
     return summarise_curve_symmetry
+
+
+@_kind(CurveLimit, LimitSummary, ENSEMBLES)
+def curve_limit() -> Summarise:
+    """How do networks on a line approach the infinitely wide ensemble as they become wider?"""
+    from emergent.summaries.curve_limit import summarise_curve_limit
+
+    return summarise_curve_limit
 
 
 @_kind(DeviationTail, TailSummary, ENSEMBLES)

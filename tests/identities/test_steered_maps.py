@@ -10,7 +10,7 @@ import pytest
 
 from emergent.groups.harmonics import harmonic_basis
 from emergent.kinds import load_experiment
-from emergent.models.size import PIECE, STEERED_PIECE, images_at_a_time, multiplications
+from emergent.models.size import PIECE, STEERED_PIECE, inputs_at_a_time, multiplications
 from emergent.models.steerable_cnn import convolve_with_bank
 from emergent.models.steered_maps import convolve_steered, saves_work, whole_map_products
 
@@ -99,7 +99,7 @@ def test_large_maps_and_odd_groups_take_a_bank(order: int, side: int, expected: 
 def test_published_networks_take_the_short_way(experiment: str, arm: str) -> None:
     stage: Any = load_experiment(EXPERIMENTS, experiment, "paper").stage("train", arm)
     example = jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32)
-    assert images_at_a_time(stage.model, example) == STEERED_PIECE
+    assert inputs_at_a_time(stage.model, example) == (STEERED_PIECE, False)
     # Without a layer on small maps, as any other network that convolves by slices.
     lifting = stage.model.model_copy(update={"layers": stage.model.layers[:1], "whole_map_fields": None})
-    assert images_at_a_time(lifting, example) == PIECE
+    assert inputs_at_a_time(lifting, example) == (PIECE, False)

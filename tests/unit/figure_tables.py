@@ -116,6 +116,27 @@ def convergence_tables() -> dict:
     return {"distance": pd.DataFrame(rows), "fit": pd.DataFrame(fits), "ood_samples": samples.astype(np.float32)}
 
 
+def sweep_tables(widths: tuple[int, ...] = (4, 8)) -> dict:
+    """Returns distances of pairs by width under every norm, and floors that fall like one over it."""
+    distances, floors = [], []
+    for width in widths:
+        for data, factor in (("digits", 0.5), ("gaussian_fields", 1.0)):
+            for norm in ("mean_norm", "root_mean_square", "per_logit", "total", "mean_square"):
+                for size in (1, 3, 48):
+                    distances.append({"arm": f"cnn_{width}", "against": f"gcnn_{width}", "data": data, "norm": norm,
+                                      "ensemble_size": size, "mean": factor / np.sqrt(size), "num": 48 // size,
+                                      "stderr": 0.02 * factor if size < 48 else np.nan})  # fmt: skip
+            for series, level in (("pair", 0.0), ("compared_ntk", 2.0), ("reference_ntk", 3.0)):
+                square = (level / width) ** 2
+                floors.append({"series": series, "arm": f"cnn_{width}", "width": float(width), "data": data, "num": 48,
+                               "floor_squared": square, "floor_squared_stderr": 0.01, "floor_squared_dof": 47.0,
+                               "floor": level / width, "floor_stderr": 0.01, "noise": 0.5, "fitted_squared": square,
+                               "fitted_squared_stderr": 0.1 / width**2,
+                               "law_square": square + 0.01, "law_square_stderr": 0.01,
+                               "law_ratio": np.sqrt(square + 0.01), "law_ratio_stderr": 0.02})  # fmt: skip
+    return {"distances": pd.DataFrame(distances), "floors": pd.DataFrame(floors)}
+
+
 def curve_tables() -> dict:
     """Returns uneven members on a line and their mean at three times, and the function that they learn."""
     x, generator = np.linspace(-5.3, 5.3, 9), np.random.default_rng(1)
@@ -130,6 +151,32 @@ def curve_tables() -> dict:
     asymmetry = [{"arm": "mlp", "epoch": epoch, "kept": 0.0} for epoch in (0, 2000)]
     return {"curves": pd.concat(parts, ignore_index=True), "asymmetry": pd.DataFrame(asymmetry),
             "targets": pd.DataFrame({"data": "truth", "role": "in", "x": fine, "value": np.cos(fine)})}  # fmt: skip
+
+
+def limit_tables() -> dict:
+    """Returns networks of two widths on a line beside their limit, and how they approach it."""
+    x, generator = np.linspace(-4.8, 4.8, 9), np.random.default_rng(2)
+    parts, rows = [], []
+    for width in (8, 64):
+        values = np.sin(x) + generator.normal(size=(4, 1)) / np.sqrt(width)
+        for member, row in enumerate([values.mean(0), *values], start=-1):
+            parts.append(pd.DataFrame({"arm": f"mlp_{width}", "width": float(width), "epoch": 2000, "member": member,
+                                       "x": x, "value": row, "mirrored": row[::-1]}))  # fmt: skip
+        for what, square in (("members", 1 / width), ("excess", 0.9 / width), ("bias", 1 / width**2)):
+            rows.append({"arm": f"mlp_{width}", "width": float(width), "num": 4, "what": what, "square": square,
+                         "stderr": 0.01})  # fmt: skip
+    limit = pd.DataFrame({"arm": "mlp_8", "x": x, "mean": np.sin(x), "std": 0.1})
+    targets = [pd.DataFrame({"data": "curve", "role": "in", "x": x, "value": np.sin(x)}),
+               pd.DataFrame({"data": "train", "role": "train", "x": x[2:-2], "value": np.sin(x[2:-2])})]  # fmt: skip
+    return {"curves": pd.concat(parts, ignore_index=True), "limit": limit, "approach": pd.DataFrame(rows),
+            "targets": pd.concat(targets, ignore_index=True)}  # fmt: skip
+
+
+def line_tables() -> dict:
+    """Returns both experiments on a line in tables of the same names."""
+    both = (curve_tables(), limit_tables())
+    joined = {name: pd.concat([part[name] for part in both], ignore_index=True) for name in ("curves", "targets")}
+    return {**both[0], **both[1], **joined}
 
 
 def lemma_tables() -> dict:
@@ -201,6 +248,6 @@ def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
               **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
-              **method_tables(), **convergence_tables(), **curve_tables(), **lemma_tables(),
+              **method_tables(), **convergence_tables(), **sweep_tables(), **line_tables(), **lemma_tables(),
               **learning_tables()}  # fmt: skip
     return given(tables)

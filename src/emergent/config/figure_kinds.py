@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
     BoundOptions,
@@ -32,6 +33,7 @@ from emergent.config.figure_options import (
     SpreadOptions,
     SubspaceOptions,
     TailOptions,
+    TruthOptions,
 )
 from emergent.config.infinite_width_figures import (
     ErrorByWidth,
@@ -226,6 +228,13 @@ class LearnedCurves(Figure):
     options: CurveOptions
 
 
+class CurvesByWidth(Figure):
+    """Networks on a line beside their infinitely wide limit, a panel per width, and how they approach it."""
+
+    plot: Literal["curves_by_width"]
+    options: TruthOptions
+
+
 class SubspaceDistance(Figure):
     """Distance from the equivariant subspace along augmented training."""
 
@@ -255,6 +264,8 @@ Entry = Annotated[
     | MetricReadings
     | MetricSensitivity
     | DistanceByEpoch
+    | DistanceFloor
+    | DistanceSensitivity
     | Samples
     | PoolByEpoch
     | MetricBySize
@@ -270,6 +281,7 @@ Entry = Annotated[
     | ErrorWithBound
     | TailWithBound
     | LearnedCurves
+    | CurvesByWidth
     | ErrorByWidth
     | LearningCurve
     | MeansByTime

@@ -15,10 +15,9 @@ from emergent.models.registry import build
 FLOAT_BYTES = 4
 # The backward pass makes about as much again as the forward pass keeps for it (seen: 1.3 to 1.7 times in all).
 ACTIVATION_COPIES = 2
-# Images that networks with convolutions take at a time on a CPU: their shifted copies stay in its caches.
-PIECE = 16
-# Steered products of small maps have so many columns, and no copies (``emergent.models.steered_maps``).
-STEERED_PIECE = 64
+PIECE, UNROLLED_PIECE, STEERED_PIECE = 16, 32, 64
+"""Images that networks with convolutions take at a time on a CPU, so that what layers hand on stays in its caches: with
+shifted copies; with XLA's convolutions, which make none; with steered products of small maps, of as many columns."""
 # Arrays whose number of entries this number divides belong to samples, all others to parameters: a prime that no layer
 # has as a width.
 SAMPLES = 7919
@@ -106,14 +105,18 @@ def has_slices(model: NetworkModel, inputs: Any) -> bool:
     return "name=convolve_images_last" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
 
 
-def images_at_a_time(model: NetworkModel, inputs: Any) -> int | None:
-    """Returns how many inputs of a batch to train on at a time; None for all.
+def inputs_at_a_time(model: NetworkModel, inputs: Any) -> tuple[int | None, bool]:
+    """Returns how many inputs a network trains on at a time, None for all, and whether no loop may go over them.
+
+    What layers hand on then stays in the caches of a CPU.
 
     Args: see ``has_convolutions``.
     """
+    if has_convolutions(model, inputs):
+        return UNROLLED_PIECE, True
     if "name=convolve_steered" in _operations(model, inputs):  # pyright: ignore[reportArgumentType] - see above
-        return STEERED_PIECE
-    return PIECE if has_slices(model, inputs) else None
+        return STEERED_PIECE, False
+    return (PIECE if has_slices(model, inputs) else None), False
 
 
 @cache
