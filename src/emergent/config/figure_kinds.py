@@ -40,6 +40,7 @@ from emergent.config.infinite_width_figures import (
     InfiniteWidthDifference,
     InfiniteWidthFloor,
     InfiniteWidthReadings,
+    LayerCorrespondence,
     LearningCurve,
     MeansByTime,
     SphereSignals,
@@ -283,6 +284,7 @@ Entry = Annotated[
     | LearnedCurves
     | CurvesByWidth
     | ErrorByWidth
+    | LayerCorrespondence
     | LearningCurve
     | MeansByTime
     | SphereSignals

@@ -64,3 +64,10 @@ class SphereSignals(Figure):
 
     plot: Literal["sphere_signals"]
     options: NoOptions = NoOptions()
+
+
+class LayerCorrespondence(Figure):
+    """Layers of augmented and of group convolutional networks that correspond, and how kernels pass them."""
+
+    plot: Literal["layer_correspondence"]
+    options: NoOptions = NoOptions()
