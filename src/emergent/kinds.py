@@ -14,6 +14,7 @@ from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
+from emergent.config.distance_sweep import DistanceSweep, SweepSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
@@ -131,6 +132,14 @@ def ensemble_distance() -> Summarise:
     from emergent.summaries.ensemble_distance import summarise_ensemble_distance
 
     return summarise_ensemble_distance
+
+
+@_kind(DistanceSweep, SweepSummary, ENSEMBLES)
+def distance_sweep() -> Summarise:
+    """How does the distance of two kinds of ensembles depend on the settings?"""
+    from emergent.summaries.distance_sweep import summarise_distance_sweep
+
+    return summarise_distance_sweep
 
 
 @_kind(Equivariance, EquivarianceSummary, ENSEMBLES)

@@ -22,6 +22,7 @@ EPOCHS = np.array([0, 1, 2])
 DATA = {"digits": ("in", "digits"), "fields": ("ood", "gaussian_fields_8")}
 METRICS = {
     "deviation_tail": (),
+    "distance_sweep": (),
     "ensemble_distance": ("orbit_same_predictions", "correct"),
     "equivariance": ("orbit_mse", "equivariance_error"),
     "orbit_divergence": ("orbit_same_predictions", "symmetric_kl", "correct", "cross_entropy"),

@@ -6,6 +6,7 @@ from emergent.config.base import Many, Name, StrictModel
 from emergent.config.groups import Augmentation, GroupName
 from emergent.config.models import Model
 from emergent.config.study import ArmLabels
+from emergent.config.training import Loss, Optimiser
 from emergent.point_groups import CONTINUOUS_GROUPS
 
 
@@ -43,6 +44,8 @@ class Arm(ArmLabels):
         orbit_elements: of a continuous group, the identity and Haar-uniform draws that make up the orbits.
         share_initialisation: arms with equal text here start member by member from the same parameters.
         learning_rate: in place of that of ``train``.
+        loss: in place of that of ``train``.
+        optimiser: in place of that of ``train``.
         infinite_width: predict the infinitely wide ensemble too.
         members_of: evaluate the members that another arm trains; model, augmentation and training are those.
         num_training_samples: in place of those of ``data.train``; null takes these.
@@ -56,6 +59,8 @@ class Arm(ArmLabels):
     orbit_elements: PositiveInt | None = None
     share_initialisation: Name | None = None
     learning_rate: PositiveFloat | None = None
+    loss: Loss | None = None
+    optimiser: Optimiser | None = None
     infinite_width: InfiniteWidth | None = None
     members_of: MembersOf | None = None
     num_training_samples: PositiveInt | None = None
@@ -89,7 +94,9 @@ class Arm(ArmLabels):
     def _check_members_of(self) -> "Arm":
         if self.members_of is None:
             return self
-        training = ("share_initialisation", "learning_rate", "num_training_samples", "infinite_width")
+        training = (
+            "share_initialisation", "learning_rate", "loss", "optimiser", "num_training_samples", "infinite_width"
+        )  # fmt: skip
         own = [key for key in training if getattr(self, key)]
         if own:
             raise ValueError(f"{own[0]}: the arm that members_of names has been trained; leave this out")

@@ -137,8 +137,10 @@ class EnsembleExperiment(StudyBase):
 
     def training_of(self, arm: str) -> Training:
         """Returns the training of one arm."""
-        rate = self.arms[arm].learning_rate
-        return self.train if rate is None else self.train.model_copy(update={"learning_rate": rate})
+        own = {key: getattr(self.arms[arm], key) for key in ("learning_rate", "loss", "optimiser")}
+        own = {key: value for key, value in own.items() if value is not None}
+        # Read again: an optimiser may not take the other settings.
+        return Training.model_validate(self.train.model_dump() | own) if own else self.train
 
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data sets that a stage reads, sorted."""

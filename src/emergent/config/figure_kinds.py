@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
     BoundOptions,
@@ -253,6 +254,8 @@ Entry = Annotated[
     | MetricReadings
     | MetricSensitivity
     | DistanceByEpoch
+    | DistanceFloor
+    | DistanceSensitivity
     | Samples
     | PoolByEpoch
     | MetricBySize

@@ -123,8 +123,9 @@ class OrbitSpread(EnsembleExperiment):
                 f"arms.{name}.model: compared with the infinitely wide {infinite}, it may differ from it in width "
                 f"only, but differs in {', '.join(different)}"
             )
-        if self.training_of(name).learning_rate != self.training_of(infinite).learning_rate:
-            raise ValueError(f"arms.{name}.learning_rate: differs from that of the infinitely wide {infinite}")
+        for key in ("learning_rate", "loss", "optimiser"):
+            if getattr(self.training_of(name), key) != getattr(self.training_of(infinite), key):
+                raise ValueError(f"arms.{name}.{key}: differs from that of the infinitely wide {infinite}")
         if arm.num_training_samples is not None:
             raise ValueError(f"arms.{name}.num_training_samples: differs from that of the infinitely wide {infinite}")
         if arm.augmentation != reference.augmentation:

@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from emergent.config.base import Many, StrictModel
 
+Loss = Literal["mse", "cross_entropy"]
+Optimiser = Literal["sgd", "adam"]
 STATE_COPIES = {"sgd": 2, "adam": 4}
 """Parameters, gradients and what the optimiser keeps, in units of the parameters."""
 
@@ -29,8 +31,8 @@ class Training(StrictModel):
         matmul_precision: ``highest`` avoids reduced-precision products on accelerators.
     """
 
-    loss: Literal["mse", "cross_entropy"]
-    optimiser: Literal["sgd", "adam"]
+    loss: Loss
+    optimiser: Optimiser
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["constant", "cosine", "linear"] = "constant"

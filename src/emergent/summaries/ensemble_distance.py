@@ -10,20 +10,19 @@ References:
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from emergent.config.questions import EnsembleDistance, EnsembleSummary
+from emergent.config.questions import EnsembleSummary
 from emergent.config.stages import DataFacts
 from emergent.metrics.classification import correct
 from emergent.statistics.distance_ratio import distance_ratio
 from emergent.statistics.estimate import Estimate, sample_std, sampling_error
-from emergent.statistics.laws import squared_gap_by_sample, squared_gap_law, squared_norm_of_mean
+from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
+from emergent.summaries.distances import differences, gap_products
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
@@ -63,14 +62,15 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
         samples: dict[int, np.ndarray] = {}
         for size in settings.ensemble_sizes:
             # The published norm is not stated; here it is the mean of 2-norms over samples.
-            parts = [np.linalg.norm(part, axis=-1) for part in _differences(settings, pair, data, size)]
+            gaps = differences(*pair, data.name, size, settings.max_ensembles)
+            parts = [np.linalg.norm(part, axis=-1) for part in gaps]
             distances[size], samples[size] = np.mean(parts, axis=2), np.mean(parts, axis=0)
             for index, epoch in enumerate(epochs):
                 values = distances[size][:, index]
                 head = {"data": data.name, "epoch": int(epoch), "ensemble_size": size}
                 row = {"mean": float(values.mean()), "std": sample_std(values), "num": len(values)}
                 rows.append(head | row | {"sample_stderr": sampling_error(samples[size][index], data.whole)})
-        unit, products, laws = _products(settings, pair, data)
+        unit, products, laws = gap_products(settings, *pair, data)
         for index, epoch in enumerate(epochs):
             law = squared_gap_law(products[index]).over_samples(laws[:, index], data.whole)
             found = {"floor_squared": law.floor, "floor": law.floor.root(), "noise": law.slope.times(unit)}
@@ -92,38 +92,6 @@ def summarise_ensemble_distance(settings: EnsembleSummary, blocks: Blocks, predi
         "accuracy": _accuracy(settings, pools),
         "quantities": quantities.table(),
     }
-
-
-def _differences(
-    settings: EnsembleSummary, pair: tuple[MemberPool, MemberPool], data: DataFacts, size: int
-) -> Iterator[Float[np.ndarray, "E N K"]]:
-    """Yields the differences of the mean outputs of two disjoint ensembles of one size, one of each arm."""
-    of_both = (pool.ensembles(data.name, size, settings.max_ensembles) for pool in pair)
-    for ours, theirs in zip(*of_both, strict=True):
-        # Element 0: at the samples themselves.
-        yield (ours - theirs)[:, :, 0]
-
-
-def _products(
-    settings: EnsembleSummary, pair: tuple[MemberPool, MemberPool], data: DataFacts
-) -> tuple[int, Float[np.ndarray, "E U U"], Float[np.ndarray, "2 E N"]]:
-    """Returns a size, products of the differences of ensembles of that size, summed over outputs, and their law [N].
-
-    Members number i of both arms are one draw of their difference. Where not all single members were stored the law is
-    read off the smallest ensembles that hold most of the pool and are enough for an error.
-    """
-
-    def covered(size: int) -> tuple[int, int]:
-        num = min(settings.num_members // size, settings.max_ensembles)
-        return (num * size if num >= EnsembleDistance.fewest_ensembles else 0, -size)
-
-    unit = max(settings.ensemble_sizes, key=covered)
-    differences = np.stack(list(_differences(settings, pair, data, unit)), 1)
-    num_epochs, num_units, num_samples, _ = differences.shape
-    flat = differences.reshape(num_epochs, num_units, -1)
-    of_sum, own = np.square(differences.sum(1)).sum(-1), np.square(differences).sum((1, -1))
-    laws = squared_gap_by_sample(of_sum, own, num_units)
-    return unit, flat @ flat.transpose(0, 2, 1) / num_samples, laws
 
 
 def _columns(name: str, found: Estimate) -> dict[str, float]:

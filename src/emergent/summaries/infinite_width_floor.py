@@ -19,6 +19,7 @@ from jaxtyping import Float
 from emergent.config.stages import ArmFacts, DataFacts
 from emergent.statistics.estimate import Estimate
 from emergent.statistics.laws import Law, squared_gap_by_sample, squared_gap_law
+from emergent.statistics.width_fits import inverse_width_fit
 from emergent.summaries.quantities import Quantities
 
 COLUMNS = [
@@ -89,20 +90,6 @@ class Floors:
         for data in dict.fromkeys(one.data for one in self.found):
             rows = [one for one in self.found if one.data == data and one.arm.width]
             if len({one.arm.width for one in rows}) > 1 and all(one.law.floor.stderr > 0 for one in rows):
-                result[data] = _inverse_width(rows)
+                widths = [float(one.arm.width or math.nan) for one in rows]
+                result[data] = inverse_width_fit(widths, [one.law.floor for one in rows])
         return result
-
-
-def _inverse_width(rows: list[_Found]) -> tuple[Estimate, Estimate]:
-    """Returns a^2 of the weighted fit ``floor^2 = a^2 / width^2`` and its chi-square per degree of freedom."""
-    x = np.array([1.0 / float(one.arm.width or np.nan) ** 2 for one in rows])
-    y = np.array([one.law.floor.value for one in rows])
-    errors = np.array([one.law.floor.stderr for one in rows])
-    information = float(np.square(x / errors).sum())
-    value = float((x * y / errors**2).sum() / information)
-    dof = len(rows) - 1
-    reduced = float(np.square((y - value * x) / errors).sum() / dof)
-    dofs = min(one.law.floor.dof for one in rows)
-    fitted = Estimate(value, information**-0.5, min(one.num for one in rows), "fit", dofs)
-    # Of a right law: a chi-square of so many degrees of freedom.
-    return fitted, Estimate(reduced, float(np.sqrt(2.0 / dof)), len(rows), "fit")
