@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergent.config.base import hint, merge, read_yaml, validate
+from emergent.config.curve_limit import CurveLimit, LimitSummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
@@ -156,6 +157,14 @@ def curve_symmetry() -> Summarise:
     from emergent.summaries.curve_symmetry import summarise_curve_symmetry
 
     return summarise_curve_symmetry
+
+
+@_kind(CurveLimit, LimitSummary, ENSEMBLES)
+def curve_limit() -> Summarise:
+    """How do networks on a line approach the infinitely wide ensemble as they become wider?"""
+    from emergent.summaries.curve_limit import summarise_curve_limit
+
+    return summarise_curve_limit
 
 
 @_kind(DeviationTail, TailSummary, ENSEMBLES)

@@ -152,6 +152,32 @@ def curve_tables() -> dict:
             "targets": pd.DataFrame({"data": "truth", "role": "in", "x": fine, "value": np.cos(fine)})}  # fmt: skip
 
 
+def limit_tables() -> dict:
+    """Returns networks of two widths on a line beside their limit, and how they approach it."""
+    x, generator = np.linspace(-4.8, 4.8, 9), np.random.default_rng(2)
+    parts, rows = [], []
+    for width in (8, 64):
+        values = np.sin(x) + generator.normal(size=(4, 1)) / np.sqrt(width)
+        for member, row in enumerate([values.mean(0), *values], start=-1):
+            parts.append(pd.DataFrame({"arm": f"mlp_{width}", "width": float(width), "epoch": 2000, "member": member,
+                                       "x": x, "value": row, "mirrored": row[::-1]}))  # fmt: skip
+        for what, square in (("members", 1 / width), ("excess", 0.9 / width), ("bias", 1 / width**2)):
+            rows.append({"arm": f"mlp_{width}", "width": float(width), "num": 4, "what": what, "square": square,
+                         "stderr": 0.01})  # fmt: skip
+    limit = pd.DataFrame({"arm": "mlp_8", "x": x, "mean": np.sin(x), "std": 0.1})
+    targets = [pd.DataFrame({"data": "curve", "role": "in", "x": x, "value": np.sin(x)}),
+               pd.DataFrame({"data": "train", "role": "train", "x": x[2:-2], "value": np.sin(x[2:-2])})]  # fmt: skip
+    return {"curves": pd.concat(parts, ignore_index=True), "limit": limit, "approach": pd.DataFrame(rows),
+            "targets": pd.concat(targets, ignore_index=True)}  # fmt: skip
+
+
+def line_tables() -> dict:
+    """Returns both experiments on a line in tables of the same names."""
+    both = (curve_tables(), limit_tables())
+    joined = {name: pd.concat([part[name] for part in both], ignore_index=True) for name in ("curves", "targets")}
+    return {**both[0], **both[1], **joined}
+
+
 def lemma_tables() -> dict:
     """Returns errors that fall faster than their bound, and frequencies of distances of normal variables."""
     errors, tail = [], []
@@ -203,6 +229,6 @@ def all_inputs() -> Inputs:
     """Returns every table at paper scale; plots take what they need."""
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
               **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
-              **method_tables(), **convergence_tables(), **sweep_tables(), **curve_tables(), **lemma_tables(),
+              **method_tables(), **convergence_tables(), **sweep_tables(), **line_tables(), **lemma_tables(),
               **learning_tables()}  # fmt: skip
     return given(tables)

@@ -21,6 +21,7 @@ NUM_PARAMETERS = 1234
 EPOCHS = np.array([0, 1, 2])
 DATA = {"digits": ("in", "digits"), "fields": ("ood", "gaussian_fields_8")}
 METRICS = {
+    "curve_limit": (),
     "deviation_tail": (),
     "distance_sweep": (),
     "ensemble_distance": ("orbit_same_predictions", "correct"),
@@ -110,8 +111,12 @@ def write_blocks(
     settings: SummaryStage,
     num_blocks: int = 2,
     action: OutputAction | None = None,
+    others: Mapping[str, Array] | None = None,
 ) -> list[Path]:
-    """Files of an arm in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set."""
+    """Files of an arm in equal blocks, whose networks have the given outputs [E, M, N, G, K] on each set.
+
+    Other arrays, where there are some, stand in every file.
+    """
     num, kind = settings.num_members, settings.kind
     resampled = hasattr(settings, "bootstrap")
     paths = []
@@ -127,6 +132,7 @@ def write_blocks(
             kept = (2,) if resampled else ()
             own = evaluated(values[:, first:stop], first, labels.get(data), METRICS[kind], runs, kept, action)
             arrays |= {f"{data}/{name}": value for name, value in own.items()}
+        arrays |= others or {}
         paths.append(folder / arm / f"members_{first:04d}-{stop - 1:04d}.h5")
         storage.write(paths[-1], stage="evaluate", attributes={}, arrays=arrays)
     return paths

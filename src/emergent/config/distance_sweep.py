@@ -7,6 +7,7 @@ from pydantic import PositiveInt, model_validator
 from emergent.config.base import Name
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.evaluation import Evaluation
+from emergent.config.limits import limits_of
 from emergent.config.questions import EnsembleDistance, EnsembleSummary
 
 
@@ -63,22 +64,6 @@ class DistanceSweep(EnsembleExperiment):
                 )
         return self
 
-    def _limit(self, name: str) -> str | None:
-        """Returns the arm with a prediction that describes this arm too: it differs from it in width at most."""
-        own = self.arms[name]
-        for other, arm in self.arms.items():
-            alike = (
-                arm.infinite_width is not None
-                and own.num_training_samples is None
-                and own.model.infinitely_wide() == arm.model.infinitely_wide()
-                and self.training_of(name) == self.training_of(other)
-                and own.augmentation == arm.augmentation
-            )
-            if alike:
-                return other
-        return None
-
     def summary_stage(self) -> SweepSummary:
         """Returns what the summary depends on."""
-        limits = {name: limit for name in self.arms if (limit := self._limit(name)) is not None}
-        return SweepSummary(**self.ensemble_facts(), limits=limits, law_size=self.evaluate.law_size)
+        return SweepSummary(**self.ensemble_facts(), limits=limits_of(self), law_size=self.evaluate.law_size)

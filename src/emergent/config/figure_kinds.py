@@ -33,6 +33,7 @@ from emergent.config.figure_options import (
     SpreadOptions,
     SubspaceOptions,
     TailOptions,
+    TruthOptions,
 )
 from emergent.config.infinite_width_figures import (
     ErrorByWidth,
@@ -225,6 +226,13 @@ class LearnedCurves(Figure):
     options: CurveOptions
 
 
+class CurvesByWidth(Figure):
+    """Networks on a line beside their infinitely wide limit, a panel per width, and how they approach it."""
+
+    plot: Literal["curves_by_width"]
+    options: TruthOptions
+
+
 class SubspaceDistance(Figure):
     """Distance from the equivariant subspace along augmented training."""
 
@@ -271,6 +279,7 @@ Entry = Annotated[
     | ErrorWithBound
     | TailWithBound
     | LearnedCurves
+    | CurvesByWidth
     | ErrorByWidth
     | LearningCurve
     | SubspaceDistance

@@ -220,6 +220,12 @@ class CurveOptions(StrictModel):
     truth: Name = Field(description="evaluation set whose targets are drawn as the function that is learned")
 
 
+class TruthOptions(StrictModel):
+    """What networks on a line learn."""
+
+    truth: Name = Field(description="evaluation set whose targets are drawn as the function that is learned")
+
+
 class SampleOptions(StrictModel):
     """Which samples of an evaluation set are shown, and how."""
 

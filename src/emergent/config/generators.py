@@ -152,14 +152,15 @@ class CrossProductOptions(GeneratorOptions):
 
 
 class CosineOptions(GeneratorOptions):
-    """Points of a line and their cosine.
+    """Points of a line and their cosine or sine.
 
     Attributes:
+        function: of the place.
         num_train: training points, uniform in an interval.
         interval: its ends, ascending.
         half_width: the grids reach so far from 0.
         num_curve: points of the grid on which networks are drawn.
-        num_truth: points of the grid on which the cosine is drawn.
+        num_truth: points of the grid on which the function is drawn.
         seed: of the training points.
 
     References:
@@ -168,6 +169,7 @@ class CosineOptions(GeneratorOptions):
 
     grids: ClassVar[tuple[str, ...]] = ("curve", "truth")
 
+    function: Literal["cosine", "sine"] = "cosine"
     num_train: PositiveInt
     interval: Pair
     half_width: PositiveFloat

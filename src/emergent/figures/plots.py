@@ -10,6 +10,7 @@ from emergent.figures import (
     accuracy_table,
     conditions,
     conditions_table,
+    curves_by_width,
     departure,
     distance_by_epoch,
     distance_floor,
@@ -92,6 +93,7 @@ PLOTS: dict[str, Plot] = {
     "learned_curves": Plot(
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
+    "curves_by_width": Plot(curves_by_width.draw, tables=("curves", "limit", "targets", "approach")),
     "error_by_width": Plot(error_by_width.draw, tables=("convergence",)),
     "learning_curve": Plot(learning_curve.draw, tables=("learning",)),
     "law": Plot(law.draw, tables=("law_points", "law", "quantities")),
