@@ -54,7 +54,8 @@ def test_words_of_divergence_figures_have_room(name: str, settings: dict) -> Non
 def test_words_of_other_figures_have_room(name: str, small: bool) -> None:
     tables = {**ising_tables((32, 64), (2, 4, 8)), **orbit_errors(), **osp_table(("digits", "photo_patches"), (3,), 3),
               **fraction_table(("digits_so2", "photo_patches_so2")),
-              **convergence_tables(), **sweep_tables((8,)), **line_tables(), **lemma_tables(), **learning_tables()}  # fmt: skip
+              **convergence_tables(), **sweep_tables((8,)), **line_tables(), **lemma_tables(),
+              **learning_tables()}  # fmt: skip
     inputs = given(tables) if small else all_inputs()
     if name in ("cnn_gcnn_convergence", "cnn_gcnn_cifar10"):
         inputs = Inputs(inputs.tables, (facts("augmented_cnn", "gcnn"),))

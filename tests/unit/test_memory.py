@@ -84,7 +84,7 @@ def test_every_configured_arm_has_a_network_that_fits_its_inputs(name: str, scal
     for arm in experiment.arms_of("train"):
         stage = experiment.stage("train", arm)
         if isinstance(stage, TrainStage):
-            assert size_of(stage).num_parameters > 100 and size_of(stage).num_activations > 100
+            assert size_of(stage).num_parameters > 30 and size_of(stage).num_activations > 30
 
 
 def test_number_of_activations_is_what_the_backward_pass_keeps() -> None:

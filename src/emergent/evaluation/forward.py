@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from emergent.config.models import NetworkModel
 from emergent.domains.protocols import Apply
 from emergent.models.registry import build
-from emergent.models.size import FLOAT_BYTES, network_size
+from emergent.models.size import FLOAT_BYTES, has_convolutions, network_size
 
 # Bytes of activations that a core works on at a time. What layers hand on then stays in its caches, and networks on
 # images are two to four times as fast as with thousands of inputs; narrow ones with dense layers do not mind.
@@ -37,7 +37,8 @@ def forward(model: NetworkModel) -> Apply:
             return apply(parameters, inputs)
         num = len(jax.tree.leaves(inputs)[0])
         example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), inputs)
-        piece = piece_size(model, example)
+        # All that there are, too, where XLA sees convolutions, which are slow inside loops.
+        piece = num if has_convolutions(model, example) else piece_size(model, example)
         if num <= piece:
             return apply(parameters, inputs)
         whole = num // piece * piece

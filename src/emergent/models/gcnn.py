@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from emergent.config.models import GcnnModel
 from emergent.groups.lattices import lattice_action
-from emergent.models.layers import ACTIVATIONS, Dense, ScaledModule, average_pool, convolve
+from emergent.models.layers import ACTIVATIONS, Dense, ScaledModule, average_pool, convolve_wide
 from emergent.point_groups import FiniteGroup, group_from_name
 
 
@@ -43,7 +43,7 @@ class Lifting(ScaledModule):
         fan_in = size**2 * channels
         bank = rotated_filters(group, self.weights((size, size, channels, self.features), fan_in))
         bank = jnp.moveaxis(bank, 0, 3).reshape(size, size, channels, group.order * self.features)
-        outputs = convolve(inputs, bank)
+        outputs = convolve_wide(inputs, bank)
         # One bias per channel for all elements: one for each element would break equivariance.
         return self.add_bias(outputs.reshape(*outputs.shape[:3], group.order, self.features), fan_in)
 
@@ -70,7 +70,7 @@ class GroupConv(ScaledModule):
         bank = jnp.stack([rotated[g][:, :, relative[g]] for g in range(group.order)], axis=4)
         bank = bank.reshape(size, size, group.order * channels, group.order * self.features)
         flat: jax.Array = inputs.reshape(*inputs.shape[:3], group.order * channels)
-        outputs = convolve(flat, bank)
+        outputs = convolve_wide(flat, bank)
         return self.add_bias(outputs.reshape(*outputs.shape[:3], group.order, self.features), fan_in)
 
 
