@@ -113,7 +113,7 @@ def test_words_of_the_table_need_power(difference: float, wide: float, word: str
 @pytest.mark.parametrize(
     ("delta", "message"),
     [
-        ({"arms": {"cnn_8": {"num_members": 32}}}, "compared member by member"),
+        ({"arms": {"cnn_8": {"num_members": 128}}}, "compared member by member"),
         ({"evaluate": {"max_ensembles": 3}}, "needs 4 disjoint ensembles"),
         ({"arms": {"cnn_8": {"compare_to": None}}}, "none of them says compare_to"),
     ],
