@@ -74,7 +74,7 @@ def summarise_distance_sweep(settings: SweepSummary, blocks: Blocks, predictions
     quantities, distances = Quantities(), []
     found: dict[tuple[str, str], _Found] = {}
     means = {arm: _predicted(path, settings) for arm, path in predictions.items()}
-    references: set[str] = set()
+    seen: set[tuple[str, str, str]] = set()
     for arm in (facts for facts in settings.arms if facts.compare_to is not None):
         other = settings.arm(str(arm.compare_to))
         for data in settings.data:
@@ -84,8 +84,8 @@ def summarise_distance_sweep(settings: SweepSummary, blocks: Blocks, predictions
             _add_floor(own, settings, arm, pools[arm.name], pools[other.name], data, common)
             for series, one in (("compared_ntk", arm), ("reference_ntk", other)):
                 limit = settings.limits.get(one.name)
-                if limit is not None and (series, one.name, data.name) not in references:
-                    references.add((series, one.name, data.name))
+                if limit is not None and (series, one.name, data.name) not in seen:
+                    seen.add((series, one.name, data.name))
                     own = found.setdefault((series, data.name), _Found())
                     _add_floor(own, settings, one, pools[one.name], means[limit][data.name], data, True)
             _add_agreement(quantities, settings, (arm.name, other.name), means, data)
