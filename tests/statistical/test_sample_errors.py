@@ -28,12 +28,14 @@ C4 = {"group": "C4", "order": 4}
 LEVELS = {
     "rotation_divergence": ["members_osp/one/in", "pool_osp/one/in", "osp/one/in/4", "pool_divergence/one/in"],
     "ensemble_distance": ["distance/in/1", "distance/in/4", "distance/in/12", "floor_squared/in", "noise/in"],
+    "distance_sweep": ["distance/one/in/1", "distance/one/in/4"],
     "orbit_spread": ["members_orbit_std/one/in", "ensemble_orbit_std/one/in/4", "ntk_difference/one/in/4"],
     "equivariance": ["members_orbit_mse/one/in", "orbit_mse/one/in/4", "floor/one/in", "slope/one/in"],
 }
 DERIVED = {
     "rotation_divergence": ["pool_gain_osp/one/in", "pool_gain_divergence/one/in"],
     "ensemble_distance": ["floor_over_noise/in", "distance_ratio/in"],
+    "distance_sweep": ["floor_over_noise/one/in", "law_ratio/one/in"],
     "orbit_spread": ["band_ratio/one/in", "decay_exponent/one/in"],
     "equivariance": ["floor_ratio/in", "members_equivariance_error/one/in"],
 }
@@ -106,8 +108,10 @@ def _settings(kind: str, data: dict[str, tuple[str, str]]) -> Any:
         bootstrap = Bootstrap(sizes=(SIZE,), num=20, epochs=(2,), published_pool=1000)
         return settings_of(kind, {"one": C4}, MEMBERS, data, bootstrap=bootstrap)
     arms = {"one": C4 | {"width": 8}}
-    options = {"ensemble_sizes": (1, SIZE, MEMBERS)}
-    if kind == "ensemble_distance":
+    options: dict[str, Any] = {"ensemble_sizes": (1, SIZE, MEMBERS)}
+    if kind == "distance_sweep":
+        options |= {"limits": {}, "law_size": 100}
+    if kind in ("ensemble_distance", "distance_sweep"):
         arms = {"one": C4 | {"compare_to": "two"}, "two": C4}
     if kind == "orbit_spread":
         options = {"ensemble_sizes": (2, SIZE), "energy_scale": "mean_absolute", "infinite_arm": "one"}
@@ -121,7 +125,8 @@ def _settings(kind: str, data: dict[str, tuple[str, str]]) -> Any:
 
 
 SIMULATIONS: dict[str, Callable[..., Any]] = {
-    "rotation_divergence": rotations, "ensemble_distance": distances, "orbit_spread": energies, "equivariance": turned,
+    "rotation_divergence": rotations, "ensemble_distance": distances, "distance_sweep": distances,
+    "orbit_spread": energies, "equivariance": turned,
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from emergent import storage
 from emergent.config.distance_sweep import SweepSummary
 from emergent.config.stages import ArmFacts, DataFacts
-from emergent.statistics.estimate import Estimate
+from emergent.statistics.estimate import Estimate, spread_dof
 from emergent.statistics.laws import squared_gap_law
 from emergent.statistics.width_fits import inverse_width_fit, width_exponent
 from emergent.summaries.distances import Reference, differences, gap_products
@@ -28,13 +28,28 @@ from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.pool import MemberPool, open_pools
 from emergent.summaries.quantities import Quantities
 
-Gaps = Float[np.ndarray, "E N K"]
-NORMS: dict[str, Callable[[Gaps], Float[np.ndarray, " E"]]] = {
-    "mean_norm": lambda gaps: np.linalg.norm(gaps, axis=-1).mean(-1),
-    "root_mean_square": lambda gaps: np.sqrt(np.square(gaps).sum(-1).mean(-1)),
-    "per_logit": lambda gaps: np.sqrt(np.square(gaps).mean((-2, -1))),
-    "total": lambda gaps: np.sqrt(np.square(gaps).sum((-2, -1))),
-    "mean_square": lambda gaps: np.square(gaps).sum(-1).mean(-1),
+Gaps = Float[np.ndarray, "... N K"]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A distance that is a mean over samples, or the root of one.
+
+    Attributes:
+        at_samples: from differences [..., N, K] to what is averaged, [..., N].
+        root: whether the root of the mean is taken.
+    """
+
+    at_samples: Callable[[Gaps], Float[np.ndarray, "... N"]]
+    root: bool
+
+
+NORMS = {
+    "mean_norm": Norm(lambda gaps: np.linalg.norm(gaps, axis=-1), root=False),
+    "root_mean_square": Norm(lambda gaps: np.square(gaps).sum(-1), root=True),
+    "per_logit": Norm(lambda gaps: np.square(gaps).mean(-1), root=True),
+    "total": Norm(lambda gaps: gaps.shape[-2] * np.square(gaps).sum(-1), root=True),
+    "mean_square": Norm(lambda gaps: np.square(gaps).sum(-1), root=False),
 }
 """Readings of a distance whose norm is not published: mean over samples of the 2-norm over outputs (ours elsewhere);
 root of the mean over samples of its square; the same per output; norm over all samples together; mean square."""
@@ -61,9 +76,9 @@ def summarise_distance_sweep(settings: SweepSummary, blocks: Blocks, predictions
     """Returns the tables ``distances``, ``floors`` and ``quantities``, all averaged over checkpoints after the start.
 
     ``distances`` (arm, against, data, norm, ensemble_size, mean, stderr, num): of disjoint pairs of ensembles, with the
-    standard error over these; NaN of a single one. ``floors`` (series, arm, width, data, num, floor_squared, floor,
-    law_square, law_ratio, with errors; noise, fitted_squared): floor^2 and floor in units of the noise, ratios of
-    squared distances and of distances by the law, and the fit by ``(a / width)^2``.
+    standard error of these and of the samples; NaN of a single one. ``floors`` (series, arm, width, data, num,
+    floor_squared, floor, law_square, law_ratio, with errors; noise, fitted_squared): floor^2 and floor in units of the
+    noise, ratios of squared distances and of distances by the law, and the fit by ``(a / width)^2``.
 
     Args:
         settings: of the summary stage.
@@ -92,8 +107,9 @@ def summarise_distance_sweep(settings: SweepSummary, blocks: Blocks, predictions
     for (series, data), own in found.items():
         _add_quantities(quantities, series, next(facts for facts in settings.data if facts.name == data), own)
     for row in distances:
-        if row["norm"] == "mean_norm":
-            estimate = Estimate(row["mean"], row["stderr"], row["num"], "disjoint ensembles")
+        # A single pair of ensembles has no error that a claim could be judged by.
+        if row["norm"] == "mean_norm" and row["num"] > 1:
+            estimate = Estimate(row["mean"], row["stderr"], row["num"], "disjoint ensembles", spread_dof(row["num"]))
             text = "L2 distance of mean logits, averaged over checkpoints after the start"
             quantities.add(f"distance/{row['arm']}/{row['data']}/{row['ensemble_size']}", estimate, text)
     floors = pd.DataFrame([row for own in found.values() for row in own.rows])
@@ -117,13 +133,31 @@ def _distances(
     for size in settings.ensemble_sizes:
         if size > pools[arm.name].num_members:
             continue
-        gaps = list(differences(pools[arm.name], pools[other.name], data.name, size, settings.max_ensembles))
-        for norm, length in NORMS.items():
-            values = np.array([length(part)[trained].mean() for part in gaps])
-            average = Estimate.mean(values, "disjoint ensembles")
-            head = {"arm": arm.name, "against": other.name, "data": data.name, "norm": norm, "ensemble_size": size}
+        found = differences(pools[arm.name], pools[other.name], data.name, size, settings.max_ensembles)
+        gaps = np.stack([part[trained] for part in found])
+        for name, norm in NORMS.items():
+            average = _average(norm, gaps, data.whole)
+            head = {"arm": arm.name, "against": other.name, "data": data.name, "norm": name, "ensemble_size": size}
             rows.append(head | {"mean": average.value, "stderr": average.stderr, "num": average.num})
     return rows
+
+
+def _average(norm: Norm, gaps: Float[np.ndarray, "R E N K"], whole: bool) -> Estimate:
+    """Returns the distance of ensembles, averaged over them and over checkpoints.
+
+    Args:
+        norm: how it is measured.
+        gaps: differences of R pairs of ensembles at E checkpoints.
+        whole: the samples are all that there are.
+    """
+    squares = norm.at_samples(gaps)
+    lengths = squares.mean(-1)
+    if norm.root:
+        lengths = np.sqrt(lengths)
+        # By how much a sample moves the root of a mean.
+        squares = squares / (2 * lengths[..., None])
+    found = Estimate.mean(lengths.mean(1), "disjoint ensembles")
+    return found.over_samples(squares.mean((0, 1)), whole)
 
 
 def _add_floor(
