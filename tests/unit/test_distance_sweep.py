@@ -9,7 +9,9 @@ import pytest
 from summary_cases import settings_of, stored, summarise, values_of, write_blocks
 
 from emergent import storage
+from emergent.claims.verdict import judge
 from emergent.config.base import merge, read_yaml, validate
+from emergent.config.claims import read_claims
 from emergent.config.distance_sweep import DistanceSweep
 from emergent.errors import ConfigError
 from emergent.figures.distance_sensitivity import _word
@@ -23,7 +25,9 @@ WIDTHS = (4, 8)
 DATA = {"fields": ("ood", "gaussian_fields_8")}
 
 
-def sweep(folder: Path, seed: int = 0, apart: float = APART) -> tuple[dict[str, pd.DataFrame], np.ndarray]:
+def sweep(
+    folder: Path, seed: int = 0, apart: float = APART, bias: float = BIAS
+) -> tuple[dict[str, pd.DataFrame], np.ndarray]:
     """Two kinds of two widths: either kind is BIAS / width from the limit, and the kinds are apart / width apart.
 
     Outputs of members have the variance NOISE^2 each, so that noise is K NOISE^2 to the limit and twice that of a pair.
@@ -42,7 +46,7 @@ def sweep(folder: Path, seed: int = 0, apart: float = APART) -> tuple[dict[str, 
     blocks, predictions = {}, {}
     for width in WIDTHS:
         for kind, sign in (("cnn", 1), ("gcnn", -1)):
-            mean = limit + (BIAS * common + sign * apart / 2 * between) / width
+            mean = limit + (bias * common + sign * apart / 2 * between) / width
             outputs = mean + NOISE * generator.normal(size=(3, NUM, NUM_SAMPLES, 1, NUM_CLASSES))
             blocks[f"{kind}_{width}"] = write_blocks(folder, f"{kind}_{width}", {"fields": outputs}, {}, settings)
     for kind in ("cnn", "gcnn"):
@@ -78,6 +82,23 @@ def test_equal_means_leave_no_floor_whatever_they_share(tmp_path: Path) -> None:
         row = found.loc[f"floor_over_noise/cnn_{width}/fields"]
         assert abs(row["value"]) < 4 * row["stderr"] < 0.1
         assert found.value[f"ntk_floor_over_noise/cnn_{width}/fields"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("apart", "bias", "small", "seen"),
+    [(0.0, 6.0, "agrees", "agrees"), (4.0, 6.0, "differs", "agrees"), (0.0, 0.0, "agrees", "differs")],
+)
+def test_claims_on_floors_come_out_as_the_means_are(
+    tmp_path: Path, apart: float, bias: float, small: str, seen: str
+) -> None:
+    claims = [claim for claim in read_claims(ROOT / "config/claims.yaml") if claim.experiment == "cnn_gcnn_widths"]
+    table = sweep(tmp_path, 3, apart, bias)[0]["quantities"]
+    rows = judge(claims, {"cnn_gcnn_widths": table}, "laptop").set_index(["id", "quantity"])["verdict"]
+    # At eight channels a floor is a quarter of that at four, in squares.
+    assert rows["width_floors_are_small", "floor_over_noise/cnn_4/fields"] == small
+    controls = rows["width_control_sees_floors"]
+    assert set(controls) == {seen}
+    assert set(rows["width_limits_agree"]) == {"agrees"}
 
 
 def test_norms_are_those_of_their_names(tmp_path: Path) -> None:
