@@ -131,6 +131,7 @@ def sweep_tables(widths: tuple[int, ...] = (4, 8)) -> dict:
                 floors.append({"series": series, "arm": f"cnn_{width}", "width": float(width), "data": data, "num": 48,
                                "floor_squared": square, "floor_squared_stderr": 0.01, "floor_squared_dof": 47.0,
                                "floor": level / width, "floor_stderr": 0.01, "noise": 0.5, "fitted_squared": square,
+                               "fitted_squared_stderr": 0.1 / width**2,
                                "law_square": square + 0.01, "law_square_stderr": 0.01,
                                "law_ratio": np.sqrt(square + 0.01), "law_ratio_stderr": 0.02})  # fmt: skip
     return {"distances": pd.DataFrame(distances), "floors": pd.DataFrame(floors)}

@@ -15,7 +15,7 @@ from emergent.figures.facts import Inputs
 from emergent.statistics.estimate import quantile
 
 COLUMNS = ("series", "arm", "width", "data", "num", "floor_squared", "floor_squared_stderr", "floor_squared_dof",
-           "floor", "floor_stderr", "fitted_squared")  # fmt: skip
+           "floor", "floor_stderr", "fitted_squared", "fitted_squared_stderr")  # fmt: skip
 NAMES = {"pair": "augmented CNNs to GCNNs", "compared_ntk": "augmented CNNs to NTK", "reference_ntk": "GCNNs to NTK"}
 APART = 1.05
 """Series that share a width stand side by side, this far apart."""
@@ -68,6 +68,11 @@ def _limits(rows: pd.DataFrame) -> np.ndarray:
     return np.array([quantile(2.0, dof) for dof in rows["floor_squared_dof"]]) * rows["floor_squared_stderr"].to_numpy()
 
 
+def _fit_is_seen(rows: pd.DataFrame) -> bool:
+    """Returns whether the fit to all widths is two errors above 0; of noise alone it would say nothing."""
+    return bool((rows["fitted_squared"] > 2 * rows["fitted_squared_stderr"]).all())
+
+
 def _draw_series(panel: Axes, rows: pd.DataFrame, color: str, marker: str, shift: float) -> None:
     errors = _limits(rows)
     seen = rows["floor_squared"].to_numpy() > errors
@@ -76,7 +81,7 @@ def _draw_series(panel: Axes, rows: pd.DataFrame, color: str, marker: str, shift
                    linestyle="none", elinewidth=0.8)  # fmt: skip
     limits = np.sqrt((rows["floor_squared"].clip(lower=0.0) + errors)[~seen])
     panel.plot(shift * rows["width"][~seen], limits, color=color, marker="v", markerfacecolor="none", linestyle="none")
-    if len(rows) and (rows["fitted_squared"] > 0).all():
+    if len(rows) and _fit_is_seen(rows):
         panel.plot(rows["width"], np.sqrt(rows["fitted_squared"]), color=color, linestyle=":", linewidth=1.0)
 
 
@@ -88,6 +93,6 @@ def _handles(table: pd.DataFrame, names: list[str], colors: dict[str, str], mark
         handles.append(
             Line2D([], [], color="black", marker="v", markerfacecolor="none", linestyle="none", label="upper limit")
         )
-    if (table.groupby(["series", "data"])["fitted_squared"].min() > 0).any():
+    if any(_fit_is_seen(rows) for _, rows in table.groupby(["series", "data"])):
         handles.append(Line2D([], [], color="black", linestyle=":", label="a / width, fitted"))
     return handles

@@ -77,7 +77,7 @@ def summarise_distance_sweep(settings: SweepSummary, blocks: Blocks, predictions
 
     ``distances`` (arm, against, data, norm, ensemble_size, mean, stderr, num): of disjoint pairs of ensembles, with the
     standard error of these and of the samples; NaN of a single one. ``floors`` (series, arm, width, data, num,
-    floor_squared, floor, law_square, law_ratio, with errors; noise, fitted_squared): floor^2 and floor in units of the
+    floor_squared, floor, law_square, law_ratio, fitted_squared, with errors; noise): floor^2 and floor in units of the
     noise, ratios of squared distances and of distances by the law, and the fit by ``(a / width)^2``.
 
     Args:
@@ -215,14 +215,14 @@ def _add_quantities(quantities: Quantities, series: str, data: DataFacts, found:
             quantities.add_on(data, (f"law_ratio/{name}", ratio, text))
     chosen = [index for index, fitted in enumerate(found.fitted) if fitted]
     widths = [found.rows[index]["width"] for index in chosen]
-    coefficient = np.nan
+    coefficient, error = np.nan, np.nan
     if len(set(widths)) > 1 and all(found.squares[index].stderr > 0 for index in chosen):
         fitted, misfit = inverse_width_fit(widths, [found.squares[index] for index in chosen])
         text = "a^2 (may be negative) of floor^2 over noise = (a / width)^2, fitted to all widths"
         quantities.add_on(data, (f"floor_by_width/{series}/{{data}}", fitted, text))
         text = "chi-square over its degrees of freedom of that fit"
         quantities.add_on(data, (f"floor_misfit/{series}/{{data}}", misfit, text))
-        coefficient = fitted.value
+        coefficient, error = fitted.value, fitted.stderr
     if len(set(widths)) > 2 and np.isfinite(coefficient):
         exponent = width_exponent(widths, [found.squares[index] for index in chosen])
         if exponent is not None:
@@ -230,7 +230,8 @@ def _add_quantities(quantities: Quantities, series: str, data: DataFacts, found:
             quantities.add_on(data, (f"floor_exponent/{series}/{{data}}", exponent, text))
     for index, row in enumerate(found.rows):
         row["series"] = series
-        row["fitted_squared"] = coefficient / row["width"] ** 2 if found.fitted[index] else np.nan
+        for name, value in (("fitted_squared", coefficient), ("fitted_squared_stderr", error)):
+            row[name] = value / row["width"] ** 2 if found.fitted[index] else np.nan
 
 
 def _add_agreement(
