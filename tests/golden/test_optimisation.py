@@ -91,8 +91,11 @@ CASES = {
 
 @pytest.mark.parametrize("name", sorted(CASES))
 @pytest.mark.parametrize("full_batch", [True, False], ids=["full_batch", "batch"])
+@pytest.mark.parametrize("unrolled", [False, True])
 @pytest.mark.parametrize("piece", [None, 4, 7])
-def test_steps_with_full_augmentation_equal_a_plain_loop(name: str, full_batch: bool, piece: int | None) -> None:
+def test_steps_with_full_augmentation_equal_a_plain_loop(
+    name: str, full_batch: bool, piece: int | None, unrolled: bool
+) -> None:
     optimiser_name, loss, targets, by_hand, update, rate = CASES[name]
     update = adam(rate) if optimiser_name == "adam" else update
     num_outputs = targets.shape[1] if targets.ndim == 2 else 4
@@ -106,7 +109,7 @@ def test_steps_with_full_augmentation_equal_a_plain_loop(name: str, full_batch: 
     action = image_action(group_from_name("C4"), SIDE, SIDE)
     on_targets = PixelAction(action) if targets.ndim == 2 else TrivialAction(4)
     data = ArrayData(jnp.asarray(IMAGES), jnp.asarray(targets), action, on_targets, "full")
-    step = jax.jit(make_step(network_gradient(module, loss, piece), optimiser))
+    step = jax.jit(make_step(network_gradient(module, loss, piece, unrolled), optimiser))
 
     for indices in chosen:
         batch = None if full_batch else jnp.asarray(indices)

@@ -15,6 +15,8 @@ from emergent.models.registry import build
 FLOAT_BYTES = 4
 # The backward pass makes about as much again as the forward pass keeps for it (seen: 1.3 to 1.7 times in all).
 ACTIVATION_COPIES = 2
+PIECE, UNROLLED_PIECE = 16, 32
+"""Images that networks with convolutions take at a time on a CPU: with shifted copies, and with XLA's, without."""
 # Arrays whose number of entries this number divides belong to samples, all others to parameters: a prime that no layer
 # has as a width.
 SAMPLES = 7919
@@ -100,6 +102,18 @@ def has_slices(model: NetworkModel, inputs: Any) -> bool:
     Args: see ``has_convolutions``.
     """
     return "name=convolve_by_slices" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+
+
+def inputs_at_a_time(model: NetworkModel, inputs: Any) -> tuple[int | None, bool]:
+    """Returns how many inputs a network trains on at a time, None for all, and whether no loop may go over them.
+
+    What layers hand on then stays in the caches of a CPU.
+
+    Args: see ``has_convolutions``.
+    """
+    if has_convolutions(model, inputs):
+        return UNROLLED_PIECE, True
+    return (PIECE if has_slices(model, inputs) else None), False
 
 
 @cache

@@ -26,14 +26,12 @@ from emergent.config.training import Training
 from emergent.domains.protocols import TrainingData
 from emergent.errors import DataError
 from emergent.models.registry import build
-from emergent.models.size import has_convolutions, has_slices
+from emergent.models.size import inputs_at_a_time
 from emergent.training.memory import members_in_flight
 from emergent.training.parameters import flat_on_host, from_flat
 from emergent.training.program import Keys, Names, Program, member_keys, segments
 from emergent.training.step import Learner, MemberState, learning_rate, make_optimiser, network_gradient
 
-# Images that networks with convolutions take at a time on a CPU: their shifted copies stay in its caches.
-PIECE = 16
 Strategy = Literal["members", "block"]
 Progress = Callable[[int], None]
 
@@ -82,11 +80,12 @@ def network_learner(stage: TrainStage, data: TrainingData) -> Learner:
     module, training = build(stage.model), stage.train
     num_steps = sum(segment.num_steps for segment in segments(training, data.num_samples))
     example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), data.example())
+    piece, unrolled = inputs_at_a_time(stage.model, example)
     return Learner(
         lambda key, sample, given: (module.init(key, sample), ()),
-        network_gradient(module, training.loss, PIECE if has_slices(stage.model, example) else None),
+        network_gradient(module, training.loss, piece, unrolled),
         make_optimiser(training.optimiser, learning_rate(training, num_steps), training.momentum),
-        has_convolutions=has_convolutions(stage.model, example),
+        has_convolutions=unrolled,
     )
 
 

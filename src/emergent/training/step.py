@@ -16,6 +16,9 @@ from jaxtyping import Array, Float, Int
 
 from emergent.config.training import Training
 
+MOST_UNROLLED = 8
+"""Pieces of a batch in one program, which takes as many times as long to compile."""
+
 Loss = Callable[..., jax.Array]
 Gradient = Callable[[Any, Any, Any, jax.Array | None, jax.Array], tuple[jax.Array, Any]]
 Step = Callable[..., tuple["MemberState", jax.Array, Any]]
@@ -68,12 +71,15 @@ def half_squared_error(outputs: Float[Array, "N K"], targets: Array) -> Float[Ar
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "mse": half_squared_error}
 
 
-def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], piece: int | None = None) -> Gradient:
+def batch_gradient(
+    objective: Callable[[Any, Any, Any, jax.Array], jax.Array], piece: int | None = None, unrolled: bool = False
+) -> Gradient:
     """Returns the gradient of ``objective(parameters, held, inputs, targets)`` on one augmented batch.
 
     Args:
         objective: a mean over samples.
         piece: how many inputs go through the network at a time; None for all.
+        unrolled: pieces are written out one by one, for what must not stand inside a loop; ``MOST_UNROLLED`` at most.
     """
 
     def gradient(
@@ -82,7 +88,7 @@ def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], p
         inputs, targets = data.batch(indices, key)
         function = jax.value_and_grad(lambda parameters, *some: objective(parameters, held, *some))
         num = len(targets)
-        size = num if piece is None else piece
+        size = num if piece is None else max(piece, -(-num // MOST_UNROLLED) if unrolled else 0)
         if num <= size:
             return function(parameters, inputs, targets)
         whole = num // size
@@ -94,9 +100,15 @@ def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], p
             return leaf[: whole * size].reshape(whole, size, *leaf.shape[1:])
 
         pieces = jax.tree.map(stacked, (inputs, targets))
-        first = jax.eval_shape(function, parameters, *jax.tree.map(lambda leaf: leaf[0], pieces))
-        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
-        total, _ = jax.lax.scan(add, nothing, pieces)
+        total: Any
+        if unrolled:
+            total = function(parameters, *jax.tree.map(lambda leaf: leaf[0], pieces))
+            for i in range(1, whole):
+                total, _ = add(total, jax.tree.map(lambda leaf, i=i: leaf[i], pieces))
+        else:
+            first = jax.eval_shape(function, parameters, *jax.tree.map(lambda leaf: leaf[0], pieces))
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
+            total, _ = jax.lax.scan(add, nothing, pieces)
         mean = jax.tree.map(lambda value: value * (size / num), total)
         if num == whole * size:
             return mean
@@ -106,14 +118,14 @@ def batch_gradient(objective: Callable[[Any, Any, Any, jax.Array], jax.Array], p
     return gradient
 
 
-def network_gradient(module: nn.Module, loss: str, piece: int | None = None) -> Gradient:
-    """Returns the gradient of a network's loss, by name in ``LOSSES``; ``piece`` as in ``batch_gradient``."""
+def network_gradient(module: nn.Module, loss: str, piece: int | None = None, unrolled: bool = False) -> Gradient:
+    """Returns the gradient of a network's loss, by name in ``LOSSES``; the rest as in ``batch_gradient``."""
 
     def objective(parameters: Any, held: Any, inputs: Any, targets: jax.Array) -> jax.Array:
         del held
         return LOSSES[loss](module.apply(parameters, inputs), targets)
 
-    return batch_gradient(objective, piece)
+    return batch_gradient(objective, piece, unrolled)
 
 
 def learning_rate(training: Training, num_steps: int) -> float | optax.Schedule:
