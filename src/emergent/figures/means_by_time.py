@@ -80,4 +80,4 @@ def _eigenvalues(panel: Axes, rows: pd.DataFrame) -> None:
     panel.set_yscale("log")
     panel.set_xlabel("Rank")
     panel.set_ylabel("Eigenvalue / Images")
-    panel.legend(loc="lower left", fontsize="small", title="representation", title_fontsize="small")
+    panel.legend(loc="upper right", fontsize="small", title="representation", title_fontsize="small")
