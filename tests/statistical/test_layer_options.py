@@ -26,6 +26,7 @@ from emergent.config.models import (
     Parametrisation,
 )
 from emergent.config.networks import CLOSED_FORMS
+from emergent.config.spherical import SphericalGcnnModel
 from emergent.errors import ConfigError
 from emergent.kernels.registry import KERNELS, kernel_function
 from emergent.models.registry import build
@@ -220,7 +221,8 @@ def test_values_without_a_kernel_are_refused_by_name(option: str, value: str) ->
 
 def test_no_option_is_left_out() -> None:
     """A new option, a new value of one, or a new architecture with a kernel needs a case above."""
-    assert set(KERNELS) == {CnnModel, GcnnModel, MlpModel, OrbitAveragedModel}
+    # Those of networks on the sphere are in test_spherical_monte_carlo.py.
+    assert set(KERNELS) == {CnnModel, GcnnModel, MlpModel, OrbitAveragedModel, SphericalGcnnModel}
     assert set(OrbitAveragedModel.model_fields) == {"family", "network", "group", "interpolation", "fill"}
     fields = {name for model in (CnnModel, GcnnModel, MlpModel, ConvLayer) for name in model.model_fields}
     assert fields == {*OPTIONS, *REFUSED, *SIZES} - {"num_layers"}

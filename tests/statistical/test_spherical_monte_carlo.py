@@ -1,18 +1,20 @@
 """Kernels of random networks on the sphere against their limit, seeded, within 4 standard errors of the mean."""
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emergent.config.networks import CLOSED_FORMS
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.kernels.empirical import empirical_kernels
 from emergent.kernels.registry import kernel_function
 from emergent.models.registry import build
 
 NUM, WIDTH = 120, 24
+CASES = [(1, "relu"), (2, "relu"), (2, "erf"), (3, "erf"), (2, "gelu"), (2, "leaky_relu")]
 
 
 def model(num_layers: int, activation: str, **changes: Any) -> SphericalGcnnModel:
@@ -23,9 +25,7 @@ def model(num_layers: int, activation: str, **changes: Any) -> SphericalGcnnMode
     return SphericalGcnnModel.model_validate({**fields, **changes})
 
 
-@pytest.mark.parametrize(
-    ("num_layers", "activation"), [(1, "relu"), (2, "relu"), (2, "erf"), (3, "erf"), (2, "gelu"), (2, "leaky_relu")]
-)
+@pytest.mark.parametrize(("num_layers", "activation"), CASES)
 def test_mean_kernels_of_networks_on_the_sphere(num_layers, activation):
     """From the first layer on; with filters cut off at a band limit below that of the inputs."""
     with jax.enable_x64(True):
@@ -51,3 +51,13 @@ def test_mean_kernels_of_networks_on_the_sphere(num_layers, activation):
         # The same kernels with filters of all degrees are others: the test would see it.
         other = kernel_function(settings.model_copy(update={"band_limit": None}), (2, 9))(inputs, inputs)
         assert (np.abs(drawn.mean(0) - np.stack(other)) / errors > 6).any()
+
+
+def test_no_option_is_left_out() -> None:
+    """A new option or activation needs a case above; widths, resolution and outputs are in every case."""
+    assert set(SphericalGcnnModel.model_fields) == {
+        "family", "channels", "band_limit", "resolution", "num_outputs", "activation", "parametrisation", "weight_std",
+        "bias_std",
+    }  # fmt: skip
+    assert {activation for _, activation in CASES} == set(CLOSED_FORMS)
+    assert set(get_args(SphericalGcnnModel.model_fields["activation"].annotation)) == set(CLOSED_FORMS)

@@ -82,7 +82,10 @@ def test_smoke_scale_downloads_nothing_and_fits_into_two_gigabytes() -> None:
         ({"scale": "labtop"}, ["config/config.yaml", "scale", "'smoke', 'laptop' or 'paper'", "(found 'labtop')"]),
         (
             {"experiments": ["isign"]},
-            ["no experiment 'isign'; did you mean 'ising'?", "There are: cnn_gcnn, cnn_gcnn_cifar10, cnn_gcnn_"],
+            [
+                "no experiment 'isign'; did you mean 'ising'?",
+                "There are: augmented_kernels, cnn_gcnn, cnn_gcnn_cifar10",
+            ],
         ),
         ({"experiments": "ising"}, ["experiments", "(found 'ising')"]),
         ({"experimets": []}, ["experimets: unknown key; did you mean 'experiments'?"]),
