@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from emergent.config.infinite_width_figures import MeansByTime
 from emergent.figures import style
-from emergent.figures.drawing import Drawing, References, listed, require_rows, require_table, span, stack
+from emergent.figures.drawing import Drawing, References, listed, require_rows, require_table, stack
 from emergent.figures.facts import Inputs
 
 COLUMNS = {"means": ("arm", "curve", "time", "what", "mean", "stderr", "num"),
@@ -55,7 +55,7 @@ def draw(inputs: Inputs, references: References, entry: MeansByTime) -> Drawing:
         Line2D([], [], color=colors[curve], linestyle=DASHES[curve], label=text) for curve, text in LABELS.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    facts = {"num_members": span([int(num) for num in means["num"]]), "arms": listed([arm.label for arm in arms])}
+    facts = {"num_members": str(int(means["num"].max())), "arms": listed([arm.label for arm in arms])}
     return Drawing(figure, stack(pd.concat([means, spectrum]), pd.DataFrame()), facts)
 
 
