@@ -14,9 +14,11 @@ from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.domains import ImageTraining
 from emergent.config.models import CnnModel, GcnnModel
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
-from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.study import ArmLabels, ImageStudy
 
 PixelGroup = Literal["C2", "C4", "D4"]
+CURVES = ("augmented", "equivariant", "plain")
+"""Infinite ensembles that are compared, in the order of stored arrays."""
 
 
 class MeansArm(ArmLabels):
@@ -60,7 +62,7 @@ class MeansStage(ArmStage):
     tile_size: PositiveInt
 
 
-class EqualMeansExperiment(StudyBase):
+class EqualMeansExperiment(ImageStudy):
     """Mean predictions of three infinite ensembles over training time: augmented, equivariant, and neither.
 
     Attributes:
@@ -73,7 +75,6 @@ class EqualMeansExperiment(StudyBase):
     """
 
     kind: Literal["equal_means"]
-    data: ImageTraining
     model: CnnModel
     arms: dict[Name, MeansArm] = Field(min_length=1)
     sampling: MeansSampling
@@ -99,14 +100,6 @@ class EqualMeansExperiment(StudyBase):
             if missing is not None:
                 raise ValueError(f"arms.{name}: model has no equivariant counterpart with a kernel: {missing}")
         return self
-
-    def dataset_names(self, stage: str) -> list[str]:
-        """Returns the data set."""
-        return [self.data.train.dataset] if stage == "train" else []
-
-    def splits_used(self) -> list[tuple[str, str]]:
-        """Returns the split that is drawn from."""
-        return [(self.data.train.dataset, self.data.train.split)]
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""

@@ -16,7 +16,7 @@ from emergent.config.domains import ImageTraining
 from emergent.config.models import Model
 from emergent.config.splits import Splits
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
-from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.study import ArmLabels, ImageStudy
 
 
 class KernelArm(ArmLabels):
@@ -48,7 +48,7 @@ class KernelRegressionStage(ArmStage):
     tile_size: PositiveInt
 
 
-class KernelRegressionExperiment(StudyBase):
+class KernelRegressionExperiment(ImageStudy):
     """Accuracy of kernel regression against the size of the training set.
 
     Attributes:
@@ -59,7 +59,6 @@ class KernelRegressionExperiment(StudyBase):
     """
 
     kind: Literal["kernel_regression"]
-    data: ImageTraining
     arms: dict[Name, KernelArm] = Field(min_length=1)
     splits: ImageSplits
     regularisers: Many[Annotated[float, Field(gt=0)]] = Field(min_length=1)
@@ -84,14 +83,6 @@ class KernelRegressionExperiment(StudyBase):
             if missing is not None:
                 raise ValueError(f"arms.{name}.model: no infinite-width kernel: {missing}")
         return self
-
-    def dataset_names(self, stage: str) -> list[str]:
-        """Returns the data set."""
-        return [self.data.train.dataset] if stage == "train" else []
-
-    def splits_used(self) -> list[tuple[str, str]]:
-        """Returns the split that is drawn from."""
-        return [(self.data.train.dataset, self.data.train.split)]
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""

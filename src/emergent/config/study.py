@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint
 from emergent.config.blocks import Members
-from emergent.config.domains import DataSelection
+from emergent.config.domains import DataSelection, ImageTraining
 from emergent.config.papers import Paper
 from emergent.config.stages import ArmFacts, Assumption, DataFacts, Stage
 from emergent.errors import ConfigError
@@ -205,3 +205,21 @@ def assumptions(experiment: StudyBase) -> tuple[Assumption, ...]:
             Assumption(key=item.key, value=value, reason=item.reason, fitted=item.fitted, fitted_to=item.fitted_to)
         )
     return tuple(result)
+
+
+class ImageStudy(StudyBase):
+    """An experiment that reads images in training and nothing else.
+
+    Attributes:
+        data: the images; drawn from, or all trained on.
+    """
+
+    data: ImageTraining
+
+    def dataset_names(self, stage: str) -> list[str]:
+        """Returns the data set."""
+        return [self.data.train.dataset] if stage == "train" else []
+
+    def splits_used(self) -> list[tuple[str, str]]:
+        """Returns the split that is read."""
+        return [(self.data.train.dataset, self.data.train.split)]

@@ -9,9 +9,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from emergent.config.base import Name
-from emergent.config.domains import ImageTraining
 from emergent.config.stages import Stage, SummaryStage
-from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.study import ArmLabels, ImageStudy
 from emergent.config.subspace_training import Parametrisation, Phases, SubspaceNetwork, SubspaceStage
 
 
@@ -19,7 +18,7 @@ class SubspaceArm(ArmLabels, Parametrisation):
     """One parametrisation and its place in the experiment."""
 
 
-class SubspaceExperiment(StudyBase):
+class SubspaceExperiment(ImageStudy):
     """Networks that start equivariant and are trained on all four rotations, in three parametrisations and a control.
 
     Attributes:
@@ -28,7 +27,6 @@ class SubspaceExperiment(StudyBase):
     """
 
     kind: Literal["subspace"]
-    data: ImageTraining
     arms: dict[Name, SubspaceArm] = Field(min_length=1)
     network: SubspaceNetwork
     train: Phases
@@ -44,14 +42,6 @@ class SubspaceExperiment(StudyBase):
         if self.network.num_pooled > len(self.network.channels):
             raise ValueError(f"network.num_pooled: exceeds the {len(self.network.channels)} layers")
         return self
-
-    def dataset_names(self, stage: str) -> list[str]:
-        """Returns the training data set."""
-        return [self.data.train.dataset] if stage == "train" else []
-
-    def splits_used(self) -> list[tuple[str, str]]:
-        """Returns the training split."""
-        return [(self.data.train.dataset, self.data.train.split)]
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""

@@ -22,6 +22,8 @@ from emergent.errors import ConfigError
 
 # Degree of the polynomial behind the arcsine: its error is that of rounding (tests/identities/test_kernel_offsets.py).
 DEGREES = {"float64": 12, "float32": 5}
+# Of Numba's compiler. Contraction alone is allowed to change rounding; nothing is infinite or not a number.
+COMPILER: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
 SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
 """Slope below 0 of functions with a bend at 0."""
 
@@ -75,7 +77,7 @@ def arcsine_coefficients(degree: int) -> Float[np.ndarray, " D"]:
     return interpolated.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef
 
 
-def activation_program(precision: str, activation: str, options: dict[str, Any]) -> Callable[..., None]:
+def activation_program(precision: str, activation: str) -> Callable[..., None]:
     """Returns the compiled loop over one row of pairs of pixels.
 
     It is called with their number, both kernels, which it overwrites, and inverse and factor of the first and of the
@@ -84,7 +86,6 @@ def activation_program(precision: str, activation: str, options: dict[str, Any])
     Args:
         precision: ``float64`` or ``float32``.
         activation: one that ``pixel_sizes`` knows.
-        options: of Numba's compiler.
     """
     # Only here: the import takes longer than most jobs that need no such kernel.
     import numba
@@ -97,7 +98,7 @@ def activation_program(precision: str, activation: str, options: dict[str, Any])
     identical = number(256 * np.finfo(number).eps)
     largest = number(1 - np.finfo(number).eps)
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def arcsine(magnitude):
         """Arcsine of a number from 0 to 1/2; above, that of the smaller sine of half the angle."""
         small = magnitude <= half
@@ -112,7 +113,7 @@ def activation_program(precision: str, activation: str, options: dict[str, Any])
         slope = SLOPES[activation]
         below, bend, pi = number(slope), number((1 - slope) ** 2 / (2 * np.pi)), number(np.pi)
 
-        @numba.njit(**options)
+        @numba.njit(**COMPILER)
         def rectifier(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
             for i in range(num):
                 cosine = k[i] * (inverse_first[i] * inverse_second[i])
@@ -133,7 +134,7 @@ def activation_program(precision: str, activation: str, options: dict[str, Any])
     if activation == "gelu":
         turn = number(0.5 / np.pi)
 
-        @numba.njit(**options)
+        @numba.njit(**COMPILER)
         def gelu(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
             for i in range(num):
                 first, second = inverse_first[i], inverse_second[i]
@@ -155,7 +156,7 @@ def activation_program(precision: str, activation: str, options: dict[str, Any])
 
     errors = number(2 / np.pi)
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def error_function(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
         for i in range(num):
             inverse = inverse_first[i] * inverse_second[i]

@@ -10,11 +10,11 @@ precision, activation, filter size and padding.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from emergent.kernels.offset_activations import activation_program
+from emergent.kernels.offset_activations import COMPILER, activation_program
 
 # A vector register of 64 bytes; on narrower ones two or four of them.
 REGISTER_BYTES = 64
@@ -57,11 +57,9 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
     # Pixels of value 0 between the columns of two offsets. Periodic images have no such place; of VALID filters, what
     # reads across it is left out at the end.
     parting = 0 if circular or valid else halo
-    # Contraction alone is allowed to change rounding; nothing below is infinite or not a number.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
-    activate = activation_program(precision, activation, options)
+    activate = activation_program(precision, activation)
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def average(num, pitch, k_in, t_in, first, bias, gain, k_sums, t_sums, k_out, t_out):
         """Some columns of a convolution: sums over the filter's rows, then over its columns."""
         wide = num + (size - 1) * lanes
@@ -92,7 +90,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                     total += t_sums[i + tap * lanes]
                 t_out[i] = k_out[i] + gain * total
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def surround(a, height, width, dx, pitch, origin):
         """Puts what lies outside of the images around the pixels of ``a``: zeros, or the other side."""
         for y in range(height):
@@ -119,13 +117,13 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
             a[start:origin] = zero
             a[below : below + halo * (pitch + lanes)] = zero
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def add(k, t, row, start, stop, sums):
         for i in range(start, stop):
             sums[0, i] += k[row + i]
             sums[1, i] += t[row + i]
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def offset(ours, theirs, layers, shape, gains, dy, dx, last, work, sums):
         """All layers of the pairs of pixels (t, t + d) of two offsets d, added up in ``sums``."""
         height, width, pitch = shape
@@ -169,7 +167,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 add(k, t, row, 0, stop - dx * lanes, sums)
                 add(k, t, row, (width - dx + parting) * lanes, stop + parting * lanes, sums)
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def pack(pixels, deviations, chosen, packed):
         """Puts one image in each lane: first its channels, then what its activations need to know."""
         channels, layers = pixels.shape[1], deviations.shape[1]
@@ -183,7 +181,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                         packed[channels + 2 * layer, y, x * lanes + lane] = deviations[n, layer, 0, y, x]
                         packed[channels + 2 * layer + 1, y, x * lanes + lane] = deviations[n, layer, 1, y, x]
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def arrange(packed, dx, turn, pitch, repeats, arranged):
         """Lays rows out for two offsets, columns beginning with ``turn``; periodic images lie there twice."""
         height, width = packed.shape[1], packed.shape[2] // lanes
@@ -199,7 +197,7 @@ def offset_program(precision: str, activation: str, size: int, padding: str) -> 
                 for i in range(parting * lanes):
                     row[(width - dx) * lanes + i] = zero
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def run(pixels, others, firsts, seconds, pairs, gains, last, result):
         """All offsets of some pairs of images.
 

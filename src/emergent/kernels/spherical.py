@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -32,7 +31,7 @@ from emergent.groups.rotation_harmonics import (
     rotation_grid,
 )
 from emergent.kernels.functions import Kernels
-from emergent.kernels.offset_activations import activation_program, pixel_sizes
+from emergent.kernels.offset_activations import COMPILER, activation_program, pixel_sizes
 
 _Piece = tuple[slice, slice]
 # Pairs that are computed together: several vector registers of them, which stay in the caches at all points of SO(3).
@@ -50,11 +49,9 @@ def rotation_program(precision: str, activation: str) -> Callable[..., None]:
     # Only here: the import takes longer than most jobs that need no such kernel.
     import numba
 
-    # As for kernels by offsets: contraction alone may change rounding, and nothing is infinite or not a number.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
-    activate = activation_program(precision, activation, options)
+    activate = activation_program(precision, activation)
 
-    @numba.njit(**options)
+    @numba.njit(**COMPILER)
     def run(kappa, theta, start, stop, bias, gain, firsts, seconds):
         """Layers ``start`` to ``stop`` of [Q, P] kernels; ``firsts``, ``seconds`` [L, 2, P] of ``pixel_sizes``."""
         num = kappa.shape[1]

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.config.equal_means import MeansStage, equivariant
+from emergent.config.equal_means import CURVES, MeansStage, equivariant
 from emergent.config.prediction_memory import floats_per_pair
 from emergent.domains.samples import Samples
 from emergent.errors import DataError
@@ -32,7 +32,6 @@ from emergent.prediction.symmetric_flow import SymmetricSpectrum
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
-CURVES = ("augmented", "equivariant", "plain")
 # Both kernels of all copies, blocks of them and their eigenvectors, and those between them and a piece of a test set.
 MATRIX_COPIES = 12
 

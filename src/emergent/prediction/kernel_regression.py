@@ -60,21 +60,24 @@ def turned(images: Float[np.ndarray, "N H H C"], seed: int) -> Float[np.ndarray,
     return np.stack([np.rot90(image, turn) for image, turn in zip(images, turns, strict=True)])
 
 
-def num_pairs(splits: Sequence[Split]) -> int:
-    """Returns the pairs of images whose kernels ``problems`` needs."""
-    used = shared_images(splits)
-    if used is not None:
-        return len(used) * (len(used) + 1) // 2
-    sizes = [(len(split.train), len(split.others)) for split in splits]
-    return sum(train * (train + 1) // 2 + others * train for train, others in sizes)
-
-
 def shared_images(splits: Sequence[Split]) -> Int[np.ndarray, " U"] | None:
     """Returns the images of all splits, ascending, where all their pairs are fewer than those of split after split."""
     used = np.unique(np.concatenate([np.concatenate([split.train, split.others]) for split in splits]))
-    sizes = [(len(split.train), len(split.others)) for split in splits]
-    each = sum(train * (train + 1) // 2 + others * train for train, others in sizes)
-    return used if len(used) * (len(used) + 1) // 2 < each else None
+    return used if _pairs_within(len(used)) < _pairs_one_by_one(splits) else None
+
+
+def num_pairs(splits: Sequence[Split]) -> int:
+    """Returns the pairs of images whose kernels ``problems`` needs."""
+    used = shared_images(splits)
+    return _pairs_one_by_one(splits) if used is None else _pairs_within(len(used))
+
+
+def _pairs_within(num: int) -> int:
+    return num * (num + 1) // 2
+
+
+def _pairs_one_by_one(splits: Sequence[Split]) -> int:
+    return sum(_pairs_within(len(split.train)) + len(split.others) * len(split.train) for split in splits)
 
 
 def matrix_bytes(splits: Sequence[Split]) -> int:

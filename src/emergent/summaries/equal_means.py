@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from emergent import storage
+from emergent.config.equal_means import CURVES
 from emergent.config.stages import SummaryStage
 from emergent.point_groups import group_from_name, irrep_names
 from emergent.statistics.estimate import Estimate, standard_error
@@ -17,7 +18,6 @@ from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
 
-CURVES = ("augmented", "equivariant", "plain")
 MEASURED: tuple[str, ...] = ("distance", "asymmetry", "accuracy", "example", "variance")
 
 
@@ -67,7 +67,7 @@ def _add(quantities: Quantities, arm: str, found: dict[str, np.ndarray]) -> None
     worst = Estimate.exact(float((distance / scale).max()), "largest", len(distance))
     text = "largest distance over time of the augmented from the equivariant mean, over that of the plain from it"
     quantities.add(f"relative_distance/{arm}", worst, text)
-    for curve in ("augmented", "equivariant", "plain"):
+    for curve in CURVES:
         asymmetry = found["asymmetry"][:, CURVES.index(curve)].max(1)
         quantities.add(f"asymmetry/{arm}/{curve}", Estimate.mean(asymmetry), "largest asymmetry of the mean over time")
         accuracy = found["accuracy"][:, CURVES.index(curve), -1]
