@@ -21,10 +21,18 @@ from emergent.kernels.functions import KernelFunction
 from emergent.kernels.gram import Tiles, computed, cross_gram, gram, require_memory
 from emergent.kernels.registry import kernel_function
 from emergent.kernels.tile_store import TileStore
-from emergent.prediction.ridge import Split, chosen_regularisers, draw_split, ridge_predictions
+from emergent.prediction.ridge import (
+    Measure,
+    Split,
+    chosen_regularisers,
+    draw_split,
+    ridge_predictions,
+    stored_measures,
+)
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
+ACCURACY = Measure("accuracy", "1", "share of test images whose class is predicted", "images")
 # Both kernels, and the one that is used once more while it is cut out.
 MATRIX_COPIES = 3
 
@@ -182,21 +190,10 @@ def kernel_regression_arrays(
     needed = require_memory(kept, stage.tile_size, floats_per_pair(stage.model, images.shape[1:]), available)
     if store is not None:
         store.announce(kernel, images, num_pairs(splits), needed)
-    accuracy, regulariser, by_regulariser = [], [], []
+    grids, chosen = [], []
     for problem in problems(kernel, images, samples.labels, splits, stage.tile_size, store):
         validation, test = regression_accuracies(problem, stage.splits.train, stage.regularisers)
-        chosen = chosen_regularisers(validation)
-        accuracy.append(test[np.arange(len(chosen)), chosen])
-        regulariser.append(np.asarray(stage.regularisers)[chosen])
-        by_regulariser.append(test)
+        grids.append(test)
+        chosen.append(chosen_regularisers(validation))
         advance(1)
-    sizes, grid = np.asarray(stage.splits.train), np.asarray(stage.regularisers)
-    text = "share of test images whose class is predicted"
-    return {
-        "members": Array(np.asarray(members), ("member",)),
-        "sizes": Array(sizes, ("size",), "images", "training set sizes"),
-        "regularisers": Array(grid, ("regulariser",), "1", "in units of the mean of the Gram matrix's diagonal"),
-        "accuracy": Array(np.stack(accuracy), ("member", "size"), "1", text),
-        "regulariser": Array(np.stack(regulariser), ("member", "size"), "1", "best on validation images"),
-        "accuracy_by_regulariser": Array(np.stack(by_regulariser), ("member", "size", "regulariser"), "1", text),
-    }
+    return stored_measures(ACCURACY, members, stage.splits, stage.regularisers, grids, chosen)

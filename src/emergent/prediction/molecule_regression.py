@@ -21,12 +21,21 @@ from emergent.kernels.gram import GramMatrices, require_memory
 from emergent.kernels.registry import kernel_function, spherical_kernel
 from emergent.kernels.spherical import SphericalKernel
 from emergent.kernels.sums import Branch, sum_gram
-from emergent.prediction.ridge import ROUNDING, Split, chosen_regularisers, draw_split, ridge_predictions
+from emergent.prediction.ridge import (
+    ROUNDING,
+    Measure,
+    Split,
+    chosen_regularisers,
+    draw_split,
+    ridge_predictions,
+    stored_measures,
+)
 from emergent.provenance import physical_memory_bytes
 from emergent.storage import Array
 
 MEV = 1000.0
 """In one electronvolt."""
+ERROR = Measure("error", "meV", "mean absolute error of the energies of test molecules", "molecules")
 # Both kernels of molecules, their symmetric form, and that of the networks.
 MATRIX_COPIES = 5
 # Of the grid of a picture.
@@ -144,29 +153,18 @@ def molecule_regression_arrays(
     parts = branches(molecules.charges, stage.branches, inputs)
     kernel = molecule_kernels(sum_gram(kernel_of_atoms, parts, num, stage.tile_size)).ntk
     rounding = quadrature_error(kernel_of_atoms, inputs, stage.seed)
-    error, deviation, regulariser, by_regulariser = [], [], [], []
+    grids, chosen, deviation = [], [], []
     for split in splits:
         validation, test = regression_errors(
             kernel, molecules.energies, split, stage.splits.train, stage.regularisers, rounding
         )
-        grid = MEV * np.abs(test).mean(2)
-        chosen = chosen_regularisers(-np.abs(validation).mean(2))
-        rows = np.arange(len(chosen))
-        error.append(grid[rows, chosen])
-        deviation.append(MEV * np.sqrt(np.square(test).mean(2))[rows, chosen])
-        regulariser.append(np.asarray(stage.regularisers)[chosen])
-        by_regulariser.append(grid)
+        grids.append(MEV * np.abs(test).mean(2))
+        chosen.append(chosen_regularisers(-np.abs(validation).mean(2)))
+        deviation.append(MEV * np.sqrt(np.square(test).mean(2))[np.arange(len(test)), chosen[-1]])
         advance(1)
-    sizes, values = np.asarray(stage.splits.train), np.asarray(stage.regularisers)
-    text = "mean absolute error of the energies of test molecules"
     return {
+        **stored_measures(ERROR, members, stage.splits, stage.regularisers, grids, chosen),
         **shown_atom(molecules, int(splits[0].test[0])),
-        "members": Array(np.asarray(members), ("member",)),
-        "sizes": Array(sizes, ("size",), "molecules", "training set sizes"),
-        "regularisers": Array(values, ("regulariser",), "1", "in units of the mean of the Gram matrix's diagonal"),
-        "error": Array(np.stack(error), ("member", "size"), "meV", text),
         "root_mean_square": Array(np.stack(deviation), ("member", "size"), "meV", "root of the mean squared error"),
-        "regulariser": Array(np.stack(regulariser), ("member", "size"), "1", "best on validation molecules"),
         "kernel_error": Array(np.array(rounding), (), "1", "relative error of kernels of two atoms"),
-        "error_by_regulariser": Array(np.stack(by_regulariser), ("member", "size", "regulariser"), "meV", text),
     }

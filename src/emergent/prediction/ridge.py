@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from emergent.config.splits import Splits
 from emergent.errors import ConfigError, DataError
+from emergent.storage import Array
 
 # A Gram matrix has no negative eigenvalues; those of rounding are below this part of the largest one.
 ROUNDING = 1e-10
@@ -87,3 +88,49 @@ def chosen_regularisers(scores: Float[np.ndarray, "S Q"]) -> Int[np.ndarray, " S
     """Returns the position of the regulariser with the largest score of each size; of equally good ones the largest."""
     best = scores.max(1, keepdims=True)
     return scores.shape[1] - 1 - np.argmax((scores == best)[:, ::-1], axis=1)
+
+
+class Measure(NamedTuple):
+    """What is measured on test samples.
+
+    Attributes:
+        name: of its array.
+        unit: of its values.
+        text: in words.
+        samples: unit of the training set sizes.
+    """
+
+    name: str
+    unit: str
+    text: str
+    samples: str
+
+
+def stored_measures(
+    measure: Measure,
+    members: Sequence[int],
+    splits: Splits,
+    regularisers: Sequence[float],
+    grids: Sequence[Float[np.ndarray, "S Q"]],
+    chosen: Sequence[Int[np.ndarray, " S"]],
+) -> dict[str, Array]:
+    """Returns the arrays of a block that ``emergent.summaries.learning`` reads.
+
+    Args:
+        measure: what is measured.
+        members: splits of the block.
+        splits: their sizes.
+        regularisers: that were tried.
+        grids: of every member, by training set size and regulariser.
+        chosen: of every member, position of the regulariser that validation samples chose, by training set size.
+    """
+    grid, positions, values = np.stack(grids), np.stack(chosen), np.asarray(regularisers)
+    best = np.take_along_axis(grid, positions[..., None], 2)[..., 0]
+    return {
+        "members": Array(np.asarray(members), ("member",)),
+        "sizes": Array(np.asarray(splits.train), ("size",), measure.samples, "training set sizes"),
+        "regularisers": Array(values, ("regulariser",), "1", "in units of the mean of the Gram matrix's diagonal"),
+        measure.name: Array(best, ("member", "size"), measure.unit, measure.text),
+        "regulariser": Array(values[positions], ("member", "size"), "1", f"best on validation {measure.samples}"),
+        f"{measure.name}_by_regulariser": Array(grid, ("member", "size", "regulariser"), measure.unit, measure.text),
+    }
