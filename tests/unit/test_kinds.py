@@ -54,6 +54,12 @@ def test_first_members_keep_the_ensembles_they_fill() -> None:
         assert first.stage(stage, "sym") == whole.stage(stage, "sym")
 
 
+def test_one_block_size_serves_experiments_of_all_sizes() -> None:
+    for name, expected in {"fashion_mnist": (100, 50), "fashion_mnist_rivals": (20, 20)}.items():
+        members = load_experiment(EXPERIMENTS, name, "paper", Overrides(block=50)).members
+        assert (members.num, members.block) == expected
+
+
 def test_more_members_add_ensembles_that_they_fill_and_keep_the_block() -> None:
     few = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop")
     more = load_experiment(EXPERIMENTS, "nordenfors_c4", "laptop", Overrides(members=60))

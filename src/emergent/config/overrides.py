@@ -19,7 +19,7 @@ class Overrides:
     Attributes:
         members: members of every arm. Fewer than configured keep the bootstrapped ensembles that they can fill; more
             add those that the experiment bootstraps at full size and that they can fill.
-        block: members per job and file.
+        block: members per job and file, at most: a smaller ensemble is one block.
         epochs: passes over the training set, where it is trained in batches. Checkpoints and resampled epochs that lie
             beyond fall away; more epochs add those that the experiment has at full size, and the last one.
         all_arms: also those arms that the scale leaves out.
@@ -57,7 +57,8 @@ class Overrides:
             return content
         num = self.members or configured["num"]
         block = self.block or configured.get("block")
-        if isinstance(block, int) and num < configured["num"]:
+        if isinstance(block, int) and (self.block or num < configured["num"]):
+            # One number for experiments of all sizes: an accelerator takes each ensemble as a whole.
             block = min(block, num)
         content = merge(content, {"members": {"num": num, "block": block}})
         if num > configured["num"]:

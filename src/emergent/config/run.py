@@ -16,7 +16,7 @@ class RunConfig(StrictModel):
         experiments: experiments that run.
         members: train so many members of every arm; members are numbered, so a later run with more adds
             blocks and recomputes none. Null takes all.
-        block: members per job and file, in place of what the experiments say.
+        block: members per job and file, at most, in place of what the experiments say.
         epochs: train for so many; a later run with more of them goes on from there (plain gradient descent). Null
             takes what the experiments say.
         arms: ``all`` adds the arms that a scale leaves out; null takes the scale's.
