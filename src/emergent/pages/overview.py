@@ -30,6 +30,7 @@ class Line(StrictModel):
     figures: Many[Name] = Field(min_length=1, description="entries of config/figures.yaml")
     claims: Many[str] = Field(default=(), description="patterns of claim identifiers that the figures bear on")
     judged: Name | None = Field(default=None, description="run whose verdicts are shown; null: none")
+    also_judged: Name | None = Field(default=None, description="run that judges what that one did not")
     runs: Many[Name] = Field(default=(), description="further runs of which something is committed")
     target: str | None = Field(default=None, description="pattern in place of a list of many files")
 
@@ -58,7 +59,7 @@ def overview_table(committed: Committed) -> str:
             suffix = {"figure": "pdf", "table": "md"}
             files = [f"{name}.{suffix[entry.kind]}" for name, entry in zip(line.figures, entries, strict=True)]
             target = f"`{entries[0].paper}/{line.target or shortened(files)}`"
-            runs = [*([line.judged] if line.judged else []), *line.runs]
+            runs = [*filter(None, (line.judged, line.also_judged)), *line.runs]
             # What no committed run has is drawn at smoke scale, as everything is.
             titles = "; ".join(dict.fromkeys(committed.runs[run].title for run in runs)) or "smoke"
             rows.append((f"[{line.label}](docs/results/{paper}.md)", line.what, target, *_verdict(committed, line),
@@ -77,8 +78,17 @@ def _verdict(committed: Committed, line: Line) -> tuple[str, str]:
     """Returns the verdict and how many of the comparisons were judged."""
     if not line.claims or line.judged is None:
         return "–", "–"
-    verdicts: pd.Series = selected(committed, line.judged, line.claims)["verdict"]
+    verdicts = _by_comparison(committed, line.judged, line.claims)
+    if line.also_judged:
+        others = _by_comparison(committed, line.also_judged, line.claims)
+        verdicts = pd.concat([verdicts[verdicts.isin(JUDGED)], others])
+        verdicts = verdicts[~verdicts.index.duplicated()]
     return group_word(verdicts), f"{int(verdicts.isin(JUDGED).sum())} of {len(verdicts)}"
+
+
+def _by_comparison(committed: Committed, run: str, claims: Many[str]) -> pd.Series:
+    """Returns the verdicts of a run by claim and quantity."""
+    return selected(committed, run, claims).set_index(["id", "quantity"])["verdict"]
 
 
 def shortened(files: list[str]) -> str:
