@@ -6,10 +6,6 @@ so that equal inputs give byte-identical files. See ``emergent.provenance`` for 
 """
 
 import contextlib
-import errno
-import glob
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from emergent.errors import DataError, ResourceError
+from emergent.atomic import atomic_path
+from emergent.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,44 +43,6 @@ class Array:
     dims: tuple[str, ...]
     units: str = "1"
     description: str = ""
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the folder of ``path`` that replaces it when the block ends without an error.
-
-    Raises:
-        ResourceError: the disk is full, or may not be written; nothing is left behind.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A killed writer could not tidy up; every file has one writer, so what lies here is nobody's.
-        for stale in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            stale.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # On disk before it gets its name: after a crash there is the old file or the whole new one.
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        # Temporary files are made for their owner's eyes only.
-        temporary.chmod(0o644)
-        # In one folder, and so on one file system, a rename is atomic.
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(f"{path}: the disk is full. Free some space and run again; nothing was lost.") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ResourceError(
-                f"{path}: this user may not write there ({error.strerror}). Change the permissions of "
-                f"{error.filename or path.parent}, or run in a folder of your own; nothing was lost."
-            ) from None
-        raise
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def write(
