@@ -19,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from emergent.atomic import atomic_path
+
 PACKAGES = (
     "emergent",
     "flax",
@@ -136,12 +138,8 @@ def write_sidecar(output: Path, extra: Mapping[str, Any] | None = None) -> Path:
     if taken:
         raise ValueError(f"extra facts must not replace collected ones, found {', '.join(taken)}.")
     path = sidecar_path(output)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(facts | dict(extra or {}), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -6,10 +6,6 @@ so that equal inputs give byte-identical files. See ``emergent.provenance`` for 
 """
 
 import contextlib
-import errno
-import glob
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from emergent.errors import DataError, ResourceError
+from emergent import integrity
+from emergent.atomic import atomic_path
+from emergent.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,44 +46,6 @@ class Array:
     description: str = ""
 
 
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the folder of ``path`` that replaces it when the block ends without an error.
-
-    Raises:
-        ResourceError: the disk is full, or may not be written; nothing is left behind.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A killed writer could not tidy up; every file has one writer, so what lies here is nobody's.
-        for stale in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            stale.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # On disk before it gets its name: after a crash there is the old file or the whole new one.
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        # Temporary files are made for their owner's eyes only.
-        temporary.chmod(0o644)
-        # In one folder, and so on one file system, a rename is atomic.
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(f"{path}: the disk is full. Free some space and run again; nothing was lost.") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ResourceError(
-                f"{path}: this user may not write there ({error.strerror}). Change the permissions of "
-                f"{error.filename or path.parent}, or run in a folder of your own; nothing was lost."
-            ) from None
-        raise
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
 def write(
     path: Path,
     *,
@@ -109,7 +69,8 @@ def write(
         DataError: a floating-point array has non-finite values or ``dims`` do not fit its shape.
     """
     # Made in memory and written as plain bytes: on a full disk libhdf5 itself crashes while it closes the file.
-    with h5py.File(path.name, "w", driver="core", backing_store=False, track_order=False) as file:
+    options = {"driver": "core", "backing_store": False, "track_order": False, "userblock_size": integrity.HEADER_BYTES}
+    with h5py.File(path.name, "w", **options) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["stage"] = stage
         # Sorted, so that equal content makes equal bytes in whatever order it was put together.
@@ -121,8 +82,9 @@ def write(
             _write_table(file, path, name, (tables or {})[name], allow_nan)
         file.flush()
         image = file.id.get_file_image()
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(image)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(integrity.header(image))
+        stream.write(image)
 
 
 def _write_array(file: h5py.File, path: Path, name: str, array: Array, allow_nan: bool) -> None:
@@ -179,10 +141,10 @@ def _require_finite(path: Path, name: str, values: np.ndarray, allow_nan: bool) 
 
 @contextlib.contextmanager
 def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
-    """Yields an HDF5 file opened for reading, its schema version and stage checked.
+    """Yields an HDF5 file opened for reading, its digest, schema version and stage checked.
 
     Raises:
-        DataError: missing, truncated, of another schema version, or written by another stage.
+        DataError: missing, truncated, damaged, of another schema version, written by another stage, or not plain.
     """
     try:
         size = path.stat().st_size
@@ -191,6 +153,7 @@ def open_file(path: Path, stage: str | None = None) -> Iterator[h5py.File]:
     except OSError as error:
         raise DataError(f"{path}: cannot be looked at: {_words(error)}") from None
     try:
+        integrity.require_intact(path)
         # Without a lock: files are replaced as a whole, and network file systems without locks would refuse good ones.
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
@@ -217,7 +180,7 @@ def _words(error: OSError, size: int | None = None) -> str:
     # HDF5 finds fault with the content in its own words, and passes on a number where the system refused.
     if error.errno is None and "errno =" not in str(error):
         return (
-            f"not a readable HDF5 file ({size} bytes; {error}). It was probably truncated: delete it and run again, "
+            f"not a readable HDF5 file ({size} bytes; {error}). It was truncated or damaged: delete it and run again; "
             "only this file will be made anew."
         )
     return (

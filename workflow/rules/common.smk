@@ -9,6 +9,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import snakemake.exceptions
+
 # Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow: where
 # this file is, whichever Snakefile includes it. The configuration is that of the working folder, like all other paths.
 # Bytecode is kept whatever the caller's shell says: a job that compiles all that it imports takes ten seconds more.
@@ -24,11 +26,24 @@ from emergent.cli._environment import pin
 
 pin()
 
-from emergent import job_memory
+from emergent import job_memory, run_lock
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 from emergent.metrics.registry import MEMBER_METRICS
+
+# Jobs on other machines are processes of Snakemake too, and work for the run that has the lock.
+RUN_LOCK = run_lock.join() if workflow.is_main_process else run_lock.RunLock()
+if RUN_LOCK.message:
+    print(RUN_LOCK.message, file=sys.stderr)
+
+
+def refuse_locked_files():
+    """Ends this run with one line. Snakemake's page advises to unlock the folder, in which another run is at work."""
+    sys.exit(f"error: {RUN_LOCK.conflict()}")
+
+
+snakemake.exceptions.LockException = refuse_locked_files
 
 
 def require_memory():

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from emergent import storage
+from emergent.atomic import atomic_path
 from emergent.claims import table
 from emergent.claims.verdict import judge
 from emergent.claims.words import count_verdicts, counts_text
@@ -42,7 +43,7 @@ def main() -> None:
         "html": claims_page(ran, ours, counts, arguments.scale, (absent, *arguments.note)),
     }
     for suffix, text in texts.items():
-        with storage.atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
+        with atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
             temporary.write_text(text, encoding="utf-8")
     print(counts_text(verdicts))
 

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
+from emergent.atomic import atomic_path
 from emergent.cli._run import main_guard
 from emergent.errors import DataError
 from emergent.pages.build import differing, pages
 from emergent.pages.collect import collect
-from emergent.storage import atomic_path
 
 
 def main() -> None:

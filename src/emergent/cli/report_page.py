@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emergent import storage
+from emergent.atomic import atomic_path
 from emergent.cli._run import main_guard
 from emergent.config.figures import read_catalogue
 from emergent.errors import DataError
@@ -53,7 +53,7 @@ def main() -> None:
         if name == "assumptions":
             page.add_argument("--figures", type=Path, required=True, help="config/figures.yaml")
     arguments = parser.parse_args()
-    with storage.atomic_path(arguments.output) as temporary:
+    with atomic_path(arguments.output) as temporary:
         temporary.write_text(arguments.make(arguments), encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from emergent import storage
+from emergent.atomic import atomic_path
 from emergent.cli._run import main_guard
 from emergent.errors import ConfigError
 from emergent.schema import schemas
@@ -25,7 +25,7 @@ def main() -> None:
                 f"{arguments.output}: out of step with the typed configuration; run python -m emergent.cli.schema."
             )
         return
-    with storage.atomic_path(arguments.output) as temporary:
+    with atomic_path(arguments.output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"{arguments.output}: {'unchanged' if found == text else 'written'}", file=sys.stderr)
 

@@ -8,11 +8,11 @@ import os
 import shutil
 from pathlib import Path
 
+from emergent.atomic import atomic_path
 from emergent.config.downloads import RawFile
 from emergent.datasets.transfer import Patience, transfer
 from emergent.datasets.verify import find_mismatch
 from emergent.errors import DataError
-from emergent.storage import atomic_path
 
 _LOG = logging.getLogger(__name__)
 

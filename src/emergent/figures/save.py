@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from emergent.atomic import atomic_path
 from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import style
 from emergent.figures.drawing import Drawing
-from emergent.storage import atomic_path
 
 PNG_DPI = 200
 

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from emergent.atomic import atomic_path
 from emergent.figures import style
 from emergent.figures.drawing import Animation
-from emergent.storage import atomic_path
 
 DPI = 120
 # Milliseconds of a frame, of one that stays for longer, and of the last one.
