@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup figures demo report docs test lint types validate check dry-run locks clean
+.PHONY: help setup status figures demo report docs test lint types validate check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -110,6 +110,9 @@ validate: setup ## check the configuration of every experiment at every scale
 
 check: ## do all that continuous integration does
 	@.ci/run
+
+status: setup ## say which figures and verdicts are missing or stale, and why: by value, by code or by input
+	@$(ACTIVATE) python -m emergent.cli.status --scale $(SCALE)
 
 dry-run: setup ## show what 'make figures' would run
 	@$(SNAKEMAKE) --dry-run

@@ -41,6 +41,20 @@ def require_intact(path: Path) -> None:
     _require_intact(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def content_digest(path: Path) -> str:
+    """Returns the SHA-256 of what a file says: of results that which stands in front of them, else of all bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as stream:
+        block = stream.read(HEADER_BYTES)
+        if (told := re.match(rb"[^\n]*: \d+ bytes follow [^\n]*\nSHA-256 ([0-9a-f]{64})\n", block)) is not None:
+            return told[1].decode("ascii")
+        stream.seek(0)
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @functools.lru_cache(maxsize=4096)
 def _require_intact(path: Path, inode: int, size: int, changed: int) -> None:
     del inode, changed

@@ -13,13 +13,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from emergent.atomic import atomic_path
+from emergent.integrity import content_digest
 
 PACKAGES = (
     "emergent",
@@ -73,13 +74,15 @@ def versions() -> dict[str, str]:
 def collect() -> dict[str, Any]:
     """Returns the facts about this process so far, ready for JSON.
 
-    Keys: ``versions``, ``platform``, ``cpu_count``, ``environment``, ``git``
-    (``commit`` and ``dirty``, or None outside a repository), ``jax`` (None when it is not loaded), ``started`` and
-    ``ended`` (UTC, ISO 8601), ``wall_seconds``, ``cpu_seconds``, ``peak_memory_bytes``. Times count from the import of
-    this module.
+    Keys: ``verb`` and ``arguments`` of the command line, ``versions``, ``platform``, ``cpu_count``, ``environment``,
+    ``git`` (``commit`` and ``dirty``, or None outside a repository), ``jax`` (None when it is not loaded), ``started``
+    and ``ended`` (UTC, ISO 8601), ``wall_seconds``, ``cpu_seconds``, ``peak_memory_bytes``. Times count from the import
+    of this module.
     """
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
+        "verb": Path(sys.argv[0]).stem,
+        "arguments": sys.argv[1:],
         "versions": versions(),
         "platform": {"system": platform.system(), "machine": platform.machine(), "libc": "-".join(platform.libc_ver())},
         "cpu_count": os.cpu_count(),
@@ -120,12 +123,14 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.provenance.json")
 
 
-def write_sidecar(output: Path, extra: Mapping[str, Any] | None = None) -> Path:
-    """Writes what ``collect`` returns beside an output, atomically.
+def write_sidecar(output: Path, extra: Mapping[str, Any] | None = None, inputs: Iterable[Path] = ()) -> Path:
+    """Writes what ``collect`` returns beside an output, atomically, and of what it was made.
 
     Args:
-        output: the file described; its folder must exist.
+        output: the file described, or the stem of several; its folder must exist.
         extra: further facts under names of their own, e.g. ``{"code_fingerprint": "..."}``.
+        inputs: files that were read. Their digests are kept under ``inputs``, by path, and the output's own under
+            ``sha256`` (``emergent.integrity.content_digest``).
 
     Returns:
         The sidecar's path.
@@ -137,6 +142,9 @@ def write_sidecar(output: Path, extra: Mapping[str, Any] | None = None) -> Path:
     taken = sorted(facts.keys() & (extra or {}).keys())
     if taken:
         raise ValueError(f"extra facts must not replace collected ones, found {', '.join(taken)}.")
+    if output.is_file():
+        facts["sha256"] = content_digest(output)
+    facts["inputs"] = {str(path): content_digest(path) for path in inputs}
     path = sidecar_path(output)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(facts | dict(extra or {}), indent=2, sort_keys=True) + "\n", encoding="utf-8")

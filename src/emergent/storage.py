@@ -237,3 +237,12 @@ def read_attributes(path: Path) -> dict[str, Any]:
     """Returns the root attributes of a file."""
     with open_file(path) as file:
         return dict(file.attrs)
+
+
+def peek_attributes(path: Path) -> dict[str, Any]:
+    """Returns the root attributes of a file, empty if it is missing or unreadable, without checking the rest of it."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return dict(file.attrs)
+    except OSError:
+        return {}

@@ -16,6 +16,7 @@ SOURCE_ROOT = Path(__file__).parents[2] / "src"
 # From the top down: a module may import from its own line's package and from the lines below.
 LAYERS = (
     ("cli",),
+    ("lineage",),
     ("pages",),
     ("figures",),
     ("schema",),

@@ -1,5 +1,6 @@
 """Provenance: complete, free of the host's name, written atomically, without loading JAX."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emergent import provenance
+from emergent import provenance, storage
 
 
 def test_collect_describes_process_and_jax() -> None:
@@ -36,6 +37,7 @@ def test_collect_keeps_relevant_environment_only(monkeypatch: pytest.MonkeyPatch
 
 def test_collect_has_these_facts_and_no_host() -> None:
     assert sorted(provenance.collect()) == [
+        "arguments",
         "cpu_count",
         "cpu_seconds",
         "ended",
@@ -45,6 +47,7 @@ def test_collect_has_these_facts_and_no_host() -> None:
         "peak_memory_bytes",
         "platform",
         "started",
+        "verb",
         "versions",
         "wall_seconds",
     ]
@@ -80,6 +83,17 @@ def test_sidecar_lies_beside_its_output(tmp_path: Path) -> None:
     facts = json.loads(path.read_text())
     assert facts["code_fingerprint"] == "0123456789ab"
     assert facts.keys() >= {"versions", "git", "jax", "peak_memory_bytes"}
+
+
+def test_sidecar_tells_digests_of_inputs_and_output(tmp_path: Path) -> None:
+    output, first = tmp_path / "summary.h5", tmp_path / "block.txt"
+    storage.write(output, stage="summary", attributes={})
+    first.write_text("block")
+    facts = json.loads(provenance.write_sidecar(output, inputs=[first]).read_text())
+    assert facts["inputs"] == {str(first): hashlib.sha256(b"block").hexdigest()}
+    # Of results that which stands in front of HDF5, so that it need not be computed again.
+    assert facts["sha256"] == hashlib.sha256(output.read_bytes()[512:]).hexdigest()
+    assert facts["sha256"].encode() in output.read_bytes()[:512]
 
 
 def test_sidecar_that_fails_leaves_the_old_one(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ rule claims:
             caption="../report/claims.rst",
             category="claims and verdicts",
         ),
+        provenance="figures/{scale}/claims.provenance.json",
     log:
         "results/{scale}/logs/claims.log",
     resources:
@@ -28,6 +29,9 @@ rule claims:
     params:
         summaries=lambda wildcards: [
             f"--summary {name}={path}" for name, path in summaries(wildcards).items()
+        ],
+        references=lambda wildcards, input: [
+            f"--reference {path}" for path in input.references
         ],
         notes=lambda wildcards: [
             f"--note {shlex.quote(note)}"
@@ -37,6 +41,8 @@ rule claims:
     shell:
         "python -m emergent.cli.claims"
         " --claims {input.claims}"
+        " {params.references}"
+        " --fingerprint {params.code}"
         " --scale {wildcards.scale}"
         " {params.summaries}"
         " {params.notes}"

@@ -34,6 +34,7 @@ rule figure:
         png="figures/{scale}/{paper}/{name}.png",
         csv="figures/{scale}/{paper}/{name}.csv",
         caption="figures/{scale}/{paper}/{name}.txt",
+        provenance="figures/{scale}/{paper}/{name}.provenance.json",
     log:
         "results/{scale}/logs/figure_{paper}_{name}.log",
     # Figures and tables have captions and data files of the same form: the name tells which rule makes them.
@@ -49,6 +50,7 @@ rule figure:
         " --config {input.config}"
         " --scale {wildcards.scale}"
         " {params.flags}"
+        " --fingerprint {params.code}"
         " --output-stem figures/{wildcards.scale}/{wildcards.paper}/{wildcards.name}"
         " 2>&1 | tee {log}"
 
@@ -97,6 +99,7 @@ rule table:
         tex="figures/{scale}/{paper}/{name}.tex",
         csv="figures/{scale}/{paper}/{name}.csv",
         caption="figures/{scale}/{paper}/{name}.txt",
+        provenance="figures/{scale}/{paper}/{name}.provenance.json",
     log:
         "results/{scale}/logs/table_{paper}_{name}.log",
     wildcard_constraints:
@@ -111,5 +114,6 @@ rule table:
         " --config {input.config}"
         " --scale {wildcards.scale}"
         " {params.flags}"
+        " --fingerprint {params.code}"
         " --output-stem figures/{wildcards.scale}/{wildcards.paper}/{wildcards.name}"
         " 2>&1 | tee {log}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from emergent import provenance, storage
+from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import file_attributes, prepare_xla
 from emergent.config.stages import Stage
 from emergent.storage import Array
@@ -78,4 +79,11 @@ def write_result(
     """Writes a trained or evaluated block and its provenance; without attributes, with those of every file."""
     attributes = attributes or file_attributes(settings, arguments.fingerprint)
     storage.write(arguments.output, stage=stage, attributes=attributes, arrays=arrays)
-    provenance.write_sidecar(arguments.output)
+    provenance.write_sidecar(arguments.output, inputs=_inputs(arguments))
+
+
+def _inputs(arguments: argparse.Namespace) -> list[Path]:
+    """Returns the files that a block was made of. A shorter training that it went on from changes nothing in it."""
+    datasets = parse_pairs(getattr(arguments, "dataset", None) or [], "--dataset").values()
+    block = getattr(arguments, "block", None)
+    return [arguments.config, *datasets, *([block] if block else [])]

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+from emergent import provenance
 from emergent.cli._pairs import parse_pairs
 from emergent.config.figures import Entry, read_entry
 from emergent.config.references import read_reference
@@ -22,6 +23,8 @@ class Drawn(NamedTuple):
         caption: with its words filled in.
         scale: of the run.
         output_stem: path to save under, without suffix.
+        read: files that it was made of.
+        fingerprint: of the code.
     """
 
     entry: Entry
@@ -29,6 +32,12 @@ class Drawn(NamedTuple):
     caption: str
     scale: str
     output_stem: Path
+    read: tuple[Path, ...]
+    fingerprint: str
+
+    def write_provenance(self) -> None:
+        """Writes how the files came about, once for all of them: beside the stem."""
+        provenance.write_sidecar(self.output_stem, {"code_fingerprint": self.fingerprint}, self.read)
 
 
 def draw_entry(verb: str, description: str | None) -> Drawn:
@@ -44,11 +53,14 @@ def draw_entry(verb: str, description: str | None) -> Drawn:
     parser.add_argument("--summary", action="append", required=True, metavar="EXPERIMENT=PATH", help="repeatable")
     parser.add_argument("--reference", action="append", default=[], type=Path, metavar="PATH", help="repeatable")
     parser.add_argument("--note", action="append", default=[], help="sentence added to the caption, e.g. on stand-ins")
+    parser.add_argument("--fingerprint", default="", help="fingerprint of the code, for the provenance")
     parser.add_argument("--output-stem", type=Path, required=True, help="output path without suffix")
     arguments = parser.parse_args()
     entry = read_entry(arguments.config)
     references = {path.stem: read_reference(path) for path in arguments.reference}
-    inputs = load_inputs(entry, PLOTS[entry.plot], parse_pairs(arguments.summary, "--summary"))
+    summaries = parse_pairs(arguments.summary, "--summary")
+    inputs = load_inputs(entry, PLOTS[entry.plot], summaries)
     content = draw(entry, inputs, references)
     caption = fill_caption(entry, content.facts, arguments.scale, tuple(arguments.note))
-    return Drawn(entry, content, caption, arguments.scale, arguments.output_stem)
+    read = (arguments.config, *summaries.values(), *arguments.reference)
+    return Drawn(entry, content, caption, arguments.scale, arguments.output_stem, read, arguments.fingerprint)

@@ -32,6 +32,9 @@ def main_guard(main: Callable[[], None]) -> None:
     except EmergentError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read the output, such as ``head``, has seen enough; without this Python complains again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if main.__module__ == "__main__":
         atexit.register(_leave)
 

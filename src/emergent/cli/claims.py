@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from emergent import storage
+from emergent import provenance, storage
 from emergent.atomic import atomic_path
 from emergent.claims import table
 from emergent.claims.verdict import judge
@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--scale", required=True, choices=("smoke", "laptop", "paper"))
     parser.add_argument("--summary", action="append", required=True, metavar="EXPERIMENT=PATH", help="repeatable")
     parser.add_argument("--note", action="append", default=[], help="sentence on the data; repeatable")
+    parser.add_argument("--reference", action="append", default=[], type=Path, help="published values; repeatable")
+    parser.add_argument("--fingerprint", default="", help="fingerprint of the code, for the provenance")
     parser.add_argument("--output-stem", type=Path, required=True, help="output path without suffix")
     arguments = parser.parse_args()
     summaries = parse_pairs(arguments.summary, "--summary")
@@ -45,6 +47,8 @@ def main() -> None:
     for suffix, text in texts.items():
         with atomic_path(arguments.output_stem.with_suffix(f".{suffix}")) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    read = [arguments.claims, *arguments.reference, *summaries.values()]
+    provenance.write_sidecar(arguments.output_stem, {"code_fingerprint": arguments.fingerprint}, read)
     print(counts_text(verdicts))
 
 

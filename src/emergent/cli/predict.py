@@ -42,7 +42,7 @@ def main() -> None:
         arrays=prediction_arrays(stage, learning_rate, predictions),
         tables={"readings": readings_table(stage, datasets)} if stage.readings else None,
     )
-    provenance.write_sidecar(arguments.output)
+    provenance.write_sidecar(arguments.output, inputs=[arguments.config, *datasets.values()])
 
 
 if __name__ == "__main__":

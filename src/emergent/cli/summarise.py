@@ -89,7 +89,9 @@ def main() -> None:
     storage.write(
         arguments.output, stage="summary", attributes=attributes, arrays=arrays, tables=tables, allow_nan=True
     )
-    provenance.write_sidecar(arguments.output)
+    evaluated = [path for paths in blocks.values() for path in paths]
+    samples = [arguments.samples] if arguments.samples else []
+    provenance.write_sidecar(arguments.output, inputs=[arguments.config, *evaluated, *predictions.values(), *samples])
 
 
 if __name__ == "__main__":

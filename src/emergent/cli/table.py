@@ -13,6 +13,7 @@ def main() -> None:
     if not isinstance(drawn.content, Tabulation):
         raise ConfigError(f"{drawn.entry.name} is a figure; make it with python -m emergent.cli.figure.")
     save_table(drawn.content, drawn.output_stem, drawn.entry, drawn.caption, drawn.scale)
+    drawn.write_provenance()
     print(f"{drawn.entry.id} {drawn.output_stem}.md")
 
 

@@ -1,12 +1,12 @@
 """Copies what pages need of a finished run into ``docs``: summaries, verdicts, pictures and their captions."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 from emergent import storage
 from emergent.errors import DataError
+from emergent.integrity import content_digest
 from emergent.pages.committed import Run, read_runs
 from emergent.provenance import sidecar_path
 
@@ -74,12 +74,12 @@ def _origin(run: Run, verdicts: Path) -> dict[str, object]:
         summary = verdicts.parent / f"{experiment}_summary.h5"
         made = json.loads(sidecar_path(summary).read_text(encoding="utf-8"))
         judged[experiment] = {
-            "sha256": hashlib.sha256(summary.read_bytes()).hexdigest(),
+            "sha256": content_digest(summary),
             "code_fingerprint": storage.read_attributes(summary)["code_fingerprint"],
             "git": made.get("git"),
         }
     return {
         "made_by": "emergent.cli.claims",
-        "sha256": hashlib.sha256(verdicts.read_bytes()).hexdigest(),
+        "sha256": content_digest(verdicts),
         "committed_summaries": judged,
     }
