@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup status figures demo report docs test lint types validate check dry-run locks clean
+.PHONY: help setup status crate release figures demo report docs test lint types validate check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -89,6 +89,13 @@ demo: setup ## train, draw and animate a small ensemble, in half a minute
 report: figures ## build the HTML report of what 'make figures' made
 	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
 	@echo "Report: results/$(SCALE)/report.html"
+
+crate: figures ## pack the run as a Workflow Run RO-Crate, with a CODECHECK manifest
+	@$(ACTIVATE) python -m emergent.cli.crate --scale $(SCALE) --output results/$(SCALE)/emergent-$(SCALE).crate.zip
+
+release: crate ## archive the sources of the last commit, beside the run's crate, for a repository such as Zenodo
+	@git archive --format=tar.gz --prefix=emergent/ --output results/$(SCALE)/emergent-source.tar.gz HEAD
+	@cd results/$(SCALE) && sha256sum emergent-source.tar.gz emergent-$(SCALE).crate.zip | tee emergent-$(SCALE).sha256
 
 docs: setup ## write the pages in docs that state results, from the data committed there
 	@$(ACTIVATE) python -m emergent.cli.docs

@@ -85,10 +85,13 @@ def test_a_rules_line_works_in_a_terminal(finished: Project) -> None:
 
 
 def test_another_folder_and_number_of_cores_change_no_byte(project: Project, complete_run: Project) -> None:
-    project.build(*SUMMARIES, cores=1)
+    drawn = [f"figures/smoke/gerken_kessel/{name}" for name in ("ising_invariance.pdf", "ising_readings.md")]
+    project.build(*SUMMARIES, *drawn, cores=1)
     files = [path.relative_to(project.folder) for path in sorted(project.folder.glob("results/**/*.h5"))]
     assert len(files) == 15
-    for file in files:
+    pictures = [path for path in sorted(project.folder.glob("figures/**/ising_*.*")) if path.suffix != ".json"]
+    assert {path.suffix for path in pictures} == {".pdf", ".svg", ".png", ".csv", ".txt", ".md", ".tex", ".html"}
+    for file in [*files, *(path.relative_to(project.folder) for path in pictures)]:
         assert project.content(str(file)) == complete_run.content(str(file)), file
 
 
