@@ -8,13 +8,14 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup status crate release figures demo report docs test lint types validate check dry-run locks clean
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
 INSTALLED := .venv/installed-$(FLAVOUR)
 READY     := .venv/ready-$(FLAVOUR)
 CHECKERS  := .venv/ready-checks
+MANUAL    := .venv/docs/ready
 INSTALL   := .venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile \
 	--use-pep517 --require-hashes
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -74,6 +75,12 @@ $(CHECKERS): $(READY) envs/requirements-checks.lock
 	@$(INSTALL) -q -r envs/requirements-checks.lock
 	@touch $@
 
+# The documentation site needs none of the project's packages, which it only reads.
+$(MANUAL): $(READY) envs/requirements-docs.lock
+	@$(call quoted,$(PYTHON)) -m venv --clear .venv/docs
+	@.venv/docs/bin/python $(wordlist 2,99,$(INSTALL)) -q -r envs/requirements-docs.lock
+	@touch $@
+
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
 	@$(SNAKEMAKE)
 	@echo "Figures and tables (beside each: its other formats and the CSV behind it):"
@@ -96,6 +103,10 @@ crate: figures ## pack the run as a Workflow Run RO-Crate, with a CODECHECK mani
 release: crate ## archive the sources of the last commit, beside the run's crate, for a repository such as Zenodo
 	@git archive --format=tar.gz --prefix=emergent/ --output results/$(SCALE)/emergent-source.tar.gz HEAD
 	@cd results/$(SCALE) && sha256sum emergent-source.tar.gz emergent-$(SCALE).crate.zip | tee emergent-$(SCALE).sha256
+
+manual: $(MANUAL) ## build the documentation as a site: results/manual/index.html
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
+	@echo "Documentation: results/manual/index.html"
 
 docs: setup ## write the pages in docs that state results, from the data committed there
 	@$(ACTIVATE) python -m emergent.cli.docs
@@ -133,6 +144,7 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) $(PROJECT) --output-file $(CPU)
 	$(COMPILE) $(PROJECT) --extra cuda --constraints $(CPU) --output-file envs/requirements-cuda.lock
 	$(COMPILE) envs/checks.in --constraints $(CPU) --output-file envs/requirements-checks.lock
+	$(COMPILE) envs/docs.in --output-file envs/requirements-docs.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
 	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake

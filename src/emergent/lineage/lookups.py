@@ -23,6 +23,7 @@ ARTEFACTS = {
     "disjoint": "docs/data/{run}/{experiment}_summary.h5",
     "law": "docs/data/{run}/{experiment}_summary.h5",
     "size_table": "docs/data/{run}/{experiment}_summary.h5",
+    "differing_table": "docs/templates/overview.yaml",
     "points_table": "docs/data/{run}/{experiment}_summary.h5",
     "points_misfit": "docs/data/{run}/{experiment}_summary.h5",
     "misfit": "docs/data/{run}/{experiment}_summary.h5",

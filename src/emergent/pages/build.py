@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 
 from emergent.errors import DataError
-from emergent.pages import comparisons, overview, rooms, tables
+from emergent.pages import comparisons, disagreements, overview, rooms, tables
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import Reading
 from emergent.pages.measured import score
@@ -112,6 +112,7 @@ def functions(committed: Committed) -> dict[str, object]:
         "verdict_table": partial(tables.verdict_table, committed),
         "beside_table": partial(tables.beside_table, committed),
         "points_table": partial(tables.points_table, committed),
+        "differing_table": partial(disagreements.differing_table, committed),
         "size_table": partial(tables.size_table, committed),
         "points_misfit": lambda *keys, **chosen: comparisons.misfit_of_points(
             comparisons.points(committed, *keys), **chosen

@@ -48,7 +48,7 @@ def verdict_table(committed: Committed, run: str, *patterns: str) -> str:
     for row in table.to_dict("records"):
         statement = "" if row["statement"] == before else row["statement"]
         before = row["statement"]
-        rows.append((statement, f"`{row['quantity']}`", _ours(row), row["published"], row["verdict"]))
+        rows.append((statement, f"`{row['quantity']}`", ours(row), row["published"], row["verdict"]))
     if not rows:
         raise DataError(f"{run}: none of the claims {', '.join(patterns)} was judged.")
     return markdown(("claim", "quantity", "ours", "published", "verdict"), rows)
@@ -60,7 +60,7 @@ def beside_table(committed: Committed, run: str, *patterns: str) -> str:
     table = table[(table["verdict"] == "not tested at this scale") & table["ours"].notna()]
     if table.empty:
         raise DataError(f"{run}: the claims {', '.join(patterns)} have no value that is not judged.")
-    rows = [(f"`{row['quantity']}`", _ours(row), row["published"]) for row in table.to_dict("records")]
+    rows = [(f"`{row['quantity']}`", ours(row), row["published"]) for row in table.to_dict("records")]
     return markdown(("quantity", "ours", "published"), rows)
 
 
@@ -114,5 +114,6 @@ def size_table(committed: Committed, run: str, experiment: str, metric: str, dat
     return markdown(("arm", "members", *(f"N = {size}" for size in sizes), "all members"), rows)
 
 
-def _ours(row: dict) -> Measured:
+def ours(row: dict) -> Measured:
+    """Returns our side of a comparison."""
     return Measured(float(row["ours"]), float(row["ours_stderr"]))
