@@ -216,7 +216,7 @@ def test_offline_without_mirror_says_what_is_missing_and_how_to_supply_it(projec
     for words in (
         "data set 'remote': images.gz could not be obtained",
         "mirror: none given",
-        "http://127.0.0.1:9/images.gz: no connection",
+        "https://127.0.0.1:9/images.gz: no connection",
         "images.gz  5 bytes  sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
         "labels.gz  5 bytes  sha256 486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7",
         "To supply them: put them into a folder, as remote-files/images.gz",
@@ -228,7 +228,7 @@ def test_offline_without_mirror_says_what_is_missing_and_how_to_supply_it(projec
 
 
 def test_a_wrong_file_in_the_mirror_is_refused_and_the_right_one_taken(project: Project, tmp_path: Path) -> None:
-    project.edit("config/datasets.yaml", 'urls: ["http://127.0.0.1:9/images.gz"]', "urls: []")
+    project.edit("config/datasets.yaml", 'urls: ["https://127.0.0.1:9/images.gz"]', "urls: []")
     mirror = tmp_path / "mirror/remote-files"
     mirror.mkdir(parents=True)
     (mirror / "images.gz").write_bytes(b"hallo")
