@@ -165,19 +165,26 @@ def truncate(project: Project, file: str) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def test_a_truncated_block_is_named_with_its_remedy(finished: Project) -> None:
-    truncate(finished, BLOCK)
+def flip_a_bit(project: Project, file: str) -> None:
+    content = bytearray(project.content(file))
+    content[len(content) // 2] ^= 4
+    (project.folder / file).write_bytes(content)
+
+
+def test_a_damaged_block_is_named_with_its_remedy(finished: Project) -> None:
     later = ["results/smoke/ising/summary.h5", BLOCK.replace("/train/", "/evaluate/")]
     for file in later:
         (finished.folder / file).unlink()
-    done = finished.snakemake("--profile", "workflow/profiles/local", later[0])
-    assert done.returncode != 0
-    assert "Traceback" not in done.stdout
-    # The profile repeats the log of a failed job at the end.
-    (message,) = {line for line in done.stdout.splitlines() if line.startswith("error: ")}
-    assert message.startswith(f"error: {BLOCK}: not a readable HDF5 file")
-    assert "truncated" in message
-    assert "delete it and run again" in message
+    for damage, word in ((flip_a_bit, "damaged"), (truncate, "truncated")):
+        damage(finished, BLOCK)
+        done = finished.snakemake("--profile", "workflow/profiles/local", later[0])
+        assert done.returncode != 0
+        assert "Traceback" not in done.stdout
+        message = one_error(done.stdout).splitlines()[0]
+        assert message.startswith(f"{BLOCK}: not a readable HDF5 file ({word}: ")
+        assert "delete it and run again" in message
+        # Once more at the end, where it is looked for.
+        assert f"\nfailed: evaluate {later[1]}: {message}\n" in done.stdout
     # The remedy does what it says: this block is trained again, no other.
     (finished.folder / BLOCK).unlink()
     jobs = finished.plan(later[0])
@@ -240,4 +247,13 @@ def test_a_wrong_file_in_the_mirror_is_refused_and_the_right_one_taken(project: 
     assert not list((project.folder / IMAGES).parent.glob("*.gz*"))
     (mirror / "images.gz").write_bytes(b"hello")
     project.build(IMAGES, "--config", f"mirror={mirror.parent}")
+    assert project.content(IMAGES) == b"hello"
+
+
+def test_an_address_that_has_moved_is_no_reason_to_fetch_again(project: Project, tmp_path: Path) -> None:
+    """Nobody answers at the old one nor at the new one."""
+    (tmp_path / "images.gz").write_bytes(b"hello")
+    project.build(IMAGES, EMERGENT_MIRROR=str(tmp_path))
+    project.edit("config/datasets.yaml", "https://127.0.0.1:9/images.gz", "https://127.0.0.1:9/moved/images.gz")
+    assert not project.plan(IMAGES)
     assert project.content(IMAGES) == b"hello"

@@ -205,9 +205,9 @@ class Project:
             timeout=900,
         )
 
-    def build(self, *arguments: str, cores: int = 2) -> str:
+    def build(self, *arguments: str, cores: int = 2, **environment: str) -> str:
         """Runs Snakemake, which must succeed, and returns its output."""
-        done = self.snakemake(*arguments, cores=cores)
+        done = self.snakemake(*arguments, cores=cores, **environment)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
