@@ -6,7 +6,7 @@ import fcntl
 import glob
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from emergent.errors import ResourceError
@@ -41,11 +41,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 raise ResourceError(
                     f"{path}: the disk is full. Free some space and run again; nothing was lost."
                 ) from None
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if error.errno == errno.EFBIG:
                 raise ResourceError(
-                    f"{path}: this user may not write there ({error.strerror}). Change the permissions of "
-                    f"{error.filename or path.parent}, or run in a folder of your own; nothing was lost."
+                    f"{path}: larger than files may be here ({error.strerror}). Raise the limit (ulimit -f, or that of "
+                    "the file system) and run again; nothing was lost."
                 ) from None
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise not_writable(path, error.strerror, error.filename or path.parent) from None
             raise
         finally:
             if temporary is not None:
@@ -72,3 +74,30 @@ def _remove_leftovers(path: Path) -> None:
         with contextlib.suppress(OSError), open(leftover, "rb+") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             leftover.unlink()
+
+
+def require_writable(folders: Iterable[Path]) -> None:
+    """Checks that files can be made in folders, which need not exist.
+
+    Raises:
+        ResourceError: they cannot; the message names the first such folder.
+    """
+    known: dict[Path, bool] = {}
+    for folder in sorted(folders):
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not known.setdefault(nearest, os.access(nearest, os.W_OK | os.X_OK)):
+            raise not_writable(folder, "read-only", nearest)
+
+
+def not_writable(path: Path, reason: str | None, place: str | Path) -> ResourceError:
+    """Returns the error of a file that may not be made or replaced.
+
+    Args:
+        path: of the file.
+        reason: in the system's words.
+        place: whose permissions are the reason.
+    """
+    return ResourceError(
+        f"{path}: this user may not write there ({reason}). Change the permissions of {place}, or run in a folder of "
+        "your own; nothing was lost."
+    )

@@ -161,3 +161,35 @@ def test_without_locks_files_are_written_and_leftovers_stay(tmp_path: Path, monk
     leftover.write_bytes(b"half")
     write(tmp_path / "file")
     assert sorted(tmp_path.iterdir()) == [leftover, tmp_path / "file"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from emergent.atomic import atomic_path
+from emergent.errors import ResourceError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with atomic_path(Path(sys.argv[1])) as temporary:
+        temporary.write_bytes(bytes(2000))
+except ResourceError as error:
+    print(error)
+"""
+
+
+def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
+    """What every user can try: the system refuses in the middle of a write, as on a full disk."""
+    path = tmp_path / "file"
+    write(path, b"old")
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=True)
+    assert "file: larger than files may be here (File too large). Raise the limit" in done.stdout
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_that_may_not_be_written_are_found_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atomic.require_writable([tmp_path / "a", tmp_path / "new/folder"])
+    (tmp_path / "b").mkdir()
+    monkeypatch.setattr(atomic.os, "access", lambda path, mode: path != tmp_path / "b")
+    with pytest.raises(ResourceError, match=r"b/c: this user may not write there \(read-only\)"):
+        atomic.require_writable([tmp_path / "a", tmp_path / "b/c"])

@@ -116,14 +116,31 @@ def test_read_yaml_of_a_missing_file_suggests_a_neighbour(tmp_path: Path) -> Non
         ("a: [1\n", "not valid YAML"),
         ("- 1\n- 2\n", "expected a mapping of keys to values, found list"),
         ("", "expected a mapping of keys to values, found NoneType"),
+        ("a: !!python/object/apply:os.system [exit]\n", "could not determine a constructor for the tag"),
+        ("a: !!python/name:os.system\n", "could not determine a constructor for the tag"),
+        ("a: !own {b: 1}\n", "could not determine a constructor for the tag '!own'"),
+        ("a: &a [*a]\n", "alias *a before the end of what it repeats"),
+        ("a: *b\n", "alias *b before the end of what it repeats"),
+        # Ten lines that stand for a billion values, and a depth that would overflow the stack of the library.
+        ("a0: &a0 [1, 2]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)),
+         "more than 100000 values, with those that aliases repeat"),
+        ("a: " + "[" * 200_000, "more than 50 levels"),
+        ("a:\n" + "- " * 200_000 + "x\n", "more than 50 levels"),
     ],
-)
+)  # fmt: skip
 def test_read_yaml_refuses(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"broken.yaml") as caught:
         read_yaml(path)
     assert expected in str(caught.value)
+
+
+def test_read_yaml_refuses_what_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"a: \xff\xfe")
+    with pytest.raises(ConfigError, match=r"binary\.yaml: not valid YAML: 'utf-8' codec"):
+        read_yaml(path)
 
 
 def test_error_of_a_doubled_key_names_its_line(tmp_path: Path) -> None:

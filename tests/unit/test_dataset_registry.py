@@ -92,12 +92,15 @@ def test_shared_raw_files(registry):
 def test_stage_configs_do_not_see_each_other(tmp_path, registry):
     def change(datasets):
         datasets["mnist"]["files"][0]["urls"] = ["https://elsewhere.example/file"]
+        datasets["qm9"]["files"][0]["bytes"] += 1
         for name in ("title", "licence", "citation", "stand_in_for", "notes"):
             datasets["fashion_mnist"][name] = "corrected"
 
     changed = _load(tmp_path, change)
     assert canonical_json(changed.prepare_config("mnist")) == canonical_json(registry.prepare_config("mnist"))
-    assert canonical_json(changed.download_config("mnist")) != canonical_json(registry.download_config("mnist"))
+    assert canonical_json(changed.download_config("mnist")) == canonical_json(registry.download_config("mnist"))
+    assert canonical_json(changed.download_config("qm9")) != canonical_json(registry.download_config("qm9"))
+    assert canonical_json(changed.prepare_config("qm9")) == canonical_json(registry.prepare_config("qm9"))
     assert changed.entry("fashion_mnist").citation == "corrected"
     assert canonical_json(changed.prepare_config("fashion_mnist")) == canonical_json(
         registry.prepare_config("fashion_mnist")

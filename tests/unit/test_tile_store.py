@@ -1,5 +1,8 @@
 """Tiles of Gram matrices outlive a run that is cut short, and are those of the same settings and inputs alone."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +99,33 @@ def test_time_and_memory_are_said_before_the_work(tmp_path: Path, capsys):
     gram(kernel, INPUTS, 20, store.of("a", INPUTS))
     store.announce(kernel, INPUTS, 10**15, 2**31)
     assert " h, 2 GiB; 10 tiles of an earlier run are there" in capsys.readouterr().err
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_tile_store import Counting, found
+from emergent.kernels.tile_store import TileStore
+rename, written = os.replace, []
+def replace(source, target):
+    written.append(target)
+    if len(written) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target)
+os.replace = replace
+found(TileStore(Path(sys.argv[1]), "settings"), Counting())
+"""
+
+
+def test_a_process_killed_while_it_writes_a_tile_loses_that_tile(tmp_path: Path):
+    folder = tmp_path / "tiles"
+    died = subprocess.run([sys.executable, "-c", DYING, str(folder), str(Path(__file__).parent)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert len(list(folder.glob("*.h5"))) == 3
+    assert len(list(folder.glob(".*.partial"))) == 1, "it was to leave half a file"
+    store = TileStore(folder, "settings")
+    for ours, theirs in zip(found(store, Counting()), found(None, Counting()), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert store.found == 3
+    assert not list(folder.glob(".*.partial"))

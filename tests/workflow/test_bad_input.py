@@ -165,19 +165,26 @@ def truncate(project: Project, file: str) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def test_a_truncated_block_is_named_with_its_remedy(finished: Project) -> None:
-    truncate(finished, BLOCK)
+def flip_a_bit(project: Project, file: str) -> None:
+    content = bytearray(project.content(file))
+    content[len(content) // 2] ^= 4
+    (project.folder / file).write_bytes(content)
+
+
+def test_a_damaged_block_is_named_with_its_remedy(finished: Project) -> None:
     later = ["results/smoke/ising/summary.h5", BLOCK.replace("/train/", "/evaluate/")]
     for file in later:
         (finished.folder / file).unlink()
-    done = finished.snakemake("--profile", "workflow/profiles/local", later[0])
-    assert done.returncode != 0
-    assert "Traceback" not in done.stdout
-    # The profile repeats the log of a failed job at the end.
-    (message,) = {line for line in done.stdout.splitlines() if line.startswith("error: ")}
-    assert message.startswith(f"error: {BLOCK}: not a readable HDF5 file")
-    assert "truncated" in message
-    assert "delete it and run again" in message
+    for damage, word in ((flip_a_bit, "damaged"), (truncate, "truncated")):
+        damage(finished, BLOCK)
+        done = finished.snakemake("--profile", "workflow/profiles/local", later[0])
+        assert done.returncode != 0
+        assert "Traceback" not in done.stdout
+        message = one_error(done.stdout).splitlines()[0]
+        assert message.startswith(f"{BLOCK}: not a readable HDF5 file ({word}: ")
+        assert "delete it and run again" in message
+        # Once more at the end, where it is looked for.
+        assert f"\nfailed: evaluate {later[1]}: {message}\n" in done.stdout
     # The remedy does what it says: this block is trained again, no other.
     (finished.folder / BLOCK).unlink()
     jobs = finished.plan(later[0])
@@ -216,7 +223,7 @@ def test_offline_without_mirror_says_what_is_missing_and_how_to_supply_it(projec
     for words in (
         "data set 'remote': images.gz could not be obtained",
         "mirror: none given",
-        "http://127.0.0.1:9/images.gz: no connection",
+        "https://127.0.0.1:9/images.gz: no connection",
         "images.gz  5 bytes  sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
         "labels.gz  5 bytes  sha256 486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7",
         "To supply them: put them into a folder, as remote-files/images.gz",
@@ -228,7 +235,7 @@ def test_offline_without_mirror_says_what_is_missing_and_how_to_supply_it(projec
 
 
 def test_a_wrong_file_in_the_mirror_is_refused_and_the_right_one_taken(project: Project, tmp_path: Path) -> None:
-    project.edit("config/datasets.yaml", 'urls: ["http://127.0.0.1:9/images.gz"]', "urls: []")
+    project.edit("config/datasets.yaml", 'urls: ["https://127.0.0.1:9/images.gz"]', "urls: []")
     mirror = tmp_path / "mirror/remote-files"
     mirror.mkdir(parents=True)
     (mirror / "images.gz").write_bytes(b"hallo")
@@ -240,4 +247,13 @@ def test_a_wrong_file_in_the_mirror_is_refused_and_the_right_one_taken(project: 
     assert not list((project.folder / IMAGES).parent.glob("*.gz*"))
     (mirror / "images.gz").write_bytes(b"hello")
     project.build(IMAGES, "--config", f"mirror={mirror.parent}")
+    assert project.content(IMAGES) == b"hello"
+
+
+def test_an_address_that_has_moved_is_no_reason_to_fetch_again(project: Project, tmp_path: Path) -> None:
+    """Nobody answers at the old one nor at the new one."""
+    (tmp_path / "images.gz").write_bytes(b"hello")
+    project.build(IMAGES, EMERGENT_MIRROR=str(tmp_path))
+    project.edit("config/datasets.yaml", "https://127.0.0.1:9/images.gz", "https://127.0.0.1:9/moved/images.gz")
+    assert not project.plan(IMAGES)
     assert project.content(IMAGES) == b"hello"

@@ -1,15 +1,9 @@
 """A killed run: what was finished stays, what was not is computed, and the result is that of an undisturbed run."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import psutil
-from tiny_project import Project, clean_environment, planned_jobs
+from disturbing import at_work, partials, running, wait_for
+from tiny_project import Project, planned_jobs
 
 SUMMARY = "results/smoke/ising/summary.h5"
 BLOCKS = [f"results/smoke/ising/train/mlp_8/members_{block}.h5" for block in ("0000-0001", "0002-0003")]
@@ -32,39 +26,15 @@ os.replace = replace
 
 def kill_while_training(project: Project) -> None:
     """Starts a run and kills all of it when one block is there and the other one is being trained."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *BLOCKS]
-    with subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=clean_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as run:
-        logs = [project.folder / log for log in LOGS]
-        deadline = time.monotonic() + 300
-        while not all(log.exists() and "%|" in log.read_text() for log in logs):
-            assert run.poll() is None and time.monotonic() < deadline, "the run ended before it could be killed"
-            time.sleep(0.01)
-        os.killpg(run.pid, signal.SIGKILL)
-    while any(_works_in(process, project.folder) for process in psutil.process_iter()):
-        assert time.monotonic() < deadline, "a job outlived the run"
-        time.sleep(0.05)
-
-
-def _works_in(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return Path(process.cwd()) == folder.resolve() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    logs = [project.folder / log for log in LOGS]
+    with running(project, *BLOCKS) as run:
+        wait_for(lambda: all(log.exists() and "%|" in log.read_text() for log in logs))
+        assert run.poll() is None, "the run ended before it could be killed"
+    wait_for(lambda: not at_work(project))
 
 
 def existing(project: Project) -> set[str]:
     return {block for block in BLOCKS if (project.folder / block).exists()}
-
-
-def leftovers(project: Project) -> list[Path]:
-    return sorted(project.folder.glob("results/**/*.partial"))
 
 
 def test_killed_runs_lose_only_what_was_unfinished(finished: Project, complete_run: Project) -> None:
@@ -90,12 +60,12 @@ def test_killed_runs_lose_only_what_was_unfinished(finished: Project, complete_r
     # Snakemake keeps a folder locked when it had no chance to unlock it.
     assert died.stdout.count("The last run in this folder was killed and no run is at work there now") == 1
     assert existing(finished) == {done}
-    assert len(leftovers(finished)) == 2, "each writer was to leave half a file"
+    assert len(partials(finished)) == 2, "each writer was to leave half a file"
 
     jobs = planned_jobs(finished.build("--rerun-incomplete", SUMMARY))
     assert {job.outputs[0] for job in jobs if job.rule == "train"} == {lost}
     assert {job.rule for job in jobs} == {"train", "evaluate", "summarise"}
     assert (finished.folder / done).stat().st_mtime_ns == written
-    assert not leftovers(finished)
+    assert not partials(finished)
     for file in [*BLOCKS, SUMMARY]:
         assert finished.content(file) == complete_run.content(file), file

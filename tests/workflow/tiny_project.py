@@ -54,12 +54,12 @@ datasets:
       - name: images.gz
         bytes: 5
         sha256: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  # of "hello"
-        urls: ["http://127.0.0.1:9/images.gz"]
+        urls: ["https://127.0.0.1:9/images.gz"]
         mirror: remote-files/images.gz
       - name: labels.gz
         bytes: 5
         sha256: 486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7  # of "world"
-        urls: ["http://127.0.0.1:9/labels.gz"]
+        urls: ["https://127.0.0.1:9/labels.gz"]
         mirror: remote-files/labels.gz
     licence: none
     citation: none
@@ -205,9 +205,9 @@ class Project:
             timeout=900,
         )
 
-    def build(self, *arguments: str, cores: int = 2) -> str:
+    def build(self, *arguments: str, cores: int = 2, **environment: str) -> str:
         """Runs Snakemake, which must succeed, and returns its output."""
-        done = self.snakemake(*arguments, cores=cores)
+        done = self.snakemake(*arguments, cores=cores, **environment)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

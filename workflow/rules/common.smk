@@ -5,11 +5,13 @@
 # the first job. A rule reruns when its data, the canonical JSON of its stage or its code's fingerprint changes; Snakemake
 # itself does not see edits inside an imported package. The only Python beyond one-line input functions is in this file.
 
+import contextlib
 import shlex
 import sys
 from pathlib import Path
 
 import snakemake.exceptions
+import snakemake.jobs
 
 # Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow: where
 # this file is, whichever Snakefile includes it. The configuration is that of the working folder, like all other paths.
@@ -26,16 +28,21 @@ from emergent.cli._environment import pin
 
 pin()
 
-from emergent import job_memory, run_lock
+from emergent import job_memory
+from emergent.atomic import not_writable, require_writable
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 from emergent.metrics.registry import MEMBER_METRICS
+from emergent.runs import bytecode, clock, failures, lock
 
 # Jobs on other machines are processes of Snakemake too, and work for the run that has the lock.
-RUN_LOCK = run_lock.join() if workflow.is_main_process else run_lock.RunLock()
-if RUN_LOCK.message:
-    print(RUN_LOCK.message, file=sys.stderr)
+RUN_LOCK = lock.join() if workflow.is_main_process else lock.RunLock()
+SETTLED = (
+    clock.settle([Path("results"), Path("figures")]) if workflow.is_main_process else ""
+)
+for message in filter(None, (RUN_LOCK.message, SETTLED)):
+    print(message, file=sys.stderr)
 
 
 def refuse_locked_files():
@@ -44,6 +51,37 @@ def refuse_locked_files():
 
 
 snakemake.exceptions.LockException = refuse_locked_files
+
+
+def refuse_protected_files(job, files):
+    """Ends this run with one line where files that it has to replace may not be written; Snakemake lists the rule's."""
+    sys.exit(f"error: {not_writable(Path(files[0]), 'read-only', files[0])}")
+
+
+snakemake.jobs.ProtectedOutputException = refuse_protected_files
+
+
+def refuse_folders_that_may_not_be_written(dag):
+    """Ends this run with one line before its first job, where Snakemake would show where in its code it failed."""
+    try:
+        require_writable(
+            {Path(file).parent for job in dag.needrun_jobs() for file in job.output}
+        )
+    except EmergentError as error:
+        sys.exit(f"error: {error}")
+
+
+def tell_failures(log):
+    """Prints what failed and why, at the end and in a line a job."""
+    lines = failures.failures(Path(log if isinstance(log, str) else log[0]))
+    for line in lines:
+        print(f"failed: {line}", file=sys.stderr)
+    if any(bytecode.SIGN in line for line in lines):
+        num = bytecode.remove_damaged()
+        print(
+            f"{num} compiled modules that a full disk had cut are removed; run again.",
+            file=sys.stderr,
+        )
 
 
 def require_memory():
@@ -58,8 +96,10 @@ def require_memory():
     )
     if not known.exists():
         job_memory.require_memory(PLAN)
-        known.parent.mkdir(parents=True, exist_ok=True)
-        known.touch()
+        # Results that may only be read can be looked at all the same.
+        with contextlib.suppress(OSError):
+            known.parent.mkdir(parents=True, exist_ok=True)
+            known.touch()
 
 
 try:

@@ -1,7 +1,8 @@
 # Comes in: config/datasets.yaml, through PLAN, and files from a mirror folder or the network. Made:
 # results/datasets/<dataset>/raw/<file>, verified bytes, and prepared.h5, arrays by split.
 #
-# Why two steps: an address that has moved must not prepare anything again, and embedded or generated sets need no download.
+# Why two steps: embedded or generated sets need no download. Addresses are read from the registry by the job itself, and drive
+# nothing: one that has moved must neither fetch again what is there, nor prepare it again.
 
 
 rule download:
@@ -20,6 +21,7 @@ rule download:
     shell:
         "python -m emergent.cli.download"
         " --config {input.config}"
+        " --registry config/datasets.yaml"
         " --dataset {wildcards.dataset}"
         " --file {wildcards.file}"
         " --output {output}"

@@ -47,20 +47,57 @@ class _UniqueKeyLoader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Returns the mapping in a YAML file.
+DEEPEST, MOST = 50, 100_000
+"""Levels of a YAML file, and its values with what aliases repeat. Ours have up to 8 levels and 5000 values."""
+
+
+def _require_modest(text: str) -> None:
+    """Checks depth and size before anything is built: a few lines of aliases can stand for billions of values.
 
     Raises:
-        ConfigError: the file is missing, is not valid YAML or does not hold a mapping.
+        yaml.YAMLError: too deep, too large, or an alias inside what it repeats.
+    """
+    sizes, anchors, open_anchors = [0], dict[str, int](), list[str | None]()
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        size = 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(0)
+            open_anchors.append(event.anchor)
+            if len(sizes) > DEEPEST:
+                raise yaml.YAMLError(f"more than {DEEPEST} levels")
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise yaml.YAMLError(f"alias *{event.anchor} before the end of what it repeats")
+            size = anchors[event.anchor]
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size += sizes.pop()
+            anchors[str(open_anchors.pop())] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            anchors[str(event.anchor)] = size
+        else:
+            continue
+        sizes[-1] += size
+        if sizes[-1] > MOST:
+            raise yaml.YAMLError(f"more than {MOST} values, with those that aliases repeat")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns the mapping in a YAML file; tags that ask for more than numbers, text, lists and mappings are errors.
+
+    Raises:
+        ConfigError: the file is missing, is not valid or modest YAML, or does not hold a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        text = path.read_text(encoding="utf-8")
+        _require_modest(text)
+        content = yaml.load(text, Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         known = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ConfigError(
             f"{path}: no such file{hint(path.stem, known)}. Files there: {', '.join(known) or 'none'}."
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}.")

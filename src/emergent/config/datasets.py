@@ -227,7 +227,7 @@ class DatasetRegistry(StrictModel):
 
     def download_config(self, dataset: str) -> DownloadConfig:
         """Returns the configuration of the stage ``download``."""
-        return DownloadConfig(files=self.entry(dataset).files)
+        return DownloadConfig(files=tuple(file.identity() for file in self.entry(dataset).files))
 
     def prepare_config(self, dataset: str) -> DatasetEntry:
         """Returns the configuration of the stage ``prepare``: the entry without addresses, digests and words."""

@@ -14,7 +14,7 @@ import numpy as np
 from emergent.config.datasets import ColourOptions
 from emergent.datasets.colour import convert
 from emergent.datasets.layout import image_split
-from emergent.datasets.raw_files import reading
+from emergent.datasets.raw_files import reading, tar_members
 from emergent.errors import DataError
 from emergent.storage import Array
 
@@ -61,13 +61,22 @@ def _read_batches(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     wanted = {name for names in _BATCHES.values() for name in names}
     batches: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     with reading(path), tarfile.open(path, "r:gz") as archive:
-        for member in archive:
+        for member in tar_members(archive, path):
             name = Path(member.name).name
             stream = archive.extractfile(member) if name in wanted else None
-            if stream is None:
-                continue
-            batch = _ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1").load()
-            # Stored as three colour planes of 32 x 32, one image a row.
-            planes = np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32)
-            batches[name] = (planes.transpose(0, 2, 3, 1), np.asarray(batch["labels"], np.int64))
+            if stream is not None:
+                batches[name] = _parse_batch(stream.read(), f"{path}: {member.name}")
     return batches
+
+
+def _parse_batch(content: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+        # Stored as three colour planes of 32 x 32, one image a row.
+        planes = np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32)
+        return planes.transpose(0, 2, 3, 1), np.asarray(batch["labels"], np.int64)
+    except Exception as error:  # what a file raises that is no batch depends on what it is instead
+        raise DataError(
+            f"{source}: expected a batch of images as a pickle of arrays ({type(error).__name__}: {error}). Nothing of "
+            "it was executed. Delete the archive and run again: it will be fetched anew and verified."
+        ) from None

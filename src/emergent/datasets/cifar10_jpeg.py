@@ -43,5 +43,5 @@ def prepare(raw: Path, options: ColourOptions) -> dict[str, Array]:
 
 
 def _decode(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
         return np.asarray(image.convert("RGB"))

@@ -53,7 +53,8 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
                 f"{path}: expected the IDX magic {expected.hex()} (uint8, {rank} axes), found {magic.hex()}."
             )
         shape = struct.unpack(f">{rank}I", stream.read(4 * rank))
-        content = stream.read()
+        # Not more than is wanted: a short file can unpack to one of any length.
+        content = stream.read(math.prod(shape) + 1)
     if len(content) != math.prod(shape):
         raise DataError(f"{path}: the header promises {math.prod(shape)} bytes of data {shape}, found {len(content)}.")
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from emergent.config.meshes import ModelNetOptions
 from emergent.datasets.meshes import mesh_split, read_off
-from emergent.datasets.raw_files import reading
+from emergent.datasets.raw_files import reading, zip_members
 from emergent.errors import DataError
 from emergent.storage import Array
 
@@ -28,7 +28,7 @@ def prepare(raw: Path, options: ModelNetOptions) -> dict[str, Array]:
     path = raw / f"{options.archive}.zip"
     arrays: dict[str, Array] = {}
     with reading(path), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+        names = zip_members(archive, path)
         for split in options.splits:
             members = _select(path, names, options, split)
             bar = tqdm(members, desc=f"{path.name} {split}", unit="mesh", mininterval=5.0)

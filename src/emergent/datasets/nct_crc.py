@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from emergent.config.datasets import NctCrcOptions, RandomSplit
 from emergent.datasets.layout import image_split
-from emergent.datasets.raw_files import reading
+from emergent.datasets.raw_files import reading, zip_members
 from emergent.errors import DataError
 from emergent.storage import Array
 
@@ -26,6 +26,8 @@ ARCHIVES = {"train": "NCT-CRC-HE-100K.zip", "test": "CRC-VAL-HE-7K.zip"}
 CLASSES = ("ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM")
 EDGE = 224
 """Of the original images, in pixels."""
+FORMATS = ("TIFF", "PNG")
+"""Of images that are read; Pillow knows some that are programs."""
 
 
 def prepare(raw: Path, options: NctCrcOptions) -> dict[str, Array]:
@@ -44,14 +46,14 @@ def prepare(raw: Path, options: NctCrcOptions) -> dict[str, Array]:
     for split, name in ARCHIVES.items():
         path = raw / name
         with reading(path), zipfile.ZipFile(path) as archive:
-            chosen = _select(path, archive.namelist(), options.num_per_class)
+            chosen = _select(path, zip_members(archive, path), options.num_per_class)
             arrays |= _read_split(path, archive, split, chosen, options.resolution)
     return arrays
 
 
 def _read_sample(path: Path, options: NctCrcOptions, sample: RandomSplit) -> dict[str, Array]:
     with reading(path), zipfile.ZipFile(path) as archive:
-        members = _select(path, archive.namelist(), options.num_per_class)
+        members = _select(path, zip_members(archive, path), options.num_per_class)
         if sample.num > len(members):
             raise DataError(
                 f"{path}: sample.num {sample.num} is more than the archive has ({len(members)} images); ask for fewer, "
@@ -98,7 +100,7 @@ def _select(path: Path, names: list[str], num_per_class: int | None) -> list[tup
 
 
 def _shrink(content: bytes, resolution: int) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         if image.size != (EDGE, EDGE):
             raise ValueError(f"its size is {image.size[0]} x {image.size[1]}")
         return np.asarray(image.convert("RGB").resize((resolution, resolution), Image.Resampling.BOX))

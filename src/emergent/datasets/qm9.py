@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from emergent.config.datasets import Qm9Options
 from emergent.datasets.molecules import molecule_split, padded
-from emergent.datasets.raw_files import reading
+from emergent.datasets.raw_files import reading, tar_members
 from emergent.errors import DataError
 from emergent.storage import Array
 
@@ -40,7 +40,7 @@ def prepare(raw: Path, options: Qm9Options) -> dict[str, Array]:
     molecules: dict[int, tuple[list[str], np.ndarray, float]] = {}
     # As a stream: to go back in a bzip2 file means to unpack it again from its beginning.
     with reading(path), tarfile.open(path, "r|bz2") as archive:
-        for member in tqdm(archive, desc=path.name, unit="molecule", mininterval=5.0):
+        for member in tqdm(tar_members(archive, path), desc=path.name, unit="molecule", mininterval=5.0):
             stream = archive.extractfile(member) if member.name.endswith(".xyz") else None
             if stream is None:
                 continue

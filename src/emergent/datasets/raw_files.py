@@ -1,4 +1,8 @@
-"""Reading raw files so that a missing, truncated or damaged one ends in one clear message."""
+"""Reading raw files so that a missing, truncated or damaged one ends in one clear message, and none can do harm.
+
+Archives are read member by member and never unpacked into a folder. Members that would lie elsewhere, links and devices
+are refused all the same: whoever unpacks such an archive by hand is not to be surprised.
+"""
 
 import contextlib
 import pickle
@@ -7,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
@@ -22,6 +26,10 @@ _DAMAGE = (
     zipfile.BadZipFile,
     pickle.UnpicklingError,
 )
+
+
+LARGEST_MEMBER = 2**28
+"""Bytes of the largest file in an archive, unpacked. The largest of ours, a batch of CIFAR-10, has 3e7."""
 
 
 @contextlib.contextmanager
@@ -40,6 +48,39 @@ def reading(path: Path) -> Iterator[Path]:
             f"{path}: truncated or damaged ({type(error).__name__}: {error}); {path.stat().st_size} bytes found. "
             "Delete it and run again: it will be fetched anew and verified."
         ) from error
+
+
+def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yields the files in an open archive, in their order.
+
+    Raises:
+        DataError: one lies outside of the archive's folder, is a link or a device, or is larger than any should be.
+    """
+    for member in archive:
+        _require_harmless(path, member.name, member.size)
+        if member.isfile():
+            yield member
+        elif not member.isdir():
+            raise DataError(f"{path}: member {member.name!r} is a link or a device; expected files and folders.")
+
+
+def zip_members(archive: zipfile.ZipFile, path: Path) -> list[str]:
+    """Returns the names of the files in an open archive, in their order.
+
+    Raises:
+        DataError: as for ``tar_members``; zip archives have no devices, and links are files that name their target.
+    """
+    for member in archive.infolist():
+        _require_harmless(path, member.filename, member.file_size)
+    return [member.filename for member in archive.infolist() if not member.is_dir()]
+
+
+def _require_harmless(path: Path, name: str, size: int) -> None:
+    place, on_windows = PurePosixPath(name), PureWindowsPath(name)
+    if place.is_absolute() or on_windows.drive or on_windows.root or ".." in (*place.parts, *on_windows.parts):
+        raise DataError(f"{path}: member {name!r} would lie outside of the archive's folder: no genuine archive.")
+    if size > LARGEST_MEMBER:
+        raise DataError(f"{path}: member {name!r} has {size} bytes unpacked, expected at most {LARGEST_MEMBER}.")
 
 
 def load_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:

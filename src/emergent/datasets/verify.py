@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pooch import file_hash
 
-from emergent.config.downloads import RawFile
+from emergent.config.downloads import FileIdentity
 
 
-def find_mismatch(path: Path, expected: RawFile) -> str | None:
+def find_mismatch(path: Path, expected: FileIdentity) -> str | None:
     """Returns why ``path`` is not the expected file, or None when size and every known digest agree."""
     found = path.stat().st_size
     if found != expected.bytes:

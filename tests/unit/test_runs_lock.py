@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from emergent import run_lock
+from emergent.runs import lock
 
-JOIN = "from emergent.run_lock import join; print(join().message, flush=True); import sys; sys.stdin.read()"
+JOIN = "from emergent.runs.lock import join; print(join().message, flush=True); import sys; sys.stdin.read()"
 WAIT = "print(flush=True); import sys; sys.stdin.read()"
 
 
@@ -46,12 +46,12 @@ def sign(place: Path, machine: str, boot: str) -> None:
 
 
 def test_a_new_folder_has_nothing_to_say(tmp_path: Path) -> None:
-    assert run_lock.join(tmp_path / ".snakemake") == run_lock.RunLock()
+    assert lock.join(tmp_path / ".snakemake") == lock.RunLock()
     assert json.loads((tmp_path / ".snakemake/run.lock").read_text()).keys() == {"machine", "boot"}
 
 
 def test_a_lock_that_nobody_holds_is_removed(place: Path) -> None:
-    joined = run_lock.join()
+    joined = lock.join()
     assert not is_locked(place)
     assert joined.message.startswith("The last run in this folder was killed")
     assert "\n" not in joined.message
@@ -61,7 +61,7 @@ def test_a_run_that_lives_keeps_its_lock(place: Path) -> None:
     (place / "locks/0.output.lock").unlink()
     with process(JOIN, "snakemake") as run:
         (place / "locks/0.output.lock").write_text("results/summary.h5\n")
-        joined = run_lock.join()
+        joined = lock.join()
         assert is_locked(place) and not joined.message
         assert joined.conflict() == (
             f"another run (process {run.pid}) makes files of this one in this folder. Wait until it ends, or stop it: "
@@ -74,14 +74,14 @@ def test_a_killed_run_has_no_share_any_more(place: Path) -> None:
     with process(JOIN, "snakemake"):
         (place / "locks/0.output.lock").write_text("results/summary.h5\n")
     assert is_locked(place)
-    assert run_lock.join().message
+    assert lock.join().message
     assert not is_locked(place)
 
 
 def test_a_run_without_a_share_is_seen_by_its_folder(place: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """One of another version of this workflow, or of another one."""
     with process(WAIT, "/usr/bin/snakemake") as run:
-        joined = run_lock.join()
+        joined = lock.join()
         assert is_locked(place) and not joined.message
         assert f"kill {run.pid}" in joined.conflict()
 
@@ -93,14 +93,14 @@ def test_a_run_in_another_folder_does_not_matter(
         patch.chdir(tmp_path_factory.mktemp("other"))
         other = process(WAIT, "snakemake")
         other.__enter__()
-    run_lock.join()
+    lock.join()
     assert not is_locked(place)
     other.__exit__(None, None, None)
 
 
 def test_jobs_that_outlived_their_run_are_named(place: Path) -> None:
     with process(WAIT, "emergent.cli.train") as job:
-        message = run_lock.join().message
+        message = lock.join().message
         assert f"Jobs of that run still work (process {job.pid}); what they finish is good." in message
     assert not is_locked(place)
 
@@ -113,10 +113,10 @@ def test_jobs_that_outlived_their_run_are_named(place: Path) -> None:
 def test_only_runs_that_would_be_seen_are_known_to_be_over(
     place: Path, monkeypatch: pytest.MonkeyPatch, machine: str, boot: str, removed: bool
 ) -> None:
-    monkeypatch.setattr(run_lock.socket, "gethostname", lambda: "this")
-    monkeypatch.setattr(run_lock, "_boot", lambda: "this")
+    monkeypatch.setattr(lock.socket, "gethostname", lambda: "this")
+    monkeypatch.setattr(lock, "_boot", lambda: "this")
     sign(place, machine, boot)
-    joined = run_lock.join()
+    joined = lock.join()
     assert is_locked(place) != removed
     if not removed:
         assert joined.elsewhere == "other"
@@ -131,8 +131,8 @@ def test_without_locks_of_the_system_nothing_is_removed(place: Path, monkeypatch
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(run_lock.fcntl, "flock", refuse)
-    joined = run_lock.join()
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    joined = lock.join()
     assert is_locked(place)
     assert joined.conflict() == (
         "this folder is locked by a run that cannot be seen from here. If that run is over: snakemake --unlock"
@@ -143,12 +143,12 @@ def test_a_folder_that_may_not_be_written_is_left_to_others(place: Path, monkeyp
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(run_lock.os, "open", refuse)
-    assert run_lock.join() == run_lock.RunLock()
+    monkeypatch.setattr(lock.os, "open", refuse)
+    assert lock.join() == lock.RunLock()
     assert is_locked(place)
 
 
 def test_a_damaged_signature_is_none(place: Path) -> None:
     (place / "run.lock").write_text('{"machine": "ot')
-    run_lock.join()
+    lock.join()
     assert not is_locked(place)
