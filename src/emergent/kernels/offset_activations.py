@@ -189,8 +189,6 @@ def activation_program(precision: str, activation: str) -> Callable[..., None]:
     @compiled
     def row(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
         for i in range(num):
-            k[i], t[i] = activate(
-                k[i], t[i], inverse_first[i], factor_first[i], inverse_second[i], factor_second[i]
-            )
+            k[i], t[i] = activate(k[i], t[i], inverse_first[i], factor_first[i], inverse_second[i], factor_second[i])
 
     return row

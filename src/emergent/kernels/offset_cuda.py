@@ -1,17 +1,17 @@
-"""Program of pooled convolutional kernels by offsets for GPUs; ``emergent.kernels.offsets`` says what it computes.
+"""Kernels by offsets on a GPU with CUDA; ``emergent.kernels.offsets`` says what they are.
 
 Of an offset (dy, dx) with 0 <= dy < H and 0 <= dx < W there are up to four: (dy or dy - H, dx or dx - W). Together they
-pair every pixel of the first image with one pixel of the second, at (y + dy) mod H and (x + dx) mod W. So the four small
+pair every pixel of the first image with one of the second, at (y + dy) mod H and (x + dx) mod W. So their four small
 images lie beside each other in one frame of H x W pixels, parted by a seam of pixels of value 0 before row H - dy and
-column W - dx, and all frames are equally large. Periodic images have one frame and no seam; of VALID filters, what reads
-across the seam is left out at the end.
+column W - dx, and all frames are equally large. Periodic images have one frame and no seam; of VALID filters, what
+reads across the seam is left out at the end.
 
-One block of threads takes some frames of one pair of images through all layers in its shared memory, each thread a few
-rows of a column: sums over the filter's columns stay in registers while it goes down the rows. Every block leaves one
-partial sum, and these are added in a fixed order, so that results do not depend on what ran when. Numba compiles it at
-first use, for one precision, activation, filter size and padding.
+One block of threads takes some frames of one pair of images through all layers in its shared memory. Every thread has
+columns and goes down their rows in strips: sums over the filter's columns stay in registers on the way. Each block
+leaves one partial sum, and these are added in a fixed order, so that results do not depend on what ran when.
 """
 
+import math
 import warnings
 from functools import cache
 from typing import NamedTuple
@@ -19,11 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.errors import ConfigError
+from emergent.errors import ConfigError, ResourceError
 
 # Shared memory that every block may have unasked, on all GPUs.
 SHARED_BYTES = 48 * 2**10
-WARP = 32
+WARP, LARGEST_BLOCK = 32, 256
+# Rows of a strip: each begins with those that the first window sees.
+ROWS, FRAMES = 8, 16
 # Pairs whose partial sums are in memory at a time.
 PAIRS_AT_A_TIME = 8192
 
@@ -32,13 +34,13 @@ class LaunchShape(NamedTuple):
     """How the work of one pair of images is cut; results agree up to rounding.
 
     Attributes:
-        rows: that one thread goes down at a time.
-        threads: of a block.
+        rows: of a strip.
+        strips: threads that share a column.
         frames: that a block takes one after another.
     """
 
     rows: int
-    threads: int
+    strips: int
     frames: int
 
 
@@ -121,14 +123,21 @@ def require_gpu(shape: tuple[int, int], size: int, padding: str, itemsize: int) 
 
 
 def default_shape(height: int, width: int) -> LaunchShape:
-    """Returns a launch shape: as many rows a thread as leave a warp or more at work, and four warps at most."""
-    rows = next(rows for rows in (8, 4, 2, 1) if rows == 1 or -(-height // rows) * width >= WARP)
-    strips = -(-height // rows) * width
-    return LaunchShape(rows, min(4, -(-strips // WARP)) * WARP, 16)
+    """Returns strips of eight rows, or of fewer where threads would be less than a warp."""
+    strips = -(-height // ROWS)
+    while strips < height and strips * width < WARP:
+        strips += 1
+    strips = min(strips, max(1, LARGEST_BLOCK // min(width, LARGEST_BLOCK)))
+    return LaunchShape(min(ROWS, -(-height // strips)), strips, FRAMES)
 
 
 def sums_on_gpu(
-    work: Work, activation: str, size: int, padding: str, pairs: Int[np.ndarray, "P 2"], shape: LaunchShape | None = None
+    work: Work,
+    activation: str,
+    size: int,
+    padding: str,
+    pairs: Int[np.ndarray, "P 2"],
+    shape: LaunchShape | None = None,
 ) -> Float[np.ndarray, "2 P"]:
     """Returns the sums over all pairs of pixels of pairs of images, both kernels.
 
@@ -139,6 +148,9 @@ def sums_on_gpu(
         padding: ``SAME``, ``VALID`` or ``CIRCULAR``.
         pairs: positions of a first and of a second image.
         shape: of the launch; None chooses one.
+
+    Raises:
+        ResourceError: too many images at a time.
     """
     # Only here: the import takes longer than most jobs that need no such kernel.
     from numba import cuda
@@ -147,22 +159,23 @@ def sums_on_gpu(
 
     _, channels, height, width = work.pixels.shape
     number = work.pixels.dtype
-    rows, threads, frames = shape or default_shape(height, width)
+    arrays = [np.ascontiguousarray(array).ravel() for array in (work.pixels, work.others, work.firsts, work.seconds)]
+    if max(array.size for array in arrays) >= 2**31:
+        raise ResourceError("kernel: the program for GPUs counts pixels of all images in 32 bits; use smaller tiles.")
+    rows, strips, frames = shape or default_shape(height, width)
+    threads = min(width, LARGEST_BLOCK), strips
     blocks = -(-height * width // frames)
-    program = frame_program(number.name, activation, size, padding)
-    shared = max(frame_bytes((height, width), size, padding, number.itemsize), 2 * threads * number.itemsize)
-    arrays = [
-        cuda.to_device(np.ascontiguousarray(array).reshape(len(array), -1))
-        for array in (work.pixels, work.others, work.firsts, work.seconds)
-    ]
-    sizes = [np.int32(value) for value in (channels, height, width, work.firsts.shape[1], work.last)]
-    cut = np.int32(rows), np.int32(frames)
+    program = frame_program(number.name, activation, size, padding, channels)
+    # Frames, in whose place sums of threads come at the end.
+    shared = max(frame_bytes((height, width), size, padding, number.itemsize), 2 * math.prod(threads) * number.itemsize)
+    images = [cuda.to_device(array) for array in arrays]
+    sizes = [np.int32(value) for value in (height, width, work.firsts.shape[1], work.last)]
     result = np.empty((2, len(pairs)), number)
     for start in range(0, len(pairs), PAIRS_AT_A_TIME):
-        chosen = pairs[start : start + PAIRS_AT_A_TIME]
+        chosen = cuda.to_device(np.ascontiguousarray(pairs[start : start + PAIRS_AT_A_TIME], np.int32))
         partial = cuda.device_array((2, len(chosen), blocks), number)
         program[len(chosen) * blocks, threads, 0, shared](
-            *arrays, cuda.to_device(np.ascontiguousarray(chosen, np.int32)), *sizes, *work.gains, *cut, partial
+            *images, chosen, *sizes, *work.gains, np.int32(rows), np.int32(frames), partial
         )
         result[:, start : start + len(chosen)] = partial.copy_to_host().sum(2, dtype=np.float64)
     return result

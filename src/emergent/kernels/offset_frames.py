@@ -1,7 +1,8 @@
 """Compiled program of kernels by offsets on GPUs; ``emergent.kernels.offset_cuda`` says how it cuts the work.
 
-Numba compiles it at first use, for one precision, activation, filter size and padding. Whole numbers are turned into
-unsigned ones where they are indices, which spares the test whether they count from the end.
+Numba compiles it at first use, for one precision, activation, filter size, padding and number of channels. It would
+count in 64 bits, which takes a GPU twice the instructions and more, so that whole numbers are cut to 32 wherever they
+come about; and what is known to be positive becomes an index without the test whether it counts from the end.
 """
 
 from functools import cache
@@ -10,14 +11,16 @@ from typing import Any
 import numba
 import numpy as np
 
-# Under this name in the module itself: Numba's simulator looks for it there.
-from numba import cuda
+from numba import cuda as numba_cuda
 
 from emergent.kernels.offset_activations import activation_function
 
+# A name of the module, where Numba's simulator looks for it; of what kernels read there, only the compiler knows types.
+cuda: Any = numba_cuda
+
 
 @cache
-def frame_program(precision: str, activation: str, size: int, padding: str) -> Any:
+def frame_program(precision: str, activation: str, size: int, padding: str, channels: int) -> Any:
     """Returns the program for one kind of network, to be launched with one block for some frames of a pair of images.
 
     Args:
@@ -25,6 +28,7 @@ def frame_program(precision: str, activation: str, size: int, padding: str) -> A
         activation: one of ``emergent.kernels.offset_activations``.
         size: side of the filters, odd.
         padding: ``SAME``, ``VALID`` or ``CIRCULAR``.
+        channels: of images.
     """
     number = np.dtype(precision).type
     scalar = numba.from_dtype(np.dtype(precision))
@@ -36,8 +40,8 @@ def frame_program(precision: str, activation: str, size: int, padding: str) -> A
     parting = 0 if circular or valid else halo
     # Rows, and columns, of a frame in memory beside those of an image.
     around = 2 * halo + parting
-    # Numba would count in 64 bits, which takes a GPU twice the instructions and more.
-    whole, index = np.int32, np.uint32
+    # In 64 bits, constants are added to addresses by the instruction that reads.
+    whole, index, wide = np.int32, np.uint32, np.uint64
     activate = activation_function(precision, activation, cuda.jit(device=True, fastmath=fast))
 
     @cuda.jit(device=True, fastmath=fast)
@@ -51,37 +55,57 @@ def frame_program(precision: str, activation: str, size: int, padding: str) -> A
         else:
             frame[index(start + (halo + y) * pitch + halo + x)] = value
 
+    @cuda.jit(device=True, fastmath=fast)
+    def advance(frame, place, column):
+        """Goes down one row: its sum over the columns of the filter enters, and that of the first row leaves."""
+        for tap in range(size - 1):
+            column[tap] = column[tap + 1]
+        total = frame[wide(place)]
+        for tap in range(1, size):
+            total += frame[wide(place) + wide(tap)]
+        column[size - 1] = total
+
+    @cuda.jit(device=True, fastmath=fast)
+    def added(column):
+        """Returns the sum over the rows of the filter."""
+        total = column[0]
+        for tap in range(1, size):
+            total += column[tap]
+        return total
+
     @cuda.jit(fastmath=fast)
-    def run(
-        pixels, others, firsts, seconds, pairs, channels, height, width, layers, last, bias, gain, rows, frames, partial
-    ):
-        """Some frames of a pair of images in each block.
+    def run(pixels, others, firsts, seconds, pairs, height, width, layers, last, bias, gain, rows, frames, partial):
+        """Some frames of a pair of images in each block, whose threads are [columns, strips of rows].
 
         Args:
-            pixels: [N, C H W] first images, divided by the number of channels.
-            others: [T, C H W] second images.
-            firsts: [N, L 2 H W] what each activation needs to know of pixels (emergent.kernels.offset_activations).
-            seconds: [T, L 2 H W] likewise.
+            pixels: [N C H W] first images, divided by the number of channels.
+            others: [T C H W] second images.
+            firsts: [N L 2 H W] what each activation needs to know of pixels (emergent.kernels.offset_activations).
+            seconds: [T L 2 H W] likewise.
             pairs: [P, 2] positions of a first and of a second image.
-            channels, height, width: of images.
+            height: of images.
+            width: of images.
             layers: convolutions.
             last: whether an activation follows the last convolution.
             bias: of a convolution.
             gain: of a convolution.
-            rows: that a thread goes down at a time.
+            rows: of a strip.
             frames: that a block takes one after another.
             partial: [2, P, B] sums over the pairs of pixels of a block's frames, both kernels.
         """
         shared = cuda.shared.array(0, scalar)
         column_k, column_t = cuda.local.array(size, scalar), cuda.local.array(size, scalar)
-        thread, threads = whole(cuda.threadIdx.x), whole(cuda.blockDim.x)
+        columns = whole(cuda.blockDim.x)
+        threads = whole(columns * cuda.blockDim.y)
+        thread = whole(cuda.threadIdx.y * columns + cuda.threadIdx.x)
+        # Rows of this thread's first strip, and from one of its strips to the next.
+        ahead, stride = whole(cuda.threadIdx.y * rows), whole(cuda.blockDim.y * rows)
         blocks = whole(partial.shape[2])
         pair, block = whole(cuda.blockIdx.x // blocks), whole(cuda.blockIdx.x % blocks)
-        ours, theirs = pixels[index(pairs[pair, 0])], others[index(pairs[pair, 1])]
-        ours_known, theirs_known = firsts[index(pairs[pair, 0])], seconds[index(pairs[pair, 1])]
         num_pixels = whole(height * width)
         pitch = whole(width + around)
         plane = whole((height + around) * pitch)
+        image, other = whole(pairs[pair, 0]), whole(pairs[pair, 1])
         for i in range(thread, whole(4 * plane), threads):
             shared[index(i)] = zero
         total_k, total_t = zero, zero
@@ -98,84 +122,77 @@ def frame_program(precision: str, activation: str, size: int, padding: str) -> A
                     for y in range(thread, whole(height + around), threads):
                         for i in range(parting):
                             shared[index(part * plane + y * pitch + halo + left + i)] = zero
-            strips = whole((height + rows - 1) // rows * width)
-            for strip in range(thread, strips, threads):
-                begin, x = whole(index(strip) // index(width) * rows), whole(index(strip) % index(width))
-                column = whole(x + (parting if x >= left else 0))
-                shift = whole(dy * width + dx - (width if x >= left else 0))
-                for y in range(begin, whole(min(begin + rows, height))):
-                    i = whole(y * width + x)
-                    j = whole(i + shift - (num_pixels if y >= top else 0))
-                    value = zero
-                    for channel in range(channels):
-                        value += ours[index(i)] * theirs[index(j)]
-                        i = whole(i + num_pixels)
-                        j = whole(j + num_pixels)
-                    store(shared, whole(0), height, width, whole(y + (parting if y >= top else 0)), column, value)
+            for x in range(whole(cuda.threadIdx.x), width, columns):
+                beyond = x >= left
+                shift = whole(dy * width + dx - (width if beyond else 0) + other * channels * num_pixels)
+                column = whole(x + (parting if beyond else 0))
+                for begin in range(ahead, height, stride):
+                    y, stop = begin, whole(min(begin + rows, height))
+                    while y < stop:
+                        below = y >= top
+                        i = whole(y * width + x)
+                        j = whole(i + shift - (num_pixels if below else 0))
+                        i = whole(i + image * channels * num_pixels)
+                        value = zero
+                        for _ in range(channels):
+                            value += pixels[index(i)] * others[index(j)]
+                            i = whole(i + num_pixels)
+                            j = whole(j + num_pixels)
+                        store(shared, whole(0), height, width, whole(y + (parting if below else 0)), column, value)
+                        y = whole(y + 1)
             cuda.syncthreads()
             source, target = whole(0), whole(2 * plane)
             h, w = height, width
             for layer in range(layers):
-                final = layer == layers - 1
+                final = layer == whole(layers - 1)
                 h, w = whole(h - lost), whole(w - lost)
-                strips = whole((h + rows - 1) // rows * w)
-                for strip in range(thread, strips, threads):
-                    begin, x = whole(index(strip) // index(w) * rows), whole(index(strip) % index(w))
+                for x in range(whole(cuda.threadIdx.x), w, columns):
                     beyond = x >= left
                     column = whole(x + (parting if beyond else 0))
-                    first = whole(2 * layer * num_pixels + x)
-                    second = whole(first + dx + dy * width - (width if beyond else 0))
-                    # The last row that the sums of columns have seen, in the frame.
-                    seen = whole(begin + (parting if begin >= top else 0) - 1)
-                    for y in range(begin, whole(min(begin + rows, h))):
-                        below = y >= top
-                        row = whole(y + (parting if below else 0))
-                        # At the seam more than one row.
-                        while seen < row + size - 1:
-                            seen = whole(seen + 1)
-                            place = whole(source + seen * pitch + column)
-                            for tap in range(size - 1):
-                                column_k[tap] = column_k[tap + 1]
-                                column_t[tap] = column_t[tap + 1]
-                            total = shared[index(place)]
-                            for tap in range(1, size):
-                                total += shared[index(place + tap)]
-                            column_k[size - 1] = total
-                            if layer > 0:
-                                place = whole(place + plane)
-                                total = shared[index(place)]
-                                for tap in range(1, size):
-                                    total += shared[index(place + tap)]
-                                column_t[size - 1] = total
-                        total = column_k[0]
-                        for tap in range(1, size):
-                            total += column_k[tap]
-                        k = bias + gain * total
-                        t = k
-                        if layer > 0:
-                            total = column_t[0]
-                            for tap in range(1, size):
-                                total += column_t[tap]
-                            t += gain * total
-                        if last or not final:
+                    first = whole((image * layers + layer) * 2 * num_pixels + x)
+                    second = whole((other * layers + layer) * 2 * num_pixels + x + dx + dy * width)
+                    second = whole(second - (width if beyond else 0))
+                    for begin in range(ahead, h, stride):
+                        y, stop = begin, whole(min(begin + rows, h))
+                        while y < stop:
+                            # Rows on one side of the seam.
+                            below = y >= top
+                            until = whole(stop if below else min(stop, top))
+                            row = whole(y + (parting if below else 0))
                             i = whole(first + y * width)
                             j = whole(second + y * width - (num_pixels if below else 0))
-                            k, t = activate(
-                                k,
-                                t,
-                                ours_known[index(i)],
-                                ours_known[index(i + num_pixels)],
-                                theirs_known[index(j)],
-                                theirs_known[index(j + num_pixels)],
-                            )
-                        if not final:
-                            store(shared, target, height, width, row, column, k)
-                            store(shared, whole(target + plane), height, width, row, column, t)
-                        elif not valid or (
-                            (below or y < top - layers * lost) and (beyond or x < left - layers * lost)
-                        ):
-                            total_k += k
-                            total_t += t
+                            place = whole(source + row * pitch + column)
+                            goal = whole(target + (row + halo) * pitch + column + halo)
+                            for _ in range(size - 1):
+                                advance(shared, place, column_k)
+                                advance(shared, whole(place + plane), column_t)
+                                place = whole(place + pitch)
+                            while y < until:
+                                inverse_first, factor_first = firsts[index(i)], firsts[index(i + num_pixels)]
+                                inverse_second, factor_second = seconds[index(j)], seconds[index(j + num_pixels)]
+                                advance(shared, place, column_k)
+                                k = bias + gain * added(column_k)
+                                t = k
+                                if layer > 0:
+                                    advance(shared, whole(place + plane), column_t)
+                                    t += gain * added(column_t)
+                                if last or not final:
+                                    k, t = activate(k, t, inverse_first, factor_first, inverse_second, factor_second)
+                                if final:
+                                    if not valid or (
+                                        (below or y < whole(top - layers * lost))
+                                        and (beyond or x < whole(left - layers * lost))
+                                    ):
+                                        total_k += k
+                                        total_t += t
+                                elif circular:
+                                    store(shared, target, height, width, y, x, k)
+                                    store(shared, whole(target + plane), height, width, y, x, t)
+                                else:
+                                    shared[index(goal)] = k
+                                    shared[index(goal + plane)] = t
+                                y, i, j = whole(y + 1), whole(i + width), whole(j + width)
+                                place, goal = whole(place + pitch), whole(goal + pitch)
                 if not final:
                     cuda.syncthreads()
                 source, target = target, source
