@@ -173,7 +173,7 @@ def sums_on_gpu(
     result = np.empty((2, len(pairs)), number)
     for start in range(0, len(pairs), PAIRS_AT_A_TIME):
         chosen = cuda.to_device(np.ascontiguousarray(pairs[start : start + PAIRS_AT_A_TIME], np.int32))
-        partial = cuda.device_array((2, len(chosen), blocks), number)
+        partial = cuda.device_array((2, len(chosen), blocks), number)  # type: ignore[arg-type]
         program[len(chosen) * blocks, threads, 0, shared](
             *images, chosen, *sizes, *work.gains, np.int32(rows), np.int32(frames), partial
         )

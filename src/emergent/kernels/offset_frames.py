@@ -10,7 +10,6 @@ from typing import Any
 
 import numba
 import numpy as np
-
 from numba import cuda as numba_cuda
 
 from emergent.kernels.offset_activations import activation_function

@@ -15,6 +15,7 @@ References:
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -169,8 +170,9 @@ class OffsetKernel:
         if self.padding != "VALID":
             mode = "wrap" if self.padding == "CIRCULAR" else "constant"
             maps = np.pad(maps, ((0, 0), (side, side), (side, side)), mode=mode)
-        windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), (1, 2))
-        return windows.sum((-1, -2)) / size**2
+        rows, columns = (side - size + 1 for side in maps.shape[1:])
+        down = reduce(np.add, (maps[:, tap : tap + rows] for tap in range(size)))
+        return reduce(np.add, (down[:, :, tap : tap + columns] for tap in range(size))) / size**2
 
     def _sums(self, work: Work, pairs: Int[np.ndarray, "P 2"], threads: int) -> Float[np.ndarray, "2 P"]:
         """Returns the sums over all pairs of pixels of pairs of images, each piece of work in a thread of its own."""
