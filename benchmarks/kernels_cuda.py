@@ -3,15 +3,15 @@
 First the kernels are compared with those of the program for CPUs, in both precisions. Then, for each image size and
 depth: milliseconds a pair of images, nanoseconds for a pair of pixels and a layer, the part of the GPU's measured
 arithmetic peak (multiply-adds in registers), and how many times as fast as neural-tangents' layers. *ms* is what one
-more pair costs (the difference between twice as many pairs and once), *call* what a pair costs in one call from NumPy to
-NumPy. Networks are (3 x 3 convolution, ReLU)^L, global average pool, dense head, on three channels; both kernels are
+more pair costs (the difference between twice as many pairs and once), *call* what a pair costs in one call from NumPy
+to NumPy. Networks are (3 x 3 convolution, ReLU)^L, global average pool, dense head, on three channels; both kernels are
 computed. The kernel of a C4 group convolutional network is four such kernels. How the work is cut is chosen among a few
 ways, for each size and precision. Everything is compiled before it is timed; the best of three rounds counts.
 
     python benchmarks/kernels_cuda.py --json kernels_cuda.json        # a minute or two on an H100
 
-What fails is reported, and the rest goes on; the exit status is 1 then. Published, for orientation: neural-tangents took
-2.70 ms a pair of 32 x 32 pixels at 21 layers in float32 on one NVIDIA V100, 0.12 ns a pair of pixels and a layer.
+What fails is reported, and the rest goes on; the exit status is 1 then. Published, for orientation: neural-tangents
+took 2.70 ms a pair of 32 x 32 pixels at 21 layers in float32 on one NVIDIA V100, 0.12 ns a pair of pixels and a layer.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ from emergent.kernels.offsets import OffsetKernel
 from emergent.point_groups import group_from_name
 
 # Operations for a pair of pixels and a layer, as in benchmarks/kernels.py: 2 x 4 additions and 3 multiply-adds of the
-# filter; of the rectifier 13 multiply-adds of the arcsine (6 in float32), 2 square roots (as one operation each), 16 others.
+# filter; of the rectifier 13 multiply-adds of the arcsine (6 in float32), 2 square roots (as one operation each) and 16
+# others.
 OPERATIONS = {"float64": 8 + 2 * 3 + 2 * 13 + 2 + 16, "float32": 8 + 2 * 3 + 2 * 6 + 2 + 16}
 TOLERANCES = {"float64": 1e-12, "float32": 2e-5}
+VERSIONS = ("numba", "llvmlite", "jax", "cuda", "nvidia-nvvm", "nvidia-nvjitlink", "numpy")
 CHANNELS = 3
 ROUNDS = 4096
 PEER_BYTES = 2 * 2**30
@@ -91,32 +94,35 @@ def images(num: int, height: int, width: int, precision: str, seed: int) -> np.n
     return np.random.default_rng(seed).normal(size=(num, height, width, CHANNELS)).astype(precision)
 
 
-def compared_images(precision: str) -> tuple[np.ndarray, np.ndarray]:
+def compared_images(height: int, width: int, precision: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns random images, of which one is blank, one half blank, and one in both sets."""
-    first, second = images(3, 13, 10, "float64", 0), images(4, 13, 10, "float64", 1)
-    first[0], first[1, :6], second[3] = 0, 0, first[2]
+    first, second = (images(3, height, width, "float64", seed) for seed in (0, 1))
+    first[0], first[1, : height // 2], second[2] = 0, 0, first[2]
     return first.astype(precision), second.astype(precision)
 
 
-def on_cpu(activation: str, padding: str) -> np.ndarray:
+def on_cpu(activation: str, padding: str, shape: tuple[int, int]) -> np.ndarray:
     """Returns kernels of the program for CPUs."""
-    return np.stack(OffsetKernel(3, activation, *GAINS, padding=padding)(*compared_images("float64"), device="cpu"))
+    kernel = OffsetKernel(2, activation, *GAINS, padding=padding)
+    return np.stack(kernel(*compared_images(*shape, "float64"), device="cpu"))
 
 
-def compare(activation: str, padding: str, precision: str, theirs: np.ndarray) -> None:
+def compare(
+    activation: str, padding: str, shape: tuple[int, int], precision: str, reference: "Future[np.ndarray]"
+) -> None:
     """Compares kernels of the GPU with those of the CPU.
 
     Raises:
         AssertionError: they differ.
     """
     start = time.perf_counter()
-    kernel = OffsetKernel(3, activation, *GAINS, padding=padding)
-    ours = np.stack(kernel(*compared_images(precision), device="cuda"))
-    again = np.stack(kernel(*compared_images(precision), device="cuda"))
-    difference = float(np.abs(ours / theirs - 1).max())
+    kernel = OffsetKernel(2, activation, *GAINS, padding=padding)
+    ours, again = (np.stack(kernel(*compared_images(*shape, precision), device="cuda")) for _ in range(2))
+    took = time.perf_counter() - start
+    difference = float(np.abs(ours / reference.result(timeout=90) - 1).max())
     row = {"activation": activation, "padding": padding, "precision": precision, "differ": difference}
     results.setdefault("compared", []).append(row)
-    say(f"{activation} {padding} {precision}: differ by {difference:.1e} ({time.perf_counter() - start:.1f} s)")
+    say(f"{activation} {padding} {precision}: differ by {difference:.1e} ({took:.1f} s)")
     if not (difference <= TOLERANCES[precision] and np.array_equal(ours, again)):
         raise AssertionError(f"expected kernels of the CPU within {TOLERANCES[precision]}, twice the same")
 
@@ -148,7 +154,7 @@ def peak(precision: str, processors: int) -> float:
 
 def sets(size: int, num_layers: int, precision: str, scale: float) -> tuple[OffsetKernel, np.ndarray, np.ndarray]:
     """Returns a kernel and images whose pairs take some ten milliseconds on a large GPU."""
-    side = int(max(2, np.sqrt(scale * 2**32 / size**4 / num_layers)))
+    side = int(max(2, np.sqrt(scale * 2**33 / size**4 / num_layers)))
     return OffsetKernel(num_layers, "relu", *GAINS), *(images(side, size, size, precision, seed) for seed in (0, 1))
 
 
@@ -268,10 +274,11 @@ def describe(peaks: dict[str, float]) -> None:
     device = cuda.get_current_device()
     name = device.name.decode() if isinstance(device.name, bytes) else str(device.name)
     processors = device.MULTIPROCESSOR_COUNT
-    versions = {"numba": sys.modules["numba"].__version__, "jax": jax.__version__, "module": cuda.__file__}
+    installed = {item.metadata["Name"]: item.version for item in distributions()}
+    versions = {name: version for name, version in installed.items() if name and name.startswith(VERSIONS)}
     results["device"] = {"name": name, "multiprocessors": processors, "capability": str(device.compute_capability)}
     results["versions"] = versions
-    say(name, f"{processors} multiprocessors", versions, "JAX on", jax.devices()[0].platform)
+    say(name, f"{processors} multiprocessors, {cuda.__file__}", versions, "JAX on", jax.devices()[0].platform)
     for precision in ("float32", "float64"):
         peaks[precision] = peak(precision, processors)
         say(f"peak in {precision}: {peaks[precision] / 1e12:.2f} Tflop/s")
@@ -287,27 +294,41 @@ def registers(precision: str) -> None:
     say(f"registers a thread in {precision}: {found}")
 
 
+def submitted(pool: ProcessPoolExecutor, shape: tuple[int, int]) -> dict[tuple[str, str], "Future[np.ndarray]"]:
+    """Returns the kernels of CPUs that processes without a GPU are computing."""
+    before = os.environ.get("JAX_PLATFORMS")
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    futures = {key: pool.submit(on_cpu, *key, shape) for key in NETWORKS}
+    if before is None:
+        del os.environ["JAX_PLATFORMS"]
+    else:
+        os.environ["JAX_PLATFORMS"] = before
+    return futures
+
+
 def main() -> None:
     """Compares, times and prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 28, 16], help="the first ones are timed first")
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 3, 5])
     parser.add_argument("--precisions", nargs="+", default=["float32", "float64"], choices=["float64", "float32"])
+    parser.add_argument("--compared", type=int, nargs=2, default=[13, 10], help="height and width of compared images")
     parser.add_argument("--scale", type=float, default=1.0, help="times as many pairs; little for a simulator")
     parser.add_argument("--seconds", type=float, default=85, help="after which no other layers are compiled")
     parser.add_argument("--json", type=Path, help="file for the numbers, written on the way")
     arguments = parser.parse_args()
     if missing_cuda() is not None:
         sys.exit(f"no GPU: {missing_cuda()}.")
+    shape = (arguments.compared[0], arguments.compared[1])
     guard, peaks = partial(attempt, path=arguments.json), {}
     # The programs for CPUs are compiled by processes of their own in the meantime.
     with ProcessPoolExecutor(len(NETWORKS), multiprocessing.get_context("spawn")) as pool:
-        references: dict[tuple[str, str], Future[np.ndarray]] = {key: pool.submit(on_cpu, *key) for key in NETWORKS}
+        references = submitted(pool, shape)
         with guard("device"):
             describe(peaks)
         for precision in arguments.precisions:
             with guard(f"comparison {precision}"):
-                compare("relu", "SAME", precision, references["relu", "SAME"].result(timeout=60))
+                compare("relu", "SAME", shape, precision, references["relu", "SAME"])
             with guard(f"registers {precision}"):
                 registers(precision)
         timed = []
@@ -327,7 +348,7 @@ def main() -> None:
         for key in NETWORKS[1:]:
             for precision in arguments.precisions:
                 with guard(f"comparison {key} {precision}"):
-                    compare(*key, precision, references[key].result(timeout=60))
+                    compare(*key, shape, precision, references[key])
     # Depths in turn, so that each is seen early; compilation takes most of the time.
     for row in sorted(timed, key=lambda row: (row["layers"] != 3, row["layers"])):
         if time.perf_counter() - BEGIN > arguments.seconds:
