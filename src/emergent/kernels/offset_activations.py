@@ -1,4 +1,4 @@
-"""Activations of kernels by offsets: what they need to know of each pixel, and their compiled loops over one row.
+"""Activations of kernels by offsets: what they need to know of each pixel, and what they make of one pair of them.
 
 With the cosine r = c / (size of u times size of v) of a pair of Gaussian pre-activations (u, v) of variances a, b and
 covariance c, every closed form below is made of the arcsine of r and of square roots. Sizes are standard deviations, or
@@ -26,6 +26,7 @@ DEGREES = {"float64": 12, "float32": 5}
 COMPILER: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
 SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
 """Slope below 0 of functions with a bend at 0."""
+UNKNOWN = "activation {activation!r} has no kernel by offsets: expected one of {known}."
 
 
 class PixelSizes(NamedTuple):
@@ -60,7 +61,7 @@ def pixel_sizes(activation: str, variance: Float[np.ndarray, "*pixels"]) -> Pixe
     if activation == "erf":
         inverse = np.sqrt(2 / (1 + 2 * variance))
         return PixelSizes(inverse, np.zeros_like(variance), 2 / np.pi * np.arcsin(inverse**2 * variance))
-    raise ConfigError(f"activation {activation!r} has no kernel by offsets: expected one of {', '.join(CLOSED_FORMS)}.")
+    raise ConfigError(UNKNOWN.format(activation=activation, known=", ".join(CLOSED_FORMS)))
 
 
 def arcsine_coefficients(degree: int) -> Float[np.ndarray, " D"]:
@@ -77,19 +78,19 @@ def arcsine_coefficients(degree: int) -> Float[np.ndarray, " D"]:
     return interpolated.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef
 
 
-def activation_program(precision: str, activation: str) -> Callable[..., None]:
-    """Returns the compiled loop over one row of pairs of pixels.
+def activation_function(
+    precision: str, activation: str, compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Callable[..., Any]:
+    """Returns the compiled function of one pair of pixels.
 
-    It is called with their number, both kernels, which it overwrites, and inverse and factor of the first and of the
-    second pixels (``pixel_sizes``).
+    It is called with both kernels of the pair, and with inverse and factor of the first and of the second pixel
+    (``pixel_sizes``); it returns both kernels after the activation.
 
     Args:
         precision: ``float64`` or ``float32``.
         activation: one that ``pixel_sizes`` knows.
+        compiled: compiles a function of numbers, for a processor or for a GPU.
     """
-    # Only here: the import takes longer than most jobs that need no such kernel.
-    import numba
-
     number = np.dtype(precision).type
     coefficients = tuple(number(value) for value in arcsine_coefficients(DEGREES[precision])[::-1])
     half, one, two = number(0.5), number(1.0), number(2.0)
@@ -98,7 +99,7 @@ def activation_program(precision: str, activation: str) -> Callable[..., None]:
     identical = number(256 * np.finfo(number).eps)
     largest = number(1 - np.finfo(number).eps)
 
-    @numba.njit(**COMPILER)
+    @compiled
     def arcsine(magnitude):
         """Arcsine of a number from 0 to 1/2; above, that of the smaller sine of half the angle."""
         small = magnitude <= half
@@ -113,60 +114,81 @@ def activation_program(precision: str, activation: str) -> Callable[..., None]:
         slope = SLOPES[activation]
         below, bend, pi = number(slope), number((1 - slope) ** 2 / (2 * np.pi)), number(np.pi)
 
-        @numba.njit(**COMPILER)
-        def rectifier(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
-            for i in range(num):
-                cosine = k[i] * (inverse_first[i] * inverse_second[i])
-                magnitude = abs(cosine)
-                square = (one - magnitude) * (one + magnitude)
-                same = square < identical
-                magnitude = one if same else magnitude
-                square = zero if same else square
-                small, arc = arcsine(magnitude)
-                angle = half_pi - arc if small else two * arc
-                rest = pi - angle if cosine >= zero else angle
-                signed = magnitude if cosine >= zero else -magnitude
-                k[i] = below * k[i] + factor_first[i] * factor_second[i] * (math.sqrt(square) + rest * signed)
-                t[i] = t[i] * (below + bend * rest)
+        @compiled
+        def rectifier(k, t, inverse_first, factor_first, inverse_second, factor_second):
+            cosine = k * (inverse_first * inverse_second)
+            magnitude = abs(cosine)
+            square = (one - magnitude) * (one + magnitude)
+            same = square < identical
+            magnitude = one if same else magnitude
+            square = zero if same else square
+            small, arc = arcsine(magnitude)
+            angle = half_pi - arc if small else two * arc
+            rest = pi - angle if cosine >= zero else angle
+            signed = magnitude if cosine >= zero else -magnitude
+            scale = factor_first * factor_second
+            return below * k + scale * (math.sqrt(square) + rest * signed), t * (below + bend * rest)
 
         return rectifier
 
     if activation == "gelu":
         turn = number(0.5 / np.pi)
 
-        @numba.njit(**COMPILER)
-        def gelu(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
-            for i in range(num):
-                first, second = inverse_first[i], inverse_second[i]
-                inverse = first * second
-                cosine = k[i] * inverse
-                # Sizes hold 1 beside the variance: no cosine reaches 1 but by rounding.
-                magnitude = min(abs(cosine), largest)
-                square = (one - magnitude) * (one + magnitude)
-                root = one / math.sqrt(square)
-                small, arc = arcsine(magnitude)
-                angle = arc if small else half_pi - two * arc
-                share = quarter + turn * (angle if cosine >= zero else -angle)
-                density = turn * inverse * root
-                curved = first * first + second * second + inverse * root * inverse * root
-                t[i] = t[i] * (share + density * k[i] * curved)
-                k[i] = k[i] * share + density * (cosine * cosine + factor_first[i] * factor_second[i] * square)
-
-        return gelu
-
-    errors = number(2 / np.pi)
-
-    @numba.njit(**COMPILER)
-    def error_function(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
-        for i in range(num):
-            inverse = inverse_first[i] * inverse_second[i]
-            cosine = k[i] * inverse
+        @compiled
+        def gelu(k, t, inverse_first, factor_first, inverse_second, factor_second):
+            inverse = inverse_first * inverse_second
+            cosine = k * inverse
             # Sizes hold 1 beside the variance: no cosine reaches 1 but by rounding.
             magnitude = min(abs(cosine), largest)
             square = (one - magnitude) * (one + magnitude)
+            root = one / math.sqrt(square)
             small, arc = arcsine(magnitude)
             angle = arc if small else half_pi - two * arc
-            k[i] = errors * (angle if cosine >= zero else -angle)
-            t[i] = t[i] * (errors * inverse / math.sqrt(square))
+            share = quarter + turn * (angle if cosine >= zero else -angle)
+            density = turn * inverse * root
+            curved = inverse_first * inverse_first + inverse_second * inverse_second + inverse * root * inverse * root
+            after = k * share + density * (cosine * cosine + factor_first * factor_second * square)
+            return after, t * (share + density * k * curved)
+
+        return gelu
+
+    if activation != "erf":
+        raise ConfigError(UNKNOWN.format(activation=activation, known=", ".join(CLOSED_FORMS)))
+    errors = number(2 / np.pi)
+
+    @compiled
+    def error_function(k, t, inverse_first, factor_first, inverse_second, factor_second):
+        inverse = inverse_first * inverse_second
+        cosine = k * inverse
+        # Sizes hold 1 beside the variance: no cosine reaches 1 but by rounding.
+        magnitude = min(abs(cosine), largest)
+        square = (one - magnitude) * (one + magnitude)
+        small, arc = arcsine(magnitude)
+        angle = arc if small else half_pi - two * arc
+        return errors * (angle if cosine >= zero else -angle), t * (errors * inverse / math.sqrt(square))
 
     return error_function
+
+
+def activation_program(precision: str, activation: str) -> Callable[..., None]:
+    """Returns the compiled loop over one row of pairs of pixels.
+
+    It is called with their number, both kernels, which it overwrites, and inverse and factor of the first and of the
+    second pixels (``pixel_sizes``).
+
+    Args:
+        precision: ``float64`` or ``float32``.
+        activation: one that ``pixel_sizes`` knows.
+    """
+    # Only here: the import takes longer than most jobs that need no such kernel.
+    import numba
+
+    compiled = numba.njit(**COMPILER)
+    activate = activation_function(precision, activation, compiled)
+
+    @compiled
+    def row(num, k, t, inverse_first, factor_first, inverse_second, factor_second):
+        for i in range(num):
+            k[i], t[i] = activate(k[i], t[i], inverse_first[i], factor_first[i], inverse_second[i], factor_second[i])
+
+    return row

@@ -5,8 +5,8 @@ t' - t only, as long as strides are 1 and nothing is pooled on the way. A pair o
 independent small images, one of each offset, which pass all layers in the caches, and of which sums leave: as many
 pairs of pixels a layer as always, but memory for H W of them. Deviations of pixels are computed once an image.
 
-This is the fast formulation of ``emergent.kernels.architectures.cnn_kernel``, equal to it up to rounding, for CPUs; a
-group convolutional network is a mean of such kernels (``gcnn_kernel``).
+This is the fast formulation of ``emergent.kernels.architectures.cnn_kernel``, equal to it up to rounding, for CPUs and
+for GPUs with CUDA; a group convolutional network is a mean of such kernels (``gcnn_kernel``).
 
 References:
     arXiv:2406.06504, kernel recursions; the formulation by offsets is ours.
@@ -15,6 +15,7 @@ References:
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,8 @@ from jaxtyping import Float, Int
 
 from emergent.errors import ConfigError
 from emergent.kernels.offset_activations import pixel_sizes
-from emergent.kernels.offset_program import Program, offset_program
+from emergent.kernels.offset_cuda import Work, fits, on_gpu_if_there_is_one, require_gpu, sums_on_gpu
+from emergent.kernels.offset_program import offset_program
 
 # Registers full of pairs in one piece of work: few, so that threads finish at about the same time.
 PIECES, LARGEST_PIECE = 4, 64
@@ -64,6 +66,7 @@ class OffsetKernel:
         second: Float[np.ndarray, "T H W C"],
         threads: int | None = None,
         symmetric: bool = False,
+        device: Literal["cpu", "cuda"] | None = None,
     ) -> tuple[Float[np.ndarray, "N T"], Float[np.ndarray, "N T"]]:
         """Returns both kernels, (nngp, ntk), in the precision of the images.
 
@@ -73,21 +76,37 @@ class OffsetKernel:
                 no more than one.
             threads: processors; None takes those that the job was given (``NPROC``), or all that the process may use.
             symmetric: kernels are known to be so, and what lies below the diagonal is not computed.
+            device: where to compute; None takes a GPU in runs that ask for one (``EMERGENT_ACCELERATOR``), where there
+                is one and images fit into its shared memory.
 
         Raises:
-            ConfigError: images of different sizes, or too small for the filters.
+            ConfigError: images of different sizes, or too small for the filters; or a GPU was asked for, and there is
+                none, or images are too large for it.
         """
         first, second = np.asarray(first), np.asarray(second)
         self.require(first, second)
         if symmetric and len(first) != len(second):
             raise ConfigError(f"kernel: expected as many images on both sides, found {len(first)} and {len(second)}.")
-        available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
-        program = offset_program(first.dtype.name, self.activation, self.filter_size, self.padding)
+        on_gpu = self._on_gpu(device, first)
         ours, theirs = self._prepared(first), self._prepared(second)
         pairs = np.indices((len(first), len(second))).reshape(2, -1).T
         pairs = pairs[pairs[:, 0] <= pairs[:, 1]] if symmetric else pairs
         sums = np.empty((2, len(first), len(second)), first.dtype)
-        sums[:, pairs[:, 0], pairs[:, 1]] = found = self._sums(program, ours, theirs, pairs, threads or available)
+        gains = np.array([self.bias_std**2, self.weight_std**2 / self.filter_size**2], first.dtype)
+        work = Work(
+            np.ascontiguousarray(ours.pixels / first.dtype.type(first.shape[3])),
+            theirs.pixels,
+            ours.deviations,
+            theirs.deviations,
+            gains,
+            self.last_activation,
+        )
+        if on_gpu:
+            found = sums_on_gpu(work, self.activation, self.filter_size, self.padding, pairs)
+        else:
+            available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
+            found = self._sums(work, pairs, threads or available)
+        sums[:, pairs[:, 0], pairs[:, 1]] = found
         if symmetric:
             sums[:, pairs[:, 1], pairs[:, 0]] = found
         height, width = self._positions(first.shape[1:3])
@@ -119,6 +138,16 @@ class OffsetKernel:
                 f"images of {first.shape[1]} x {first.shape[2]} pixels; pad them, or use fewer or smaller ones."
             )
 
+    def _on_gpu(self, device: str | None, images: np.ndarray) -> bool:
+        network = images.shape[1:3], self.filter_size, self.padding, images.dtype.itemsize
+        if device == "cuda":
+            require_gpu(*network)
+        elif device is None:
+            return bool(os.environ.get("EMERGENT_ACCELERATOR")) and fits(*network) and on_gpu_if_there_is_one()
+        elif device != "cpu":
+            raise ConfigError(f"kernel: device: expected 'cpu' or 'cuda', found {device!r}.")
+        return device == "cuda"
+
     def _positions(self, shape: tuple[int, ...]) -> tuple[int, int]:
         lost = self.num_layers * (self.filter_size - 1) if self.padding == "VALID" else 0
         return shape[0] - lost, shape[1] - lost
@@ -141,31 +170,29 @@ class OffsetKernel:
         if self.padding != "VALID":
             mode = "wrap" if self.padding == "CIRCULAR" else "constant"
             maps = np.pad(maps, ((0, 0), (side, side), (side, side)), mode=mode)
-        windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), (1, 2))
-        return windows.sum((-1, -2)) / size**2
+        rows, columns = (side - size + 1 for side in maps.shape[1:])
+        down = reduce(np.add, (maps[:, tap : tap + rows] for tap in range(size)))
+        return reduce(np.add, (down[:, :, tap : tap + columns] for tap in range(size))) / size**2
 
-    def _sums(
-        self, program: Program, ours: _Prepared, theirs: _Prepared, pairs: Int[np.ndarray, "P 2"], threads: int
-    ) -> Float[np.ndarray, "2 P"]:
+    def _sums(self, work: Work, pairs: Int[np.ndarray, "P 2"], threads: int) -> Float[np.ndarray, "2 P"]:
         """Returns the sums over all pairs of pixels of pairs of images, each piece of work in a thread of its own."""
-        number = ours.pixels.dtype.type
-        gains = np.array([self.bias_std**2, self.weight_std**2 / self.filter_size**2], number)
-        images = (np.ascontiguousarray(ours.pixels / number(ours.pixels.shape[1])), theirs.pixels)
+        number = work.pixels.dtype
+        program = offset_program(number.name, self.activation, self.filter_size, self.padding)
         result = np.empty((2, len(pairs)), number)
         num_registers = -(-len(pairs) // program.lanes)
         piece = program.lanes * max(1, min(LARGEST_PIECE, num_registers // (PIECES * threads)))
 
-        def work(start: int) -> None:
+        def compute(start: int) -> None:
             part = np.empty((2, len(pairs[start : start + piece])), number)
             chosen = np.ascontiguousarray(pairs[start : start + piece])
-            program.run(*images, ours.deviations, theirs.deviations, chosen, gains, self.last_activation, part)
+            program.run(*work[:4], chosen, work.gains, work.last, part)
             result[:, start : start + piece] = part
 
         starts = range(0, len(pairs), piece)
         if threads == 1 or len(starts) == 1:
             for start in starts:
-                work(start)
+                compute(start)
         else:
             with ThreadPoolExecutor(min(threads, len(starts))) as pool:
-                list(pool.map(work, starts))
+                list(pool.map(compute, starts))
         return result
