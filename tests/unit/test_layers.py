@@ -16,6 +16,7 @@ SOURCE_ROOT = Path(__file__).parents[2] / "src"
 # From the top down: a module may import from its own line's package and from the lines below.
 LAYERS = (
     ("cli",),
+    ("report",),
     ("pages",),
     ("figures",),
     ("schema",),
@@ -44,6 +45,7 @@ LAYERS = (
 )
 RANK = {name: -index for index, names in enumerate(LAYERS) for name in names}
 WITHOUT_JAX = (
+    "report",
     "pages",
     "figures",
     "claims",
