@@ -310,3 +310,21 @@ def test_evaluation_asks_for_the_memory_of_its_outputs() -> None:
     assert 3 * logits < evaluation_mb(plan, "paper", "nordenfors_c16_nearest", "sym") < 5 * logits
     assert evaluation_mb(plan, "smoke", "nordenfors_c16_nearest", "sym") == 4000
     assert evaluation_mb(plan, "paper", "nordenfors_modelnet", "intended") == 4000
+
+
+def test_settings_of_a_run_are_said_as_they_are_given() -> None:
+    given = {
+        "samples": 50,
+        "arms": "all",
+        "substitute": {"cifar10_grey28": "cifar10_jpeg_grey28"},
+        "mirror": "/elsewhere",
+    }
+    plan = Plan(BASE | given, CONFIG)
+    assert plan.settings("smoke") == [
+        "members=4",
+        "block=4",
+        "substitute=\"{'cifar10_grey28': 'cifar10_jpeg_grey28'}\"",
+    ]
+    # Other scales run as configured.
+    assert plan.settings("paper") == []
+    assert Plan(BASE, CONFIG).settings("smoke") == []

@@ -7,7 +7,7 @@ are sliders; readers may swap them.
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 DIGITS = 4
@@ -63,12 +63,14 @@ class Panel:
         y: label of the vertical axis.
         log: whether that axis is logarithmic at first.
         curves: in the order of the legend.
+        ends: lower and upper end of that axis, where curves may leave the panel; None holds all of them.
     """
 
     title: str
     y: str
     log: bool
     curves: tuple[Curve, ...]
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Chart:
                     "title": panel.title,
                     "y": panel.y,
                     "log": panel.log,
+                    "ends": None if panel.ends is None else [_short(end) for end in panel.ends],
                     "curves": [
                         {"label": curve.label, "color": curve.color, "style": curve.style, "band": curve.band,
                          "rows": [[_short(value) for value in row] for row in curve.rows]}
@@ -152,7 +155,7 @@ def chart(axes: Sequence[Axis], panels: Sequence[Panel], note: str, swap: bool =
     for panel in panels:
         curves = tuple(curve for curve in panel.curves if curve.rows)
         if any(curve.style != "published" for curve in curves):
-            kept.append(Panel(panel.title, panel.y, panel.log, curves))
+            kept.append(replace(panel, curves=curves))
     if not kept or not axes or len(axes[0].values) < 2:
         return None
     return Chart(tuple(axes), tuple(kept), note, swap)

@@ -102,6 +102,7 @@ def read_committed(root: Path) -> Report:
         figures=in_natural_order(figures),
         experiments=tuple(_studied(repository, run, name, own) for (run, name), own in facts.items()),
         others=rest,
+        discussion="docs/results",
         costs_note=COSTS_NOTE,
         software=origin.software({f"{name} ({run})": own for (run, name), own in facts.items()}),
     )

@@ -131,6 +131,7 @@ class Report:
         figures: in natural order within each paper.
         experiments: behind them.
         others: verdicts on claims that no figure shows.
+        discussion: folder of pages, one a paper, that discuss the results; empty if there are none.
         costs_note: what is to be said of the table of times.
         software: versions of packages, each with the experiments whose summaries they made.
         not_run: experiments of which the verdicts speak and that are not part of the run, with the number of claims.
@@ -142,6 +143,7 @@ class Report:
     figures: tuple[Shown, ...]
     experiments: tuple[Studied, ...]
     others: pd.DataFrame
+    discussion: str = ""
     costs_note: str = ""
     software: tuple[tuple[dict[str, str], list[str]], ...] = ()
     not_run: dict[str, int] = field(default_factory=dict)

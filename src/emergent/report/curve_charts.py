@@ -13,10 +13,10 @@ from emergent.config.figure_kinds import (
 )
 from emergent.figures import style
 from emergent.figures.arms import arm_looks
-from emergent.figures.curves_by_width import BAND
+from emergent.figures.curves_by_width import BAND, reach
 from emergent.figures.drawing import References, published_table, require_rows, require_table, select_data
 from emergent.figures.facts import Inputs
-from emergent.figures.learned_curves import MEAN
+from emergent.figures.learned_curves import MEAN, symmetric_reach
 from emergent.figures.metrics import SYMMETRY, axis_label, metric_look, panel_title, primary_sets, scale_divergence
 from emergent.report.chart import Chart, Curve, Panel, Row, axis, chart, row, rows
 from emergent.report.metric_charts import EPOCH, SIZE, plain
@@ -121,7 +121,10 @@ def learned(inputs: Inputs, references: References, entry: LearnedCurves) -> Cha
               _line(published, "epoch", "mean") if len(published) else ()),
     ]  # fmt: skip
     axes = [axis("x", table["x"]), axis("Step of training", kept)]
-    return chart(axes, [Panel("", "Output", False, tuple(curves))], "Move the slider to train the networks.", False)
+    # As in the printed figure, of untrained networks a few leave the panel.
+    first = table.loc[table["epoch"] == table["epoch"].min(), "value"]
+    panel = Panel("", "Output", False, tuple(curves), symmetric_reach(first))
+    return chart(axes, [panel], "Move the slider to train the networks.", False)
 
 
 def _networks(table: pd.DataFrame, slider: str) -> list[Curve]:
@@ -156,4 +159,4 @@ def widening(inputs: Inputs, references: References, entry: CurvesByWidth) -> Ch
     ]  # fmt: skip
     axes = [axis("x", table["x"]), axis("Width", table["width"])]
     note = "Band: two standard deviations of an infinitely wide network. Move the slider to widen the networks."
-    return chart(axes, [Panel("", "Output", False, tuple(curves))], note, False)
+    return chart(axes, [Panel("", "Output", False, tuple(curves), reach(truth))], note, False)

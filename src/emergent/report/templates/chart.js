@@ -26,8 +26,8 @@
   const exponent = (n) => (n < 0 ? "⁻" : "") + [...String(Math.abs(n))].map((d) => SUPERSCRIPTS[d]).join("");
   const number = (value) => {
     if (value === 0) return "0";
-    const size = Math.abs(value);
-    if (size >= 1e-3 && size < 1e6) return String(Number(value.toPrecision(4)));
+    if (value < 0) return `−${number(-value)}`;
+    if (value >= 1e-3 && value < 1e6) return String(Number(value.toPrecision(4)));
     const [digits, power] = value.toExponential(2).split("e");
     const rounded = Number(digits);
     return (rounded === 1 ? "" : `${rounded}·`) + `10${exponent(Number(power))}`;
@@ -223,7 +223,8 @@
         return [low - room, high + room];
       };
       const logX = axis.log && Math.min(...xs) > 0;
-      return { x: [...ends(xs, logX, 0.04), logX], y: [...ends(ys, log, 0.06), log] };
+      const fixed = view.panel.ends && !log ? view.panel.ends : ends(ys, log, 0.06);
+      return { x: [...ends(xs, logX, 0.04), logX], y: [...fixed, log] };
     }
 
     drawPanel(view, width, height) {
