@@ -109,10 +109,14 @@ class Browser:
         """Opens a page in a window of a size and in a colour scheme, and waits until it is loaded."""
         self("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.show_still(page)
+        self.settle()
+
+    def show_still(self, page: Path) -> None:
+        """Opens a page and waits until it is loaded; nothing in it needs to run."""
         self.events.clear()
         self("Page.navigate", url=page.resolve().as_uri())
         self._until(lambda answer: answer.get("method") == "Page.loadEventFired", "loading the page")
-        self.settle()
 
     def settle(self) -> None:
         """Waits for two frames, in which what depends on the size of the window is drawn."""

@@ -313,18 +313,16 @@ def test_evaluation_asks_for_the_memory_of_its_outputs() -> None:
 
 
 def test_settings_of_a_run_are_said_as_they_are_given() -> None:
+    run = {"scale": "paper", "experiments": ["nordenfors_c4"], "memory_gb": 64}
     given = {
         "samples": 50,
         "arms": "all",
         "substitute": {"cifar10_grey28": "cifar10_jpeg_grey28"},
         "mirror": "/elsewhere",
     }
-    plan = Plan(BASE | given, CONFIG)
-    assert plan.settings("smoke") == [
-        "members=4",
-        "block=4",
-        "substitute=\"{'cifar10_grey28': 'cifar10_jpeg_grey28'}\"",
-    ]
+    plan = Plan(run | given, CONFIG)
+    said = ["arms=all", "samples=50", "substitute=\"{'cifar10_grey28': 'cifar10_jpeg_grey28'}\""]
+    assert plan.settings("paper") == said
     # Other scales run as configured.
-    assert plan.settings("paper") == []
-    assert Plan(BASE, CONFIG).settings("smoke") == []
+    assert plan.settings("laptop") == []
+    assert Plan(run, CONFIG).settings("paper") == []
