@@ -1,4 +1,4 @@
-// Filters of the overview, copying of commands, and details that open where a link leads or when the page is printed.
+// Filters of the overview, copying of commands, and details that open where a link leads.
 "use strict";
 
 (() => {
@@ -47,13 +47,4 @@
   };
   addEventListener("hashchange", reveal);
   reveal();
-
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
-    for (const part of opened) part.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const part of opened) part.open = false;
-  });
 })();
