@@ -5,7 +5,7 @@ What was not kept is drawn from the committed summary, as are the numbers behind
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -29,11 +29,6 @@ from emergent.report.pictures import alternative, embedded
 from emergent.report.run import command
 from emergent.report.sources import by_figure, checked, in_order, read_cells, read_picture, read_text, settings_of
 
-NOTES = (
-    "No complete run at the scale of the papers exists: most published numbers stand beside ours without a verdict.",
-    "What there is ran at smaller scales, but for C4 with 600 and C16 with 60 of 1000 networks. Every picture is that "
-    "of the run named beside it, and so are its numbers, its chart and its verdicts.",
-)
 COSTS_NOTE = "Of these runs the provenance of summaries is kept; times of training are in docs/performance.md."
 
 
@@ -48,6 +43,7 @@ class _Repository:
         lines = [line for paper in read_overview(root / "docs").values() for line in paper]
         self.judged = {name: line.judged for line in lines for name in line.figures}
         self.rows = {run: self._rows(run) for run in self.runs}
+        self.verdicts = {run: by_figure(rows, self.catalogue) for run, rows in self.rows.items()}
 
     def _rows(self, run: str) -> pd.DataFrame:
         """Returns the verdicts of a run on experiments of its own."""
@@ -83,11 +79,11 @@ def read_committed(root: Path) -> Report:
         DataError: what a run should have is missing.
     """
     repository = _Repository(root)
-    figures, seen = [], {}
-    for entry in repository.catalogue.values():
-        if runs := repository.runs_of(entry):
-            figures.append(_shown(repository, entry, runs))
-            seen[entry.name] = runs[0]
+    figures = [
+        _shown(repository, entry, runs)
+        for entry in repository.catalogue.values()
+        if (runs := repository.runs_of(entry))
+    ]
     claims = {str(claim) for shown in figures for claim in shown.verdicts["id"]}
     rest = pd.concat(list(repository.rows.values()), ignore_index=True)
     rest = rest[~rest["id"].isin(claims)].drop_duplicates(["id", "quantity"])
@@ -98,13 +94,24 @@ def read_committed(root: Path) -> Report:
     return Report(
         title="Emergent equivariance of deep ensembles",
         scope="Here: the runs that are kept in the repository.",
-        notes=NOTES,
+        notes=_notes(figures),
         figures=in_natural_order(figures),
         experiments=tuple(_studied(repository, run, name, own) for (run, name), own in facts.items()),
         others=rest,
         discussion="docs/results",
         costs_note=COSTS_NOTE,
         software=origin.software({f"{name} ({run})": own for (run, name), own in facts.items()}),
+    )
+
+
+def _notes(figures: Sequence[Shown]) -> tuple[str, ...]:
+    """Returns what is to be said of the runs: how many are of the published size, and what was kept of them."""
+    whole = sum(shown.run == "paper scale" for shown in figures)
+    part = sum(shown.scale == "paper" for shown in figures) - whole
+    return (
+        f"Of {len(figures)} figures and tables {whole} come from a run of the published size and {part} from one with "
+        "part of its ensembles; the other runs are smaller, and what only a larger one can test has no verdict.",
+        "Every picture is that of the run named beside it, and so are its numbers, its chart and its verdicts.",
     )
 
 
@@ -176,7 +183,7 @@ def _verdicts(repository: _Repository, entry: Entry, runs: list[str]) -> pd.Data
     found: list[pd.DataFrame] = []
     known: set[str] = set()
     for run in runs:
-        rows = by_figure(repository.rows[run], repository.catalogue).get(entry.name)
+        rows = repository.verdicts[run].get(entry.name)
         if rows is not None:
             fresh = rows[~rows["id"].isin(known)]
             known |= set(fresh["id"])

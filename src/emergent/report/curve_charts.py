@@ -46,8 +46,7 @@ def _spread(table: pd.DataFrame) -> tuple[Row, ...]:
     found = []
     for item in table.to_dict("records"):
         mean, std = float(item["mean"]), float(item.get("std", math.nan))
-        found.append(row((float(item["epoch"]), float(item["ensemble_size"])), mean, max(mean - std, 1e-3 * mean),
-                         mean + std))  # fmt: skip
+        found.append(row((float(item["epoch"]), float(item["ensemble_size"])), mean, mean - std, mean + std))
     return rows(found)
 
 
@@ -88,7 +87,7 @@ def tail(inputs: Inputs, references: References, entry: TailWithBound) -> Chart 
         lines = own.drop_duplicates("deviation").sort_values("deviation")
         points = [
             row((float(item["deviation"]), float(item["ensemble_size"])), float(item["mean"]),
-                max(item["mean"] - item["stderr"], 1e-2 * item["mean"]), item["mean"] + item["stderr"])
+                item["mean"] - item["stderr"], item["mean"] + item["stderr"])
             for item in own[own["mean"] > 0].to_dict("records")
         ]  # fmt: skip
         panels.append(Panel(arm.label, "Frequency of larger distances", True, (

@@ -149,7 +149,7 @@ def render(report: Report) -> str:
         meanings={**MEANINGS, "mixed": GROUP_MEANINGS["mixed"]},
         row_words={**words, **({"none": silent} if silent else {})},
         style=_asset("style.css"),
-        script=_asset("chart.js") + _asset("page.js"),
+        script="".join(_asset(name) for name in ("axes.js", "chart.js", "page.js")),
     )
     if (size := len(page.encode())) > LARGEST_PAGE:
         raise DataError(

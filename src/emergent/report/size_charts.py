@@ -27,8 +27,6 @@ from emergent.report.chart import Chart, Curve, Panel, Row, axis, chart, row, ro
 from emergent.report.metric_charts import SIZE, level, plain
 
 SPREADS = "Bars and bands: one standard deviation over disjoint ensembles and over members."
-LOWEST = 1e-3
-"""Lower end of a bar that reaches zero, on a logarithmic axis, as a part of the value."""
 
 
 def spread(inputs: Inputs, references: References, entry: SpreadBySize) -> Chart | None:
@@ -47,9 +45,9 @@ def spread(inputs: Inputs, references: References, entry: SpreadBySize) -> Chart
             members = own[own["predictor"] == "members"]
             at = None if len(members) == 1 else "ensemble_size"
             curves += [
-                Curve(f"width {width}, ensembles", color, "line", _spread(own[own["predictor"] == "ensemble"],
-                                                                         "ensemble_size", log)),
-                Curve(f"width {width}, members", color, "dashed", _spread(members, at, log), True),
+                Curve(f"width {width}, ensembles", color, "line",
+                      _spread(own[own["predictor"] == "ensemble"], "ensemble_size")),
+                Curve(f"width {width}, members", color, "dashed", _spread(members, at), True),
             ]  # fmt: skip
             if options.guide and len(members):
                 sizes, mean = sorted(set(own["ensemble_size"])), float(members["mean"].mean())
@@ -66,14 +64,12 @@ def spread(inputs: Inputs, references: References, entry: SpreadBySize) -> Chart
     return chart([axis(SIZE, sizes, log=True)], panels, SPREADS)
 
 
-def _spread(table: pd.DataFrame, at: str | None, log: bool) -> tuple[Row, ...]:
+def _spread(table: pd.DataFrame, at: str | None) -> tuple[Row, ...]:
     found = []
     for item in table.to_dict("records"):
         place = None if at is None else float(item[at])
         mean, std = float(item["mean"]), float(item["std"]) if item["num"] > 1 else math.nan
-        # On a logarithmic axis a band that reaches zero has no lower end.
-        low = max(mean - std, LOWEST * mean) if log else mean - std
-        found.append(row((place,), mean, low, mean + std))
+        found.append(row((place,), mean, mean - std, mean + std))
     return rows(found)
 
 
@@ -99,7 +95,7 @@ def difference(inputs: Inputs, references: References, entry: InfiniteWidthDiffe
     panels = [
         Panel(inputs.data_name(data), "Relative difference to NTK", log, (
             *(Curve(f"width {width}, ensembles", color, "line",
-                    _spread(table[(table["data"] == data) & (table["width"] == width)], "ensemble_size", log))
+                    _spread(table[(table["data"] == data) & (table["width"] == width)], "ensemble_size"))
               for width, color in colors.items()),
             *_published_widths(published, data, colors),
         ))
@@ -111,7 +107,7 @@ def difference(inputs: Inputs, references: References, entry: InfiniteWidthDiffe
 def by_size(inputs: Inputs, references: References, entry: MetricBySize) -> Chart | None:
     """Returns a panel per metric and role: every arm against ensemble size, as in the printed figure."""
     options = entry.options
-    table, sets, _ = shown_rows(inputs, options)
+    table, sets, matched = shown_rows(inputs, options)
     published = published_points(references, options.metrics)
     published = scale_divergence(published, options.divergence) if len(published) else published
     looks, panels = arm_looks(inputs), []
@@ -129,7 +125,10 @@ def by_size(inputs: Inputs, references: References, entry: MetricBySize) -> Char
             panels.append(
                 Panel(panel_title(inputs.data_name(data), role), label, metric_look(metric).log, tuple(curves))
             )
-    return chart([axis(SIZE, table["ensemble_size"], log=True)], panels, "Bars are those of the printed figure.")
+    note = "Bars: one standard deviation over ensembles drawn from one pool."
+    if matched:
+        note = "Bars: one standard error of ours; one standard deviation over drawn ensembles of what is published."
+    return chart([axis(SIZE, table["ensemble_size"], log=True)], panels, note)
 
 
 def _bars(table: pd.DataFrame, at: str, mean: str, error: str) -> tuple[Row, ...]:
