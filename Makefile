@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -48,7 +48,7 @@ ifneq ("$(shell cat .venv/place 2>/dev/null)","$(CURDIR)")
 endif
 
 help: ## list the targets and variables
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo "Variables, e.g. make figures SCALE=laptop CORES=8:"
 	@sed -nE 's/^([A-Z]+) +\?= *([a-z0-9]*)# *(.*)/\1 \2 \3/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-9s%s\n", name, $$0}'
 
@@ -93,7 +93,11 @@ demo: setup ## train, draw and animate a small ensemble, in half a minute
 	@echo "Figure:    $(DEMO).pdf (also .png, .svg; the numbers in .csv, the caption in .txt)"
 	@echo "Animation: $(DEMO).gif"
 
-report: figures ## build the HTML report of what 'make figures' made
+report: figures ## put all that 'make figures' made on one HTML page
+	@$(SNAKEMAKE) --quiet all -- figures/$(SCALE)/report.html
+	@echo "Report: figures/$(SCALE)/report.html"
+
+report-snakemake: figures ## build Snakemake's own report: its graph of rules and the time of every job
 	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
 	@echo "Report: results/$(SCALE)/report.html"
 
@@ -108,11 +112,17 @@ manual: $(MANUAL) ## build the documentation as a site: results/manual/index.htm
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
 	@echo "Documentation: results/manual/index.html"
 
+site: setup ## put the committed runs on one HTML page, which can be published as it is
+	@$(ACTIVATE) python -m emergent.cli.report --committed --output site/index.html
+
 docs: setup ## write the pages in docs that state results, from the data committed there
 	@$(ACTIVATE) python -m emergent.cli.docs
 
 test: setup ## run the tests, except those marked slow
 	@$(ACTIVATE) pytest -q -n auto --maxprocesses 8 --dist worksteal -m "not slow"
+
+test-browser: setup ## look at the page in a real browser (needs Chromium)
+	@$(ACTIVATE) pytest -q -m slow tests/browser
 
 lint: $(CHECKERS) ## check style: ruff, snakefmt, snakemake --lint
 	@$(ACTIVATE) ruff check .

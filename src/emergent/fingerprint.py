@@ -10,7 +10,7 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,14 @@ def code_fingerprint(module: str, source_root: Path) -> str:
     for name in import_closure(module, source_root):
         # With its name: code that moves from one module to another counts.
         digest.update(f"{name}:{_read(_source(name, source_root)).digest}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def files_digest(paths: Sequence[Path]) -> str:
+    """Returns 12 hexadecimal digits that change when the content or the name of a file does, e.g. of a template."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:12]
 
 

@@ -14,6 +14,7 @@ from emergent.config.base import canonical_json, hint, validate
 from emergent.config.claims import read_claims
 from emergent.config.consistency import require_fitted_claims, require_same_training
 from emergent.config.datasets import DatasetRegistry, load_registry
+from emergent.config.figure_claims import require_shown_claims
 from emergent.config.figures import Entry, read_catalogue
 from emergent.config.overrides import Overrides
 from emergent.config.references import read_reference
@@ -59,6 +60,7 @@ class Plan:
         self._check_substitutes()
         self.selected_figures()
         claims = read_claims(folder / "claims.yaml")
+        require_shown_claims(self.figures, claims)
         for name in self.run.experiments:
             require_fitted_claims(self.experiment(self.run.scale, name), claims)
         for path in sorted((folder / "references").glob("*.json")):
@@ -230,6 +232,14 @@ class Plan:
                 reason = "its experiments are off" if name in self.figures else f"unknown{hint(name, possible)}"
                 raise ConfigError(f"config/config.yaml: figures: {name!r}: {reason}. Possible: {', '.join(possible)}.")
         return [name for name in possible if name in chosen and kind in (None, self.figures[name].kind)]
+
+    def settings(self, scale: str) -> list[str]:
+        """Returns what this run says beside its scale, as for ``--config``; other scales run as configured."""
+        said = {} if scale != self.run.scale else self.run.model_dump(
+            include={"members", "block", "epochs", "arms", "samples", "substitute"}, exclude_defaults=True
+        )  # fmt: skip
+        # Mappings in quotes, for the shell.
+        return [f'{key}="{value}"' if isinstance(value, dict) else f"{key}={value}" for key, value in said.items()]
 
     def figure_json(self, name: str) -> str:
         """Returns the canonical JSON of one entry of ``figures.yaml``."""

@@ -17,6 +17,7 @@ SOURCE_ROOT = Path(__file__).parents[2] / "src"
 LAYERS = (
     ("cli",),
     ("lineage",),
+    ("report",),
     ("pages",),
     ("figures",),
     ("schema",),
@@ -47,6 +48,7 @@ LAYERS = (
 )
 RANK = {name: -index for index, names in enumerate(LAYERS) for name in names}
 WITHOUT_JAX = (
+    "report",
     "pages",
     "figures",
     "claims",

@@ -310,3 +310,19 @@ def test_evaluation_asks_for_the_memory_of_its_outputs() -> None:
     assert 3 * logits < evaluation_mb(plan, "paper", "nordenfors_c16_nearest", "sym") < 5 * logits
     assert evaluation_mb(plan, "smoke", "nordenfors_c16_nearest", "sym") == 4000
     assert evaluation_mb(plan, "paper", "nordenfors_modelnet", "intended") == 4000
+
+
+def test_settings_of_a_run_are_said_as_they_are_given() -> None:
+    run = {"scale": "paper", "experiments": ["nordenfors_c4"], "memory_gb": 64}
+    given = {
+        "samples": 50,
+        "arms": "all",
+        "substitute": {"cifar10_grey28": "cifar10_jpeg_grey28"},
+        "mirror": "/elsewhere",
+    }
+    plan = Plan(run | given, CONFIG)
+    said = ["arms=all", "samples=50", "substitute=\"{'cifar10_grey28': 'cifar10_jpeg_grey28'}\""]
+    assert plan.settings("paper") == said
+    # Other scales run as configured.
+    assert plan.settings("laptop") == []
+    assert Plan(run, CONFIG).settings("paper") == []

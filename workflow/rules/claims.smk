@@ -1,5 +1,6 @@
-# Comes in: summaries, config/claims.yaml with config/references, stage configurations, provenance files. Made:
-# figures/<scale>/claims.* (what the papers report beside this run, with a verdict each), assumptions.html, provenance.html.
+# Comes in: summaries, config/claims.yaml with config/references, stage configurations, provenance files, figures. Made:
+# figures/<scale>/claims.* (what the papers report beside this run, with a verdict each), assumptions.html, provenance.html,
+# and report.html, one page of all of it.
 #
 # Why: a reproduction answers "does it agree?" in numbers, and says what was assumed and how every file came about.
 
@@ -97,5 +98,46 @@ rule provenance:
     shell:
         "python -m emergent.cli.report_page provenance"
         " --input {input}"
+        " --output {output}"
+        " 2>&1 | tee {log}"
+
+
+rule page:
+    """Puts figures, verdicts, assumptions, times and provenance on one page; made when asked for by its name."""
+    input:
+        unpack(summaries),
+        claims="figures/{scale}/claims.csv",
+        figures=page_inputs,
+        sidecars=sidecars,
+        catalogue="config/figures.yaml",
+        references=sorted(
+            str(path) for path in Path("config/references").glob("*.json")
+        ),
+    output:
+        "figures/{scale}/report.html",
+    log:
+        "results/{scale}/logs/page.log",
+    resources:
+        mem_mb=2000,
+    params:
+        figures=lambda wildcards: PLAN.selected_figures(),
+        experiments=lambda wildcards: list(PLAN.run.experiments),
+        settings=lambda wildcards: [
+            f"--setting {shlex.quote(text)}" for text in PLAN.settings(wildcards.scale)
+        ],
+        notes=lambda wildcards: [
+            f"--note {shlex.quote(note)}"
+            for note in PLAN.stand_in_notes(wildcards.scale, PLAN.run.experiments)
+        ],
+        code=CODE["report"],
+        templates=PAGE,
+    shell:
+        "python -m emergent.cli.report"
+        " --scale {wildcards.scale}"
+        " --figure {params.figures}"
+        " --experiment {params.experiments}"
+        " --provenance {input.sidecars}"
+        " {params.settings}"
+        " {params.notes}"
         " --output {output}"
         " 2>&1 | tee {log}"

@@ -32,7 +32,7 @@ from emergent import job_memory
 from emergent.atomic import not_writable, require_writable
 from emergent.plan import Plan
 from emergent.errors import EmergentError
-from emergent.fingerprint import code_fingerprint
+from emergent.fingerprint import code_fingerprint, files_digest
 from emergent.metrics.registry import MEMBER_METRICS
 from emergent.runs import bytecode, clock, failures, lock
 
@@ -119,9 +119,11 @@ CODE = {
         "table",
         "animate",
         "claims",
+        "report",
         "report_page",
     )
 }
+PAGE = files_digest(sorted((SOURCE / "emergent/report/templates").iterdir()))
 
 
 wildcard_constraints:
@@ -195,6 +197,19 @@ def claim_files(scale):
         f"figures/{scale}/claims.md",
         f"figures/{scale}/assumptions.html",
         f"figures/{scale}/provenance.html",
+    ]
+
+
+def page_inputs(wildcards):
+    """Returns the pictures, cells, numbers and captions that the page holds."""
+    return [
+        f"figures/{wildcards.scale}/{PLAN.figures[name].paper}/{name}.{suffix}"
+        for name in PLAN.selected_figures()
+        for suffix in (
+            "png" if PLAN.figures[name].kind == "figure" else "md",
+            "csv",
+            "txt",
+        )
     ]
 
 

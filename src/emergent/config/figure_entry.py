@@ -43,6 +43,11 @@ class FigureEntry(StrictModel):
     references: Many[Name] = Field(default=(), description="files of config/references/ with the published values")
     title: str = Field(description="what the picture shows, for its metadata")
     caption: str = Field(description="complete sentences; words in braces are filled from the run")
+    # Not part of what a figure is drawn from: another pattern draws nothing anew.
+    claims: Many[str] = Field(
+        default=(), exclude=True, description="patterns of identifiers of the claims it shows, the main one first; "
+        "claims of an experiment that no figure names belong to its first figure",
+    )  # fmt: skip
     width: Literal["one", "two"] = Field(default="two", description="columns of a two-column page")
 
     @field_validator("caption")

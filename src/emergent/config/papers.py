@@ -1,6 +1,36 @@
 """The papers, by the name of their folder of figures."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 Paper = Literal["gerken_kessel", "misof", "nordenfors_flinth", "flinth"]
-"""arXiv 2403.03103, 2406.06504, 2410.01452 and 2303.13458."""
+
+
+@dataclass(frozen=True)
+class PaperFacts:
+    """What readers know a paper by.
+
+    Attributes:
+        authors: as they are cited.
+        title: in full.
+        arxiv: identifier.
+    """
+
+    authors: str
+    title: str
+    arxiv: str
+
+
+PAPERS: dict[Paper, PaperFacts] = {
+    "gerken_kessel": PaperFacts("J. E. Gerken, P. Kessel", "Emergent Equivariance in Deep Ensembles", "2403.03103"),
+    "misof": PaperFacts("P. Misof, P. Kessel, J. E. Gerken", "Equivariant Neural Tangent Kernels", "2406.06504"),
+    "nordenfors_flinth": PaperFacts(
+        "O. Nordenfors, A. Flinth", "Ensembles Provably Learn Equivariance Through Data Augmentation", "2410.01452"
+    ),
+    "flinth": PaperFacts(
+        "A. Flinth, F. Ohlsson, O. Nordenfors",
+        "Optimization Dynamics of Equivariant and Augmented Neural Networks",
+        "2303.13458",
+    ),
+}
+"""All papers, in the order of pages."""

@@ -48,10 +48,9 @@ def draw(inputs: Inputs, references: References, entry: CurvesByWidth) -> Drawin
     points = targets[targets["role"] == "train"]
     # One limit belongs to all widths.
     band = limit[limit["arm"] == limit["arm"].iloc[0]].sort_values("x")
-    reach = 1.6 * float(truth["value"].abs().max())
     for panel, arm in zip(axes.flat, arms, strict=False):
         _draw_width(panel, curves[curves["arm"] == arm.name], band, truth, points)
-        panel.set_ylim(-reach, reach)
+        panel.set_ylim(*reach(truth))
         panel.set_title(arm.label)
         panel.set_xlabel("$x$")
         panel.set_ylabel("Output" if panel in axes[:, 0] else "")
@@ -63,6 +62,12 @@ def draw(inputs: Inputs, references: References, entry: CurvesByWidth) -> Drawin
              "widths": listed([int(width) for width in sorted(set(approach["width"]))])}  # fmt: skip
     tables = [curves, limit.assign(data="limit"), truth, approach]
     return Drawing(figure, stack(pd.concat(tables, ignore_index=True), pd.DataFrame()), facts)
+
+
+def reach(truth: pd.DataFrame) -> tuple[float, float]:
+    """Returns the ends of the vertical axis, by the function that is learned; networks may leave the frame."""
+    highest = 1.6 * float(truth["value"].abs().max())
+    return -highest, highest
 
 
 def _draw_width(

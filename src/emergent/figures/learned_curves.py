@@ -124,10 +124,13 @@ def _prepare(panel: Axes, truth: pd.DataFrame, curves: pd.DataFrame) -> None:
     panel.axvline(0.0, color="#b0b0b0", linewidth=0.7, zorder=1)
     # A little beyond the ends, so that markers there are whole.
     panel.set_xlim(1.06 * truth["x"].min(), 1.06 * truth["x"].max())
-    # Of untrained networks a few run far off; they may leave the frame, which the function and its mean share.
-    first = curves.loc[curves["epoch"] == curves["epoch"].min(), "value"]
-    reach = float(np.clip(np.quantile(first.abs(), 0.98), 1.4, 3.0))
-    panel.set_ylim(-reach, reach)
+    panel.set_ylim(*symmetric_reach(curves.loc[curves["epoch"] == curves["epoch"].min(), "value"]))
+
+
+def symmetric_reach(untrained: pd.Series) -> tuple[float, float]:
+    """Returns the ends of the vertical axis: of untrained networks a few run far off, and may leave the frame."""
+    reach = float(np.clip(np.quantile(untrained.abs(), 0.98), 1.4, 3.0))
+    return -reach, reach
 
 
 def _lines(panel: Axes, rows: pd.DataFrame) -> Sequence[Line2D]:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from emergent.config.figure_kinds import MetricBySize
+from emergent.config.figure_options import SizeOptions
 from emergent.figures import style
 from emergent.figures.arms import ArmLook, arm_looks, legend_handles
 from emergent.figures.drawing import (
@@ -64,9 +65,7 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
         DataError: a table, or the rows of a metric or an arm, are missing.
     """
     options = entry.options
-    chosen, sets = rows_at_last_epoch(inputs, options.metrics, options.arms)
-    chosen, small = _as_published(chosen, require_table(inputs, "quantities", QUANTITY_COLUMNS))
-    chosen = scale_divergence(chosen, options.divergence)
+    chosen, sets, small = shown_rows(inputs, options)
     published = published_points(references, options.metrics)
     published = scale_divergence(published, options.divergence) if len(published) else published
     looks, arms = arm_looks(inputs), [arm.name for arm in inputs.arms_in(chosen)]
@@ -102,6 +101,17 @@ def draw(inputs: Inputs, references: References, entry: MetricBySize) -> Drawing
         "divergence": WORDS[options.divergence],
     }
     return Drawing(figure, stack(chosen, published), facts)
+
+
+def shown_rows(inputs: Inputs, options: SizeOptions) -> tuple[pd.DataFrame, dict[str, str], bool]:
+    """Returns the rows that are drawn, with means and bars as drawn, the data sets, and whether ensembles are matched.
+
+    Raises:
+        DataError: a table, or the rows of an arm, are missing.
+    """
+    chosen, sets = rows_at_last_epoch(inputs, options.metrics, options.arms)
+    chosen, small = _as_published(chosen, require_table(inputs, "quantities", QUANTITY_COLUMNS))
+    return scale_divergence(chosen, options.divergence), sets, small
 
 
 def rows_at_last_epoch(

@@ -29,6 +29,7 @@ class Run(StrictModel):
     title: str = Field(description="scale and size in a few words, as the README's table shows it")
     scale: str
     description: str = Field(description="one sentence: what was run, on what")
+    settings: Many[str] = Field(default=(), description="settings beside the scale, as for --config")
     summaries: Many[Name] = Field(default=(), description="experiments whose summary is committed")
     pictures: Many[Name] = Field(default=(), description="figures and tables that are committed with their captions")
 
