@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from simulated_gpu import CASES, images
 
-from emergent.errors import ConfigError
-from emergent.kernels import offset_cuda
+from emergent.errors import ConfigError, ResourceError
+from emergent.kernels import offset_cuda, offsets
 from emergent.kernels.architectures import cnn_kernel
 from emergent.kernels.offset_cuda import default_shape, fits, missing_cuda
 from emergent.kernels.offsets import OffsetKernel
@@ -114,3 +114,26 @@ def test_a_gpu_computes_the_kernels_of_a_cpu(name, precision, tolerance):
     theirs = kernel(first, second, device="cpu")
     ours = kernel(first.astype(precision), second.astype(precision), device="cuda")
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=1e-14)
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(1.0, False), (1 + 1e-8, True), (np.nan, True)])
+def test_a_run_on_a_gpu_that_computes_something_else_is_stopped(
+    factor: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = OffsetKernel(2, weight_std=2**0.5, bias_std=0.1)
+    first, second = images(5, 4, 2)
+
+    def sums(work, activation, size, padding, pairs):
+        return factor * kernel._sums(work, pairs, 1)
+
+    monkeypatch.setenv("EMERGENT_ACCELERATOR", "1")
+    monkeypatch.setattr(offsets, "on_gpu_if_there_is_one", lambda: True)
+    monkeypatch.setattr(offsets, "sums_on_gpu", sums)
+    monkeypatch.setattr(offsets, "_AGREEING", set())
+    if refused:
+        with pytest.raises(
+            ResourceError, match=r"the GPU and the processor differ by .* Run without accelerator: true"
+        ):
+            kernel(first, second)
+    else:
+        np.testing.assert_array_equal(kernel(first, second), kernel(first, second, device="cpu"))

@@ -21,13 +21,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from emergent.errors import ConfigError
+from emergent.errors import ConfigError, ResourceError
 from emergent.kernels.offset_activations import pixel_sizes
 from emergent.kernels.offset_cuda import Work, fits, on_gpu_if_there_is_one, require_gpu, sums_on_gpu
 from emergent.kernels.offset_program import offset_program
 
 # Registers full of pairs in one piece of work: few, so that threads finish at about the same time.
 PIECES, LARGEST_PIECE = 4, 64
+AGREEMENT = {"float64": 1e-10, "float32": 1e-4}
+"""Of both programs, relative."""
+_AGREEING: set[tuple["OffsetKernel", tuple[int, ...], str]] = set()
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class OffsetKernel:
         )
         if on_gpu:
             found = sums_on_gpu(work, self.activation, self.filter_size, self.padding, pairs)
+            if device is None:
+                self._require_agreement(work, pairs, found)
         else:
             available = int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
             found = self._sums(work, pairs, threads or available)
@@ -147,6 +152,26 @@ class OffsetKernel:
         elif device != "cpu":
             raise ConfigError(f"kernel: device: expected 'cpu' or 'cuda', found {device!r}.")
         return device == "cuda"
+
+    def _require_agreement(self, work: Work, pairs: Int[np.ndarray, "P 2"], found: Float[np.ndarray, "2 P"]) -> None:
+        """Holds the first pair against the program for processors, once in a process for each network and size.
+
+        A driver, a compiler or a GPU that computes something else is found before a run is spent on it.
+
+        Raises:
+            ResourceError: they differ.
+        """
+        key = self, work.pixels.shape[1:], work.pixels.dtype.name
+        if key in _AGREEING:
+            return
+        expected = self._sums(work, pairs[:1], 1)
+        difference = np.abs(found[:, :1] - expected).max() / max(np.abs(expected).max(), np.finfo(expected.dtype).tiny)
+        if not difference <= AGREEMENT[work.pixels.dtype.name]:
+            raise ResourceError(
+                f"kernel: the GPU and the processor differ by {difference:.1e} of their result for one pair of images, "
+                f"expected at most {AGREEMENT[work.pixels.dtype.name]:.0e}. Run without accelerator: true, and tell us."
+            )
+        _AGREEING.add(key)
 
     def _positions(self, shape: tuple[int, ...]) -> tuple[int, int]:
         lost = self.num_layers * (self.filter_size - 1) if self.padding == "VALID" else 0
