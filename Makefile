@@ -8,13 +8,14 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup figures demo report docs test lint types validate check dry-run locks clean
+.PHONY: help setup figures demo report docs test lint types validate audit check dry-run locks clean
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
 INSTALLED := .venv/installed-$(FLAVOUR)
 READY     := .venv/ready-$(FLAVOUR)
 CHECKERS  := .venv/ready-checks
+AUDITOR   := .venv/ready-audit
 INSTALL   := .venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile \
 	--use-pep517 --require-hashes
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -74,6 +75,12 @@ $(CHECKERS): $(READY) envs/requirements-checks.lock
 	@$(INSTALL) -q -r envs/requirements-checks.lock
 	@touch $@
 
+# In an environment of its own: it must not change the one that it looks at.
+$(AUDITOR): $(READY) envs/requirements-audit.lock
+	@.venv/bin/python -m venv --clear .venv/audit
+	@$(subst .venv/bin/,.venv/audit/bin/,$(INSTALL)) -q -r envs/requirements-audit.lock
+	@touch $@
+
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
 	@$(SNAKEMAKE)
 	@echo "Figures and tables (beside each: its other formats and the CSV behind it):"
@@ -108,6 +115,9 @@ types: $(CHECKERS) ## check types
 validate: setup ## check the configuration of every experiment at every scale
 	@$(ACTIVATE) python -m emergent.cli.validate
 
+audit: $(AUDITOR) ## look all locked packages up in the database of vulnerabilities, if it can be reached
+	@.venv/bin/python envs/audit.py --tool .venv/audit/bin/pip-audit
+
 check: ## do all that continuous integration does
 	@.ci/run
 
@@ -123,6 +133,7 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) $(PROJECT) --output-file $(CPU)
 	$(COMPILE) $(PROJECT) --extra cuda --constraints $(CPU) --output-file envs/requirements-cuda.lock
 	$(COMPILE) envs/checks.in --constraints $(CPU) --output-file envs/requirements-checks.lock
+	$(COMPILE) envs/audit.in --output-file envs/requirements-audit.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
 	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake
