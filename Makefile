@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -16,6 +16,7 @@ INSTALLED := .venv/installed-$(FLAVOUR)
 READY     := .venv/ready-$(FLAVOUR)
 CHECKERS  := .venv/ready-checks
 MANUAL    := .venv/docs/ready
+AUDITOR   := .venv/ready-audit
 INSTALL   := .venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile \
 	--use-pep517 --require-hashes
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -77,8 +78,14 @@ $(CHECKERS): $(READY) envs/requirements-checks.lock
 
 # The documentation site needs none of the project's packages, which it only reads.
 $(MANUAL): $(READY) envs/requirements-docs.lock
-	@$(call quoted,$(PYTHON)) -m venv --clear .venv/docs
-	@.venv/docs/bin/python $(wordlist 2,99,$(INSTALL)) -q -r envs/requirements-docs.lock
+	@.venv/bin/python -m venv --clear .venv/docs
+	@$(subst .venv/bin/,.venv/docs/bin/,$(INSTALL)) -q -r envs/requirements-docs.lock
+	@touch $@
+
+# In an environment of its own: it must not change the one that it looks at.
+$(AUDITOR): $(READY) envs/requirements-audit.lock
+	@.venv/bin/python -m venv --clear .venv/audit
+	@$(subst .venv/bin/,.venv/audit/bin/,$(INSTALL)) -q -r envs/requirements-audit.lock
 	@touch $@
 
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
@@ -136,6 +143,9 @@ types: $(CHECKERS) ## check types
 validate: setup ## check the configuration of every experiment at every scale
 	@$(ACTIVATE) python -m emergent.cli.validate
 
+audit: $(AUDITOR) ## look all locked packages up in the database of vulnerabilities, if it can be reached
+	@.venv/bin/python envs/audit.py --tool .venv/audit/bin/pip-audit
+
 check: ## do all that continuous integration does
 	@.ci/run
 
@@ -155,6 +165,7 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) $(PROJECT) --extra cuda --constraints $(CPU) --output-file envs/requirements-cuda.lock
 	$(COMPILE) envs/checks.in --constraints $(CPU) --output-file envs/requirements-checks.lock
 	$(COMPILE) envs/docs.in --output-file envs/requirements-docs.lock
+	$(COMPILE) envs/audit.in --output-file envs/requirements-audit.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
 	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake
