@@ -181,7 +181,8 @@ def test_entry_survives_canonical_json(tmp_path: Path):
     for name, entry in CATALOGUE.items():
         path = tmp_path / f"{name}.json"
         path.write_text(canonical_json(entry))
-        assert read_entry(path) == entry
+        # All but the claims that it shows, which are no part of what it is drawn from.
+        assert read_entry(path) == entry.model_copy(update={"claims": ()})
 
 
 def test_references_keep_their_keys():
