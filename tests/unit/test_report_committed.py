@@ -64,7 +64,7 @@ def test_page_of_the_committed_runs() -> None:
 
     # Numbers behind a picture, as they can be saved from the page.
     saved = list(csv.DictReader(io.StringIO(page.downloads["fashion_mnist_osp.csv"])))
-    table = storage.read_table(ROOT / "docs/data/fashion/fashion_mnist_summary.h5", "osp", "summary")
+    table = storage.read_table(ROOT / "docs/data/fashion_paper/fashion_mnist_summary.h5", "osp", "summary")
     own = table[(table["arm"] == "cnn_c8") & (table["data"] == "mnist") & (table["epoch"] == 2)]
     own = own[(own["predictor"] == "ensemble") & (own["ensemble_size"] == 10)]
     wanted = {"source": "ours", "arm": "cnn_c8", "data": "mnist", "epoch": "2", "predictor": "ensemble"}
@@ -77,7 +77,7 @@ def test_page_of_the_committed_runs() -> None:
     assert charted == set(CHARTS) - {"learned_curves"}
     chart = json.loads(page.texts["fashion_mnist_osp-chart-data"])
     assert [axis["label"] for axis in chart["axes"]] == ["Epoch", "Ensemble size"]
-    assert chart["axes"][1] == {"label": "Ensemble size", "values": [2, 5, 10], "start": 10, "log": True}
+    assert chart["axes"][1] == {"label": "Ensemble size", "values": [5, 10, 100], "start": 10, "log": True}
     (panel,) = [panel for panel in chart["panels"] if panel["title"] == "MNIST (out of distribution)"]
     (curve,) = [curve for curve in panel["curves"] if curve["label"] == "C8, ensembles"]
     assert [row[2] for row in curve["rows"] if row[:2] == [2, 10]] == [float(f"{own['mean'].iloc[0]:.4g}")]
