@@ -19,6 +19,7 @@ LAYERS = (
     ("pages",),
     ("figures",),
     ("schema",),
+    ("estimates",),
     ("job_memory",),
     ("plan",),
     ("kinds",),

@@ -23,8 +23,11 @@ rule claims:
         ),
     log:
         "results/{scale}/logs/claims.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("claims"),
     params:
         summaries=lambda wildcards: [
             f"--summary {name}={path}" for name, path in summaries(wildcards).items()
@@ -60,8 +63,11 @@ rule assumptions:
         ),
     log:
         "results/{scale}/logs/assumptions.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("assumptions"),
     params:
         code=CODE["report_page"],
     shell:
@@ -84,8 +90,11 @@ rule provenance:
         ),
     log:
         "results/{scale}/logs/provenance.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("provenance"),
     params:
         code=CODE["report_page"],
     shell:

@@ -25,22 +25,28 @@ from emergent.cli._environment import pin
 pin()
 
 from emergent import job_memory
+from emergent.config.throughput import read_throughput
+from emergent.estimates.jobs import Estimates
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 from emergent.metrics.registry import MEMBER_METRICS
 
+# What the sizes of networks depend on. They are derived from the networks' own code, which takes JAX and a few seconds, and
+# remembered by a digest of all that they depend on.
+REMEMBERED = Path("results/memory")
+SIZES_CODE = "+".join(
+    code_fingerprint(module, SOURCE)
+    for module in ("emergent.training.memory", "emergent.evaluation.memory")
+)
+
 
 def require_memory():
-    """Refuses blocks of members that cannot fit into memory, before the first job.
-
-    Sizes of networks are derived from their own code, which needs JAX and so a second or two. What has been checked is
-    remembered by a digest of all that the answer depends on.
-    """
-    modules = ("emergent.training.memory", "emergent.evaluation.memory")
-    known = Path("results/memory") / job_memory.memory_digest(
-        PLAN, "+".join(code_fingerprint(module, SOURCE) for module in modules)
-    )
+    """Refuses blocks of members that cannot fit into memory, before the first job."""
+    if workflow.remote_exec:
+        # A job of a cluster, which has been given what it asked for; other machines need not have as much.
+        return
+    known = REMEMBERED / job_memory.memory_digest(PLAN, SIZES_CODE)
     if not known.exists():
         job_memory.require_memory(PLAN)
         known.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +57,10 @@ try:
     PLAN = Plan(config, Path("config"))
     PLAN.require_metrics(MEMBER_METRICS)
     require_memory()
+    # What jobs ask a scheduler for.
+    ASKED = Estimates(
+        PLAN, read_throughput(Path("config/throughput.yaml")), REMEMBERED, SIZES_CODE
+    )
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.
     sys.exit(f"error: {error}")
@@ -104,6 +114,12 @@ def dataset_flags(stage):
     return lambda wildcards: [
         f"--dataset {name}={path}" for name, path in prepared(stage)(wildcards).items()
     ]
+
+
+def job(wildcards):
+    """Returns scale, experiment and, where a job belongs to one, arm."""
+    arm = [wildcards.arm] if "arm" in wildcards.keys() else []
+    return (wildcards.scale, wildcards.experiment, *arm)
 
 
 def verb(wildcards, stage):

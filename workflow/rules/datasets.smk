@@ -14,6 +14,8 @@ rule download:
         "results/datasets/{dataset}/logs/download_{file}.log",
     wildcard_constraints:
         file=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    # On the machine that Snakemake runs on: the nodes of many clusters have no way to the network.
+    localrule: True
     # No fingerprint of code: a file is known by its digest, whatever fetched it.
     resources:
         mem_mb=1000,
@@ -37,8 +39,13 @@ rule prepare:
         "results/datasets/{dataset}/logs/prepare.log",
     benchmark:
         "results/datasets/{dataset}/benchmarks/prepare.tsv"
+    group:
+        "data"
     resources:
-        mem_mb=6000,
+        mem_mb=lambda wildcards, attempt: attempt * 6000,
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("prepare", name=wildcards.dataset)
+        ),
     params:
         raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
         # The module of this data set alone: an edit of one generator must not prepare every data set again.

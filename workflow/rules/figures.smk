@@ -39,8 +39,11 @@ rule figure:
     # Figures and tables have captions and data files of the same form: the name tells which rule makes them.
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "figure"),
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("figure"),
     params:
         flags=figure_flags,
         code=CODE["figure"],
@@ -62,8 +65,11 @@ rule animation:
         "figures/{scale}/{paper}/{name}.gif",
     log:
         "results/{scale}/logs/animation_{paper}_{name}.log",
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("animation"),
     params:
         summaries=lambda wildcards, input: [
             f"--summary {name}={path}"
@@ -101,8 +107,11 @@ rule table:
         "results/{scale}/logs/table_{paper}_{name}.log",
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "table"),
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("table"),
     params:
         flags=figure_flags,
         code=CODE["table"],
