@@ -21,7 +21,7 @@ from two_nodes import NODES, PARTITION, Cluster, ClusterError, cluster, install
 ROOT = Path(__file__).parents[2]
 SMALL = ("toy_cosine", "cross_product")
 """Experiments without downloads, of a minute each."""
-MEMBERS = {"members": 12, "block": 6}
+MEMBERS = {"members": 20, "block": 10}
 """Two blocks of every arm: smoke scale would have one."""
 # Nodes have two cores and no accounting here; the profile's own are those of a real cluster.
 HERE = (
@@ -30,7 +30,7 @@ HERE = (
     *("--default-resources", f"slurm_partition={PARTITION}"),
 )
 SUMMARIES = [f"results/smoke/{name}/summary.h5" for name in SMALL]
-PATIENCE = 480
+PATIENCE = 900
 """Seconds that a run may take; Slurm waits for two minutes before it runs the jobs of a lost node again."""
 
 
@@ -120,14 +120,14 @@ def test_results_are_those_of_a_local_run(slurm: Cluster, local: dict[str, str],
     # Data, one for each experiment, figures.
     assert len(comments) == 4, output
     assert (project.folder / "figures/smoke/gerken_kessel/toy_cosine.pdf").exists()
-    assert (project.folder / "results/smoke/toy_cosine/logs/train_mlp_0006-0011.log").exists()
+    assert (project.folder / "results/smoke/toy_cosine/logs/train_mlp_0010-0019.log").exists()
 
 
 def test_a_failed_job_asks_for_more_memory_and_a_gpu_job_for_one_gpu(slurm: Cluster, tmp_path: Path) -> None:
     """Slurm itself is asked: the second attempt is a new job of twice the memory and time."""
     project = Project(tmp_path / "project")
     before = jobs()
-    target = "results/smoke/toy_cosine/train/mlp/members_0000-0005.h5"
+    target = "results/smoke/toy_cosine/train/mlp/members_0000-0009.h5"
     process = project.start("--workflow-profile", "workflow/profiles/slurm", target, *HERE, accelerator=True)
 
     def training() -> list[dict[str, str]]:

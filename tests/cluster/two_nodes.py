@@ -211,7 +211,10 @@ def _munge(folder: Path, stack: ExitStack) -> None:
 
 
 def _start_node(name: str, stack: ExitStack) -> subprocess.Popen[bytes]:
-    return _start(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "slurmd", "-D", "-N", name], stack)
+    node = _start(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "slurmd", "-D", "-N", name], stack)
+    # It waits for its child whatever it is told, but takes it along.
+    stack.callback(node.kill)
+    return node
 
 
 def _start(command: list[str], stack: ExitStack) -> subprocess.Popen[bytes]:

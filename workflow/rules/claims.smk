@@ -26,7 +26,7 @@ rule claims:
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("claims"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("claims"),
     params:
         summaries=lambda wildcards: [
@@ -66,7 +66,7 @@ rule assumptions:
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("assumptions"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("assumptions"),
     params:
         code=CODE["report_page"],
@@ -93,7 +93,7 @@ rule provenance:
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("provenance"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("provenance"),
     params:
         code=CODE["report_page"],

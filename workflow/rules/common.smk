@@ -26,19 +26,16 @@ pin()
 
 from emergent import job_memory
 from emergent.config.throughput import read_throughput
-from emergent.estimates.jobs import Estimates
+from emergent.estimates.jobs import SIZES_MODULES, Estimates
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint
 from emergent.metrics.registry import MEMBER_METRICS
 
-# What the sizes of networks depend on. They are derived from the networks' own code, which takes JAX and a few seconds, and
-# remembered by a digest of all that they depend on.
+# Sizes of networks are derived from their own code, which takes JAX and a few seconds. They are remembered here, by a digest of
+# all that they depend on, this code included.
 REMEMBERED = Path("results/memory")
-SIZES_CODE = "+".join(
-    code_fingerprint(module, SOURCE)
-    for module in ("emergent.training.memory", "emergent.evaluation.memory")
-)
+SIZES_CODE = "+".join(code_fingerprint(module, SOURCE) for module in SIZES_MODULES)
 
 
 def require_memory():

@@ -18,7 +18,7 @@ rule download:
     localrule: True
     # No fingerprint of code: a file is known by its digest, whatever fetched it.
     resources:
-        mem_mb=1000,
+        mem_mb=ASKED.memory_mb("download"),
     shell:
         "python -m emergent.cli.download"
         " --config {input.config}"
@@ -42,7 +42,7 @@ rule prepare:
     group:
         "data"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 6000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("prepare"),
         runtime=lambda wildcards, attempt: (
             attempt * ASKED.minutes("prepare", name=wildcards.dataset)
         ),

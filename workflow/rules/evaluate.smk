@@ -67,7 +67,7 @@ rule summarise:
     group:
         lambda wildcards: ASKED.group(wildcards.scale, wildcards.experiment)
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 8000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("summarise"),
         runtime=lambda wildcards, attempt: (
             attempt * ASKED.minutes("summarise", *job(wildcards))
         ),

@@ -36,13 +36,15 @@ rule figure:
         caption="figures/{scale}/{paper}/{name}.txt",
     log:
         "results/{scale}/logs/figure_{paper}_{name}.log",
+    benchmark:
+        "results/{scale}/benchmarks/figure_{paper}_{name}.tsv"
     # Figures and tables have captions and data files of the same form: the name tells which rule makes them.
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "figure"),
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("figure"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("figure"),
     params:
         flags=figure_flags,
@@ -68,7 +70,7 @@ rule animation:
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("animation"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("animation"),
     params:
         summaries=lambda wildcards, input: [
@@ -105,12 +107,14 @@ rule table:
         caption="figures/{scale}/{paper}/{name}.txt",
     log:
         "results/{scale}/logs/table_{paper}_{name}.log",
+    benchmark:
+        "results/{scale}/benchmarks/table_{paper}_{name}.tsv"
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "table"),
     group:
         "figures"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("table"),
         runtime=lambda wildcards, attempt: attempt * ASKED.minutes("table"),
     params:
         flags=figure_flags,

@@ -22,11 +22,13 @@ class Rate(StrictModel):
     Attributes:
         start: seconds that a job takes beside its work.
         per_second: work a second, of one core or of one GPU; null where the work does not matter.
+        num_bytes: of output, for each unit of work, where settings do not tell.
         jobs: measured; 0 where the rate was carried over from another kind of job, or from docs/performance.md.
     """
 
     start: NonNegativeFloat
     per_second: PositiveFloat | None = None
+    num_bytes: PositiveFloat | None = None
     jobs: int = Field(default=0, ge=0)
 
 

@@ -19,12 +19,22 @@ from emergent.estimates.work import (
 )
 from emergent.plan import Plan
 
+SIZES_MODULES = ("emergent.estimates.sizes", "emergent.training.memory", "emergent.evaluation.memory")
+"""Code that the sizes of networks depend on."""
 GPU_HOST_MB = 6000
 """Memory that a process with CUDA's libraries takes on the host, beside its arrays."""
 LEAST_MINUTES = 10
 """Time that every job asks for: starting Python on a busy file system may take minutes."""
 GPU_STAGES = ("train", "evaluate", "predict", "summarise")
 """Rules whose jobs use a GPU where the run has some: each one process on one GPU."""
+FIXED_MB = {
+    "download": 1000,
+    "prepare": 6000,
+    "summarise": 8000,
+    **dict.fromkeys(("figure", "table", "animation"), 2000),
+    **dict.fromkeys(("claims", "assumptions", "provenance"), 1000),
+}
+"""Memory of jobs that need about as much whatever their settings."""
 OTHER = "other"
 """Row of jobs without one of their own."""
 
@@ -104,15 +114,19 @@ class Estimates:
         """Returns the time limit, in minutes, that one job asks a scheduler for."""
         return LEAST_MINUTES + math.ceil(self._throughput.safety * self.seconds(rule, scale, name, arm) / 60)
 
-    def memory_mb(self, rule: str, scale: str, name: str, arm: str = "") -> int:
+    def memory_mb(self, rule: str, scale: str = "", name: str = "", arm: str = "") -> int:
         """Returns the memory, in MB, that one job asks a scheduler for; see ``work``."""
-        if rule == "predict":
-            need = job_memory.prediction_mb(self.plan, scale, name, arm)
-        elif rule == "train":
-            need = math.ceil(self.sizes(scale, name)[arm].train_bytes / 1e6)
-        else:
-            need = math.ceil(self.sizes(scale, name)[arm].evaluate_bytes / 1e6)
-        return max(job_memory.LEAST_MB, need) + (GPU_HOST_MB if self.device == "gpu" else 0)
+        match rule:
+            case "train":
+                need = math.ceil(self.sizes(scale, name)[arm].train_bytes / 1e6)
+            case "evaluate":
+                need = math.ceil(self.sizes(scale, name)[arm].evaluate_bytes / 1e6)
+            case "predict":
+                need = job_memory.prediction_mb(self.plan, scale, name, arm)
+            case _:
+                need = FIXED_MB[rule]
+        least = job_memory.LEAST_MB if rule in GPU_STAGES else 0
+        return max(least, need) + (GPU_HOST_MB if self.gpus(rule) else 0)
 
     def gpus(self, rule: str) -> int:
         """Returns the GPUs that a job of a rule uses."""
