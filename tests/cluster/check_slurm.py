@@ -146,6 +146,16 @@ def test_a_failed_job_asks_for_more_memory_and_a_gpu_job_for_one_gpu(slurm: Clus
     assert (project.folder / target).exists()
 
 
+def test_the_generic_profile_gives_the_same(slurm: Cluster, local: dict[str, str], tmp_path: Path) -> None:
+    """Through sbatch itself, without the plugin for Slurm."""
+    project = Project(tmp_path / "project")
+    target = "results/smoke/cross_product/summary.h5"
+    arguments = ("--cores", "2", "--latency-wait", "10", target)
+    project.finish(project.start("--workflow-profile", "workflow/profiles/generic", *arguments))
+    assert project.digest(target) == local[target]
+    assert list((project.folder / "results/cluster").glob("*.log"))
+
+
 def test_a_node_vanishes(slurm: Cluster, local: dict[str, str], tmp_path: Path) -> None:
     """With the job that runs there: the run finishes on the other node, and nothing differs. Last: it stays down."""
     project = Project(tmp_path / "project")

@@ -94,7 +94,7 @@ def test_a_gpu_is_timed_on_the_wall(finished: Path) -> None:
     path = sidecar_path(finished / TRAIN.output)
     path.write_text(path.read_text().replace('"cpu"}', '"gpu"}'))
     found = measured_jobs(estimates(finished / "memory", "toy_cosine"), finished)
-    assert [job.seconds for job in found if job.job.rule == "train"] == [40.0]
+    assert [(job.seconds, job.on_gpu) for job in found if job.job.rule == "train"] == [(40.0, True)]
 
 
 def test_files_of_other_settings_tell_nothing(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,11 @@ import emergent
 from emergent.cli._run import main_guard
 from emergent.config.base import read_yaml
 from emergent.config.study import SCALES
-from emergent.config.throughput import read_throughput
+from emergent.config.throughput import Throughput, read_throughput
 from emergent.errors import ConfigError
 from emergent.estimates.jobs import SIZES_MODULES, Estimates
-from emergent.estimates.measured import as_yaml, fitted, measured_jobs, with_measured
-from emergent.estimates.totals import by_experiment, duration, table, totals, wall_seconds
+from emergent.estimates.measured import as_yaml, beside_estimates, fitted, measured_jobs, with_measured
+from emergent.estimates.totals import by_experiment, duration, table, totals, unmeasured, wall_seconds
 from emergent.fingerprint import code_fingerprint
 from emergent.plan import Plan
 
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="as --config of snakemake")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="of one machine that runs all of it")
     parser.add_argument("--committed", action="store_true", help="leave out what has been measured on this machine")
+    parser.add_argument("--jobs", action="store_true", help="print the finished jobs of this scale beside estimates")
     parser.add_argument("--rates", action="store_true", help="print the rates of this machine, for throughput.yaml")
     arguments = parser.parse_args()
     run = read_yaml(arguments.config / "config.yaml") | _settings(arguments.set)
@@ -42,7 +43,12 @@ def main() -> None:
         return Estimates(Plan(run | {"scale": scale}, arguments.config), throughput, REMEMBERED, code)
 
     asked = estimates(str(run["scale"]))
+    if arguments.jobs:
+        print(beside_estimates(asked, measured_jobs(asked, Path())))
+        return
     found = [] if arguments.committed else [job for scale in SCALES for job in measured_jobs(estimates(scale), Path())]
+    # Processors tell nothing of GPUs.
+    found = [job for job in found if job.on_gpu == bool(asked.gpus(job.job.rule))]
     own = fitted(found)
     if arguments.rates:
         print(as_yaml("this machine", own))
@@ -51,9 +57,23 @@ def main() -> None:
     rows = totals(asked)
     print(table(rows))
     print(f"\n{by_experiment(asked)}\n")
-    hardware = throughput.gpu.name if asked.device == "gpu" else throughput.cpu.name
-    print(f"Times: {f'{len(found)} jobs that finished below this folder' if own else f'one core of {hardware}'}.")
+    for line in notes(asked, throughput, len(found)):
+        print(line)
     print(f"On one machine of {arguments.cores} cores: about {duration(wall_seconds(rows, arguments.cores))}.")
+
+
+def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]:
+    """Returns where the times come from, and what they do not know."""
+    lines = [f"Times: measured on one core of {throughput.cpu.name}."]
+    if num_found:
+        lines = [f"Times: of {num_found} jobs that finished in this folder; what has not run yet is scaled by them."]
+    if asked.device == "gpu":
+        on_gpu = ", ".join(sorted(throughput.gpu.rates))
+        lines.append(f"Measured on a GPU ({throughput.gpu.name}): {on_gpu}; all else is counted as on a core.")
+    if others := unmeasured(asked):
+        lines.append(f"Never measured, and counted as the slowest like them: {', '.join(others)}.")
+    lines.append("Downloads are counted in bytes alone.")
+    return lines
 
 
 def _settings(pairs: list[str]) -> dict[str, object]:

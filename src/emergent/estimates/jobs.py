@@ -150,8 +150,11 @@ class Estimates:
     def group(self, scale: str, name: str) -> str | None:
         """Returns the group that makes the jobs of a small experiment one job of a cluster; None for others.
 
-        Experiments whose members others evaluate are of one group with these, which would else wait for each other.
+        Experiments whose members others evaluate are of one group with these, which would else wait for each other. On
+        GPUs there are no groups: inside of one nothing would keep processes from sharing a GPU.
         """
+        if self.device == "gpu":
+            return None
         together = self._linked(scale, name)
         limit = 60 * self._throughput.grouped_minutes
         if sum(self.experiment_seconds(scale, other) for other in together) > limit:

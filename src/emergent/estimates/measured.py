@@ -40,6 +40,7 @@ class Measured(NamedTuple):
         amount: of its work.
         seconds: that it took.
         num_bytes: of its output.
+        on_gpu: where it ran.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class Measured(NamedTuple):
     amount: float
     seconds: float
     num_bytes: int
+    on_gpu: bool = False
 
 
 def measured_jobs(asked: Estimates, root: Path) -> list[Measured]:
@@ -58,17 +60,19 @@ def measured_jobs(asked: Estimates, root: Path) -> list[Measured]:
     """
     found = []
     for job in all_jobs(asked):
-        seconds = _seconds(asked, job, root)
-        if seconds is not None:
+        taken = _seconds(asked, job, root)
+        if taken is not None:
+            seconds, on_gpu = taken
             amount = asked.work(job.rule, job.scale, job.name, job.arm).amount if job.has_work else 0.0
             key = asked.work(job.rule, job.scale, job.name, job.arm).key if job.has_work else job.rule
             path = root / job.output
-            found.append(Measured(job, key, amount, seconds, path.stat().st_size if path.exists() else 0))
+            num_bytes = path.stat().st_size if path.exists() else 0
+            found.append(Measured(job, key, amount, seconds, num_bytes, on_gpu))
     return found
 
 
-def _seconds(asked: Estimates, job: Job, root: Path) -> float | None:
-    """Returns how long a job took, or None where it has not been run with today's settings."""
+def _seconds(asked: Estimates, job: Job, root: Path) -> tuple[float, bool] | None:
+    """Returns how long a job took and whether on a GPU, or None where it has not been run with today's settings."""
     if job.rule in BENCHMARKS:
         paper = "" if job.rule == "prepare" else asked.plan.figures[job.name].paper
         path = root / BENCHMARKS[job.rule].format(scale=job.scale, name=job.name, paper=paper)
@@ -76,7 +80,7 @@ def _seconds(asked: Estimates, job: Job, root: Path) -> float | None:
             return None
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
-        return _processor_seconds(rows[0]) if rows else None
+        return (_processor_seconds(rows[0]), False) if rows else None
     path = root / job.output
     if not job.has_work or not path.exists() or not sidecar_path(path).exists():
         return None
@@ -89,7 +93,7 @@ def _seconds(asked: Estimates, job: Job, root: Path) -> float | None:
         return None
     facts = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
     on_gpu = (facts["jax"] or {}).get("backend", "cpu") != "cpu"
-    return facts["wall_seconds"] if on_gpu else facts["cpu_seconds"]
+    return (facts["wall_seconds"] if on_gpu else facts["cpu_seconds"]), on_gpu
 
 
 def _processor_seconds(row: Mapping[str, str]) -> float:
@@ -170,4 +174,13 @@ def as_yaml(name: str, rates: Mapping[str, Rate]) -> str:
         speed = f", per_second: {rate.per_second:.3g}" if rate.per_second else ""
         size = f", num_bytes: {rate.num_bytes:.3g}" if rate.num_bytes else ""
         lines.append(f"    {key}: {{start: {rate.start:.3g}{speed}{size}, jobs: {rate.jobs}}}")
+    return "\n".join(lines)
+
+
+def beside_estimates(asked: Estimates, jobs: Iterable[Measured]) -> str:
+    """Returns finished jobs as CSV, with the seconds that they took and those that rates would have told before."""
+    lines = ["rule,experiment,arm,key,work,seconds,estimate"]
+    for job, key, amount, seconds, _, _ in jobs:
+        estimate = asked.seconds(job.rule, job.scale, job.name, job.arm)
+        lines.append(f"{job.rule},{job.name},{job.arm},{key},{amount:.4g},{seconds:.4g},{estimate:.4g}")
     return "\n".join(lines)

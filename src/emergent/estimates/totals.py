@@ -158,6 +158,12 @@ def totals(asked: Estimates) -> list[RuleTotals]:
     return found
 
 
+def unmeasured(asked: Estimates) -> list[str]:
+    """Returns the kinds of jobs of a run without a rate of their own, sorted."""
+    with_work = (asked.work(job.rule, job.scale, job.name, job.arm) for job in all_jobs(asked) if job.has_work)
+    return sorted({work.key for work in with_work} - set(asked.rates))
+
+
 def seconds_of_job(asked: Estimates, job: Job) -> float:
     """Returns how long a job takes; downloads are said in bytes alone, since no one knows the network."""
     return 0.0 if job.rule == "download" else asked.seconds(job.rule, job.scale, job.name, job.arm)
