@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit test-slurm plan
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -51,7 +51,7 @@ endif
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo "Variables, e.g. make figures SCALE=laptop CORES=8:"
-	@sed -nE 's/^([A-Z]+) +\?= *([a-z0-9]*)# *(.*)/\1 \2 \3/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-9s%s\n", name, $$0}'
+	@sed -nE 's/^([A-Z]+) +\?= *([a-z0-9]*)# *(.*)/\1 \2 \3/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-10s%s\n", name, $$0}'
 
 setup: $(READY) ## make .venv with the exact packages of the lock
 
@@ -131,6 +131,10 @@ test: setup ## run the tests, except those marked slow
 test-browser: setup ## look at the page in a real browser (needs Chromium)
 	@$(ACTIVATE) pytest -q -m slow tests/browser
 
+# On a real scheduler: two nodes on this machine. Installs Slurm if it is missing; some minutes, most of them waiting.
+test-slurm: setup ## run small experiments on a Slurm cluster made for it here (Debian or Ubuntu, as root)
+	@$(ACTIVATE) pytest -q -p no:cacheprovider --durations=5 tests/cluster/check_slurm.py
+
 lint: $(CHECKERS) ## check style: ruff, snakefmt, snakemake --lint
 	@$(ACTIVATE) ruff check .
 	@$(ACTIVATE) ruff format --check .
@@ -155,6 +159,10 @@ status: setup ## say which figures and verdicts are missing or stale, and why: b
 dry-run: setup ## show what 'make figures' would run
 	@$(SNAKEMAKE) --dry-run
 
+plan: setup ## say what a run will take: jobs, time, memory, disk (e.g. SCALE=paper CUDA=1)
+	@$(ACTIVATE) python -m emergent.cli.plan --set scale=$(SCALE) $(if $(filter 1,$(CUDA)),accelerator=true) \
+		$(if $(filter all,$(CORES)),,--cores $(CORES))
+
 # Needs uv (https://docs.astral.sh/uv). Remove a lock first to take the newest versions; else it changes only as needed.
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make locks" uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-annotate --default-index https://pypi.org/simple
@@ -168,4 +176,4 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) envs/audit.in --output-file envs/requirements-audit.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
-	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled .snakemake
+	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled results/slurm results/cluster .snakemake

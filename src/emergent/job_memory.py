@@ -5,6 +5,7 @@ the run's experiments are put to them.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from emergent.config.base import digest
@@ -14,7 +15,7 @@ from emergent.config.study import StudyBase
 from emergent.plan import Plan
 from emergent.provenance import physical_memory_bytes
 
-LEAST_MB = 4000
+LEAST_MB = 2000
 """What every job asks for: an interpreter with JAX, and room for estimates that leave out what does not grow."""
 
 
@@ -37,7 +38,7 @@ def require_memory(plan: Plan) -> None:
             train = networks[0].data.train
             num_samples = plan.num_samples(train.dataset, train.split, train.num)
             require_training_memory(networks, study.members, num_samples, limit, accelerator)
-        if sizes := _set_sizes(plan, study):
+        if sizes := set_sizes(plan, study):
             require_evaluation_memory(study, sizes, limit, accelerator)
 
 
@@ -48,29 +49,37 @@ def memory_limit(plan: Plan) -> int:
 
 def memory_digest(plan: Plan, code: str) -> str:
     """Returns a digest of all that the memory of jobs depends on, ``code`` that estimates it included."""
-    parts: list[Any] = [code, memory_limit(plan), plan.run.accelerator]
-    for name in plan.run.experiments:
-        study = plan.experiment(plan.run.scale, name)
+    run = plan.run
+    return sizes_digest(plan, run.scale, run.experiments, code, memory_limit(plan), run.accelerator)
+
+
+def sizes_digest(plan: Plan, scale: str, names: Iterable[str], *more: Any) -> str:
+    """Returns a digest of all that the sizes of the jobs of some experiments depend on.
+
+    Args:
+        plan: of the run.
+        scale: of the experiments.
+        names: of the experiments.
+        more: what else the answer depends on, such as the code that estimates it.
+    """
+    parts: list[Any] = list(more)
+    for name in names:
+        study = plan.experiment(scale, name)
         parts += [study.members.num, study.members.block]
         parts += [plan.num_samples(*split, None) for split in study.splits_used()]
         jobs = [("train", arm) for arm in study.arms_of("train")]
         jobs += [("evaluate", arm) for arm in study.arm_names] if study.test_sets() else []
-        parts += [plan.stage_json(plan.run.scale, name, *job) for job in jobs]
+        parts += [plan.stage_json(scale, name, *job) for job in jobs]
     return digest({"parts": parts})
 
 
-def evaluation_mb(plan: Plan, scale: str, name: str, arm: str) -> int:
-    """Returns the memory, in MB, that the evaluation of one block asks a scheduler for; at least 4 GB."""
-    study = plan.experiment(scale, name)
-    return max(LEAST_MB, math.ceil(study.evaluation_bytes(arm, _set_sizes(plan, study)) / 1e6))
-
-
-def _set_sizes(plan: Plan, study: StudyBase) -> dict[str, int]:
+def set_sizes(plan: Plan, study: StudyBase) -> dict[str, int]:
+    """Returns the number of samples of every evaluation set."""
     return {key: plan.num_samples(s.dataset, s.split, s.num) for key, s in study.test_sets().items()}
 
 
 def prediction_mb(plan: Plan, scale: str, name: str, arm: str) -> int:
-    """Returns the memory, in MB, that a prediction, or a reading on another data set, asks for; at least 4 GB."""
+    """Returns the memory, in MB, that a prediction, or a reading on another data set, asks for; at least 2 GB."""
     stage = plan.experiment(scale, name).stage("predict", arm)
     assert isinstance(stage, PredictStage)
     sets = [stage.data.train, *stage.data.evaluate.values()]

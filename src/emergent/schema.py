@@ -15,6 +15,7 @@ from emergent.config.datasets import OPTIONS, DatasetRegistry, NoOptions
 from emergent.config.figures import Catalogue
 from emergent.config.run import RunConfig
 from emergent.config.study import SCALES
+from emergent.config.throughput import Throughput
 from emergent.kinds import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,7 +29,7 @@ def schemas() -> dict[str, Any]:
     definitions = {name: _relaxed(part) for name, part in _definitions(kinds).items()}
     for model in kinds:
         _add_scales(definitions, model.__name__)
-    others = [RunConfig, DatasetRegistry, Catalogue, Claims]
+    others = [RunConfig, DatasetRegistry, Catalogue, Claims, Throughput]
     definitions |= {name: part for name, part in _definitions(others).items() if name not in definitions}
     _add_options(definitions)
     # The name of a figure is its key in the file, which the reader fills in.

@@ -21,6 +21,7 @@ LAYERS = (
     ("pages",),
     ("figures",),
     ("schema",),
+    ("estimates",),
     ("job_memory",),
     ("plan",),
     ("kinds",),

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,12 @@ import pytest
 from tiny_project import ROOT, Project
 
 from emergent import storage
+from emergent.config.base import read_yaml
 from emergent.config.figures import read_catalogue
+from emergent.config.throughput import read_throughput
+from emergent.estimates.jobs import Estimates
+from emergent.estimates.totals import all_jobs
+from emergent.plan import Plan
 
 FORMATS = {"figure": ("pdf", "svg", "png", "csv", "txt"), "table": ("md", "html", "tex", "csv", "txt")}
 PAGES = ("claims.md", "claims.csv", "claims.html", "assumptions.html", "provenance.html")
@@ -120,3 +126,15 @@ def test_the_real_configuration_can_be_planned(tmp_path: Path, scale: str) -> No
     drawn = {Path(job.outputs[0]).stem for job in jobs if job.rule in ("figure", "table")}
     assert drawn == set(read_catalogue(ROOT / "config/figures.yaml"))
     assert bool([job for job in jobs if job.rule == "download"]) == (scale != "smoke")
+    # `make plan` counts the same jobs, without those that only write settings.
+    content = read_yaml(tmp_path / "config/config.yaml") | {"scale": scale}
+    rates = read_throughput(ROOT / "config/throughput.yaml")
+    planned = all_jobs(Estimates(Plan(content, tmp_path / "config"), rates, tmp_path / "memory", "code"))
+    expected = Counter((job.rule, job.outputs[0]) for job in jobs if not job.rule.endswith("_config"))
+    main = {"figure": ".csv", "table": ".csv", "claims": ".html"}
+    assert Counter((job.rule, job.output) for job in planned) == Counter(
+        {
+            (rule, str(Path(output).with_suffix(main[rule])) if rule in main else output): num
+            for (rule, output), num in expected.items()
+        }
+    )

@@ -265,10 +265,11 @@ def clean_environment() -> dict[str, str]:
 def planned_jobs(text: str) -> list[Job]:
     """Returns the jobs in the output of a dry run."""
     jobs = []
-    for block in re.split(r"^(?=(?:local)?rule \w+:$)", text, flags=re.MULTILINE)[1:]:
+    # Jobs that a cluster would run together are indented.
+    for block in re.split(r"^ *(?=(?:local)?rule \w+:$)", text, flags=re.MULTILINE)[1:]:
         found = re.match(r"(?:local)?rule (\w+):", block)
         assert found is not None
-        fields = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
+        fields = dict(re.findall(r"^ +(\w+): (.*)$", block, re.MULTILINE))
         if found[1] not in ("all", "default"):
             jobs.append(Job(found[1], tuple(fields.get("output", "").split(", ")), fields.get("reason", "")))
     return jobs

@@ -25,8 +25,11 @@ rule claims:
         provenance="figures/{scale}/claims.provenance.json",
     log:
         "results/{scale}/logs/claims.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("claims"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("claims"),
     params:
         summaries=lambda wildcards: [
             f"--summary {name}={path}" for name, path in summaries(wildcards).items()
@@ -67,8 +70,11 @@ rule assumptions:
         ),
     log:
         "results/{scale}/logs/assumptions.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("assumptions"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("assumptions"),
     params:
         code=CODE["report_page"],
     shell:
@@ -91,8 +97,11 @@ rule provenance:
         ),
     log:
         "results/{scale}/logs/provenance.log",
+    group:
+        "figures"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("provenance"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("provenance"),
     params:
         code=CODE["report_page"],
     shell:

@@ -30,6 +30,8 @@ pin()
 
 from emergent import job_memory
 from emergent.atomic import not_writable, require_writable
+from emergent.config.throughput import read_throughput
+from emergent.estimates.jobs import SIZES_MODULES, Estimates
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint, files_digest
@@ -84,16 +86,18 @@ def tell_failures(log):
         )
 
 
-def require_memory():
-    """Refuses blocks of members that cannot fit into memory, before the first job.
+# Sizes of networks are derived from their own code, which takes JAX and a few seconds. They are remembered here, by a digest of
+# all that they depend on, this code included.
+REMEMBERED = Path("results/memory")
+SIZES_CODE = "+".join(code_fingerprint(module, SOURCE) for module in SIZES_MODULES)
 
-    Sizes of networks are derived from their own code, which needs JAX and so a second or two. What has been checked is
-    remembered by a digest of all that the answer depends on.
-    """
-    modules = ("emergent.training.memory", "emergent.evaluation.memory")
-    known = Path("results/memory") / job_memory.memory_digest(
-        PLAN, "+".join(code_fingerprint(module, SOURCE) for module in modules)
-    )
+
+def require_memory():
+    """Refuses blocks of members that cannot fit into memory, before the first job."""
+    if workflow.remote_exec:
+        # A job of a cluster, which has been given what it asked for; other machines need not have as much.
+        return
+    known = REMEMBERED / job_memory.memory_digest(PLAN, SIZES_CODE)
     if not known.exists():
         job_memory.require_memory(PLAN)
         # Results that may only be read can be looked at all the same.
@@ -106,6 +110,10 @@ try:
     PLAN = Plan(config, Path("config"))
     PLAN.require_metrics(MEMBER_METRICS)
     require_memory()
+    # What jobs ask a scheduler for.
+    ASKED = Estimates(
+        PLAN, read_throughput(Path("config/throughput.yaml")), REMEMBERED, SIZES_CODE
+    )
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.
     sys.exit(f"error: {error}")
@@ -161,6 +169,12 @@ def dataset_flags(stage):
     return lambda wildcards: [
         f"--dataset {name}={path}" for name, path in prepared(stage)(wildcards).items()
     ]
+
+
+def job(wildcards):
+    """Returns scale, experiment and, where a job belongs to one, arm."""
+    arm = [wildcards.arm] if "arm" in wildcards.keys() else []
+    return (wildcards.scale, wildcards.experiment, *arm)
 
 
 def verb(wildcards, stage):

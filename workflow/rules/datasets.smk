@@ -15,9 +15,11 @@ rule download:
         "results/datasets/{dataset}/logs/download_{file}.log",
     wildcard_constraints:
         file=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    # On the machine that Snakemake runs on: the nodes of many clusters have no way to the network.
+    localrule: True
     # No fingerprint of code: a file is known by its digest, whatever fetched it.
     resources:
-        mem_mb=1000,
+        mem_mb=ASKED.memory_mb("download"),
     shell:
         "python -m emergent.cli.download"
         " --config {input.config}"
@@ -39,8 +41,13 @@ rule prepare:
         "results/datasets/{dataset}/logs/prepare.log",
     benchmark:
         "results/datasets/{dataset}/benchmarks/prepare.tsv"
+    group:
+        "data"
     resources:
-        mem_mb=6000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("prepare"),
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("prepare", name=wildcards.dataset)
+        ),
     params:
         raw=lambda wildcards: f"results/datasets/{PLAN.registry.raw_owner(wildcards.dataset)}/raw",
         # The module of this data set alone: an edit of one generator must not prepare every data set again.

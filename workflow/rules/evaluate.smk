@@ -21,11 +21,17 @@ rule evaluate:
         "results/{scale}/{experiment}/logs/evaluate_{arm}_{block}.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/evaluate_{arm}_{block}.tsv"
+    group:
+        lambda wildcards: ASKED.group(wildcards.scale, wildcards.experiment)
     threads: 1
     resources:
-        mem_mb=lambda wildcards: job_memory.evaluation_mb(
-            PLAN, wildcards.scale, wildcards.experiment, wildcards.arm
+        mem_mb=lambda wildcards, attempt: (
+            attempt * ASKED.memory_mb("evaluate", *job(wildcards))
         ),
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("evaluate", *job(wildcards))
+        ),
+        gpu=ASKED.gpus("evaluate"),
     params:
         verb=lambda wildcards: verb(wildcards, "evaluate"),
         datasets=dataset_flags("evaluate"),
@@ -58,8 +64,14 @@ rule summarise:
         "results/{scale}/{experiment}/logs/summarise.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/summarise.tsv"
+    group:
+        lambda wildcards: ASKED.group(wildcards.scale, wildcards.experiment)
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("summarise"),
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("summarise", *job(wildcards))
+        ),
+        gpu=ASKED.gpus("summarise"),
     params:
         # Files of blocks lie in a folder named after their arm.
         blocks=lambda wildcards, input: [

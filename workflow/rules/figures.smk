@@ -37,11 +37,16 @@ rule figure:
         provenance="figures/{scale}/{paper}/{name}.provenance.json",
     log:
         "results/{scale}/logs/figure_{paper}_{name}.log",
+    benchmark:
+        "results/{scale}/benchmarks/figure_{paper}_{name}.tsv"
     # Figures and tables have captions and data files of the same form: the name tells which rule makes them.
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "figure"),
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("figure"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("figure"),
     params:
         flags=figure_flags,
         code=CODE["figure"],
@@ -64,8 +69,11 @@ rule animation:
         "figures/{scale}/{paper}/{name}.gif",
     log:
         "results/{scale}/logs/animation_{paper}_{name}.log",
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("animation"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("animation"),
     params:
         summaries=lambda wildcards, input: [
             f"--summary {name}={path}"
@@ -102,10 +110,15 @@ rule table:
         provenance="figures/{scale}/{paper}/{name}.provenance.json",
     log:
         "results/{scale}/logs/table_{paper}_{name}.log",
+    benchmark:
+        "results/{scale}/benchmarks/table_{paper}_{name}.tsv"
     wildcard_constraints:
         name="|".join(n for n, e in PLAN.figures.items() if e.kind == "table"),
+    group:
+        "figures"
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: attempt * ASKED.memory_mb("table"),
+        runtime=lambda wildcards, attempt: attempt * ASKED.minutes("table"),
     params:
         flags=figure_flags,
         code=CODE["table"],

@@ -18,11 +18,17 @@ rule predict:
         "results/{scale}/{experiment}/logs/predict_{arm}.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/predict_{arm}.tsv"
+    group:
+        lambda wildcards: ASKED.group(wildcards.scale, wildcards.experiment)
     threads: 2
     resources:
-        mem_mb=lambda wildcards: job_memory.prediction_mb(
-            PLAN, wildcards.scale, wildcards.experiment, wildcards.arm
+        mem_mb=lambda wildcards, attempt: (
+            attempt * ASKED.memory_mb("predict", *job(wildcards))
         ),
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("predict", *job(wildcards))
+        ),
+        gpu=ASKED.gpus("predict"),
     params:
         verb=lambda wildcards: verb(wildcards, "predict"),
         datasets=dataset_flags("predict"),

@@ -20,10 +20,20 @@ rule train:
         "results/{scale}/{experiment}/logs/train_{arm}_{block}.log",
     benchmark:
         "results/{scale}/{experiment}/benchmarks/train_{arm}_{block}.tsv"
+    # Small experiments are one job of a cluster each, with all of their blocks.
+    group:
+        lambda wildcards: ASKED.group(wildcards.scale, wildcards.experiment)
     # Small networks train faster in jobs of one thread side by side than in one job on all cores.
     threads: 1
+    # What a job was not given enough of at the first attempt, it asks twice of at the second.
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: (
+            attempt * ASKED.memory_mb("train", *job(wildcards))
+        ),
+        runtime=lambda wildcards, attempt: (
+            attempt * ASKED.minutes("train", *job(wildcards))
+        ),
+        gpu=ASKED.gpus("train"),
     params:
         verb=lambda wildcards: verb(wildcards, "train"),
         datasets=dataset_flags("train"),

@@ -1,0 +1,73 @@
+"""Typed form of ``config/throughput.yaml``: how fast jobs run, measured; what time limits and plans are made of.
+
+A job takes the seconds that its verb needs to begin and end (imports, compilation, files), and its work over the rate
+of its verb. What work is counted in is said in ``emergent.estimates.work``. No result depends on this file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from emergent.config.base import StrictModel, read_yaml, validate
+
+Device = Literal["cpu", "gpu"]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*( [a-z0-9_]+)?$")]
+"""A verb, and where jobs of a verb differ a blank and what tells them apart: the family of a network for instance."""
+
+
+class Rate(StrictModel):
+    """How fast jobs of one kind run.
+
+    Attributes:
+        start: seconds that a job takes beside its work.
+        per_second: work a second, of one core or of one GPU; null where the work does not matter.
+        num_bytes: of output, for each unit of work, where settings do not tell.
+        jobs: measured; 0 where the rate was carried over from another kind of job, or from docs/performance.md.
+    """
+
+    start: NonNegativeFloat
+    per_second: PositiveFloat | None = None
+    num_bytes: PositiveFloat | None = None
+    jobs: int = Field(default=0, ge=0)
+
+
+class Hardware(StrictModel):
+    """Rates on one kind of machine.
+
+    Attributes:
+        name: of the processor or GPU.
+        rates: by verb.
+    """
+
+    name: str
+    rates: dict[Key, Rate] = Field(min_length=1)
+
+
+class Throughput(StrictModel):
+    """All of ``config/throughput.yaml``.
+
+    Attributes:
+        cpu: one core of a processor.
+        gpu: one GPU, for the verbs that use it with ``accelerator=true``.
+        safety: times of jobs, times this, are what a scheduler is asked for: another processor may be half as fast.
+        grouped_minutes: experiments that take a core no longer than this are one job of a cluster each.
+    """
+
+    cpu: Hardware
+    gpu: Hardware
+    safety: Annotated[float, Field(ge=1)]
+    grouped_minutes: PositiveInt
+
+    def rates(self, device: Device) -> dict[str, Rate]:
+        """Returns the rates of a device; verbs that no GPU was measured on, or that use none, run as on a core."""
+        return self.cpu.rates if device == "cpu" else self.cpu.rates | self.gpu.rates
+
+
+def read_throughput(path: Path) -> Throughput:
+    """Returns the measured rates.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, or a rate that is not positive.
+    """
+    return validate(Throughput, read_yaml(path), str(path))

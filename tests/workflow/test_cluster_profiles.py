@@ -1,0 +1,72 @@
+"""What the profiles for clusters ask a scheduler for, as a dry run tells; ``make test-slurm`` asks a real one."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tiny_project import Project
+
+LOCAL = {"stage_config", "arm_config", "dataset_config", "figure_config", "download"}
+"""Rules that run where Snakemake runs."""
+
+
+def asked(output: str) -> dict[str, dict[str, str]]:
+    """Returns rule to what one of its jobs asks for, and to its group."""
+    found: dict[str, dict[str, str]] = {}
+    group, current = "", ""
+    for line in output.splitlines():
+        if heading := re.match(r"\[.*\] Group job (\S+) ", line):
+            group = heading[1]
+        elif rule := re.match(r"( *)(?:local)?rule (\w+):$", line):
+            current = rule[2]
+            found[current] = {"group": group if rule[1] else ""}
+        elif resources := re.match(r" +resources: (.*)$", line):
+            found[current] |= dict(pair.split("=", 1) for pair in resources[1].split(", "))
+    return {rule: own for rule, own in found.items() if rule not in ("all", "default")}
+
+
+def dry_run(project: Project, profile: str, *arguments: str) -> dict[str, dict[str, str]]:
+    return asked(project.build("--dry-run", "--workflow-profile", f"workflow/profiles/{profile}", *arguments))
+
+
+@pytest.fixture
+def account(project: Project) -> Path:
+    """A user's own profile."""
+    folder = project.folder / "mine"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("default-resources: [slurm_account=physics, slurm_partition=day]\n")
+    return folder
+
+
+def test_rules_ask_for_memory_time_and_cores_and_users_for_account_and_partition(
+    project: Project, account: Path
+) -> None:
+    found = dry_run(project, "slurm", "--profile", str(account))
+    for rule, own in found.items():
+        assert (own["slurm_account"], own["slurm_partition"]) == ("physics", "day"), rule
+        if rule not in LOCAL:
+            assert int(own["mem_mb"]) >= 1000 and int(own["runtime"]) >= 10, rule
+            assert own.get("gpu", "0") == "0", rule
+    groups = {rule: own["group"] for rule, own in found.items()}
+    assert groups["train"] == groups["evaluate"] == groups["summarise"] != ""
+    assert (groups["prepare"], groups["figure"], groups["claims"]) == ("data", "figures", "figures")
+    assert not any(groups[rule] for rule in LOCAL if rule in groups)
+
+
+def test_another_attempt_asks_for_more(project: Project) -> None:
+    once, twice = (dry_run(project, "slurm", "--attempt", attempt) for attempt in ("1", "2"))
+    for rule in set(once) - LOCAL:
+        for resource in ("mem_mb", "runtime"):
+            assert int(twice[rule][resource]) == 2 * int(once[rule][resource]), (rule, resource)
+
+
+def test_with_gpus_the_stages_that_compute_ask_for_one_each(project: Project) -> None:
+    found = dry_run(project, "slurm", "--config", "accelerator=true")
+    gpus = {rule: int(own.get("gpu", "0")) for rule, own in found.items()}
+    assert {rule for rule, num in gpus.items() if num} == {"train", "evaluate", "predict", "summarise"}
+    assert set(gpus.values()) == {0, 1}
+
+
+def test_the_generic_profile_has_a_value_for_all_that_it_submits(project: Project) -> None:
+    found = dry_run(project, "generic")
+    assert all({"mem_mb", "runtime"} <= set(own) for rule, own in found.items() if rule not in LOCAL)
