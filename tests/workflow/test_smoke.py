@@ -17,8 +17,9 @@ from emergent.estimates.jobs import Estimates
 from emergent.estimates.totals import all_jobs
 from emergent.plan import Plan
 
-FORMATS = {"figure": ("pdf", "svg", "png", "csv", "txt"), "table": ("md", "html", "tex", "csv", "txt")}
-PAGES = ("claims.md", "claims.csv", "claims.html", "assumptions.html", "provenance.html")
+BESIDE = ("csv", "txt", "provenance.json")
+FORMATS = {"figure": ("pdf", "svg", "png", *BESIDE), "table": ("md", "html", "tex", *BESIDE)}
+PAGES = ("claims.md", "claims.csv", "claims.html", "claims.provenance.json", "assumptions.html", "provenance.html")
 SUMMARIES = [f"results/smoke/{name}/summary.h5" for name in ("ising", "fashion_mnist")]
 
 
