@@ -28,6 +28,7 @@ LAYERS = (
     ("prediction",),
     ("training",),
     ("flows",),
+    ("linear",),
     ("domains",),
     ("statistics",),
     ("metrics",),
