@@ -18,6 +18,7 @@ from emergent.config.discretisation import DiscretisationExperiment, Discretisat
 from emergent.config.distance_sweep import DistanceSweep, SweepSummary
 from emergent.config.equal_means import EqualMeansExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
+from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
 from emergent.config.molecule_regression import MoleculeRegressionExperiment
@@ -37,6 +38,7 @@ from emergent.config.questions import (
     RotationSummary,
     SpreadSummary,
 )
+from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.stages import SummaryStage
 from emergent.config.study import SCALES, StudyBase
 from emergent.config.subspace import SubspaceExperiment
@@ -241,6 +243,22 @@ def equal_means() -> Summarise:
     return summarise_equal_means
 
 
+@_kind(RiskGapExperiment, GapSummary, {"train": "train_risk_gap"})
+def risk_gap() -> Summarise:
+    """When does symmetrising a linear regression help?"""
+    from emergent.summaries.risk_gap import summarise_risk_gap
+
+    return summarise_risk_gap
+
+
+@_kind(InpaintingExperiment, InpaintingSummary, {"train": "train_inpainting"})
+def inpainting() -> Summarise:
+    """Which of nested groups of permutations fills in missing parts of images best?"""
+    from emergent.summaries.inpainting import summarise_inpainting
+
+    return summarise_inpainting
+
+
 def experiment_names(folder: Path) -> list[str]:
     """Returns the names of all experiments in a folder, sorted."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
@@ -266,11 +284,9 @@ def load_experiment(folder: Path, name: str, scale: str, overrides: Overrides | 
     if not isinstance(scales, dict) or set(scales) != set(SCALES):
         raise ConfigError(f"{path}: scales: expected exactly {', '.join(SCALES)}, found {list(scales or {})}.")
     # The name is part of all paths and random keys: a copied file that keeps it would train the same networks again.
-    if content.get("experiment") != name:
-        found = content.get("experiment")
+    if (found := content.get("experiment")) != name:
         raise ConfigError(f"{path}: experiment: expected the file's own name {name!r}, found {found!r}.")
-    delta = scales[scale] or {}
-    if not isinstance(delta, dict):
+    if not isinstance(delta := scales[scale] or {}, dict):
         raise ConfigError(f"{path}: scales.{scale}: expected a mapping of keys to values, found {delta!r}.")
     kind = str(content.get("kind"))
     if kind not in KINDS:

@@ -31,6 +31,7 @@ LAYERS = (
     ("prediction",),
     ("training",),
     ("flows",),
+    ("linear",),
     ("domains",),
     ("statistics",),
     ("metrics",),

@@ -45,6 +45,7 @@ from emergent.config.infinite_width_figures import (
     MeansByTime,
     SphereSignals,
 )
+from emergent.config.symmetry_figures import SymmetryEntry
 
 
 class SpreadBySize(Figure):
@@ -289,6 +290,7 @@ Entry = Annotated[
     | MeansByTime
     | SphereSignals
     | SubspaceDistance
-    | Departure,
+    | Departure
+    | SymmetryEntry,
     Field(discriminator="plot"),
 ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Paper = Literal["gerken_kessel", "misof", "nordenfors_flinth", "flinth"]
+Paper = Literal["gerken_kessel", "misof", "nordenfors_flinth", "flinth", "villar"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class PaperFacts:
     Attributes:
         authors: as they are cited.
         title: in full.
-        arxiv: identifier.
+        arxiv: identifier; empty for a talk.
     """
 
     authors: str
@@ -32,5 +32,6 @@ PAPERS: dict[Paper, PaperFacts] = {
         "Optimization Dynamics of Equivariant and Augmented Neural Networks",
         "2303.13458",
     ),
+    "villar": PaperFacts("S. Villar and co-workers", "Exact and approximate symmetries in machine learning models", ""),
 }
 """All papers, in the order of pages."""

@@ -3,6 +3,7 @@
 An element is written as ``element[p]``, the point whose value moves to point p: ``(g x)[p] = x[element[p]]``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,26 @@ def orbits(generators: Int[np.ndarray, "K P"], num_points: int) -> Int[np.ndarra
     # Orbits are the connected components of the graph that generators draw: the group itself is never listed.
     graph = sparse.coo_matrix((np.ones(len(start), bool), (start, end)), shape=(tuples.shape[1],) * 2)
     return connected_components(graph, directed=False)[1].astype(np.int32)
+
+
+def cluster_generators(clusters: Sequence[int]) -> Int[np.ndarray, "K P"]:
+    """Returns permutations that generate S_c1 x ... x S_ck, all permutations within consecutive clusters of points.
+
+    Args:
+        clusters: their sizes c.
+
+    Raises:
+        ValueError: a cluster is empty, or there is none.
+    """
+    if not clusters or min(clusters) < 1:
+        raise ValueError(f"clusters: expected sizes of at least 1, found {list(clusters)}.")
+    points = np.arange(sum(clusters))
+    found, first = [points], 0
+    for size in clusters:
+        if size > 1:
+            exchange, cycle = points.copy(), points.copy()
+            exchange[first : first + 2] = exchange[first : first + 2][::-1]
+            cycle[first : first + size] = np.roll(cycle[first : first + size], 1)
+            found += [exchange, cycle]
+        first += size
+    return np.stack(found)

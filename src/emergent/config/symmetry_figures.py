@@ -1,0 +1,47 @@
+"""Entries of ``config/figures.yaml`` on symmetries that are built in, learnt or relaxed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from emergent.config.base import Many, Name, StrictModel
+from emergent.config.figure_entry import Figure, Table
+from emergent.config.figure_options import NoOptions
+
+
+class RiskBySize(Figure):
+    """Test error of linear estimators against the size of the training set, a panel per truth."""
+
+    plot: Literal["risk_by_size"]
+    options: NoOptions = NoOptions()
+
+
+class GapTable(Table):
+    """Risk gap by group, measured and by theory, and augmentation beside projection."""
+
+    plot: Literal["gap_table"]
+    options: NoOptions = NoOptions()
+
+
+class ExampleOptions(StrictModel):
+    """In-painted images."""
+
+    arms: Many[Name] = Field(min_length=1, description="arms from left to right, each under all of its groups")
+
+
+class InpaintingTable(Table):
+    """Test errors of in-painting by group, with published values."""
+
+    plot: Literal["inpainting_table"]
+    options: NoOptions = NoOptions()
+
+
+class InpaintingExamples(Figure):
+    """In-painted images by group; below, ensembles of augmented networks by their size."""
+
+    plot: Literal["inpainting_examples"]
+    options: ExampleOptions
+
+
+SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples
+"""All of them."""
