@@ -45,9 +45,7 @@ class Task(StrictModel):
     def _check(self) -> "Task":
         require_ascending("sizes", self.sizes)
         if self.num_test % self.test_batch:
-            raise ValueError(
-                f"test_batch: expected a divisor of num_test = {self.num_test}, found {self.test_batch}"
-            )
+            raise ValueError(f"test_batch: expected a divisor of num_test = {self.num_test}, found {self.test_batch}")
         return self
 
 

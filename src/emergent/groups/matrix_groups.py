@@ -111,9 +111,7 @@ def lorentz(name: str) -> MatrixGroup:
     parity = np.diag([1.0, -1.0, -1.0, -1.0])
     discrete = {"O(1,3)": [parity, -parity], "SO(1,3)": [-np.eye(4)], "SO+(1,3)": []}[name]
     boosts = np.abs(algebra[:, 0]).sum(1) > 0
-    return MatrixGroup(
-        name, metric, algebra, np.array(discrete).reshape(-1, 4, 4), np.where(boosts, BOOST_SCALE, 1.0)
-    )
+    return MatrixGroup(name, metric, algebra, np.array(discrete).reshape(-1, 4, 4), np.where(boosts, BOOST_SCALE, 1.0))
 
 
 @cache

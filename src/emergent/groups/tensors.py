@@ -59,9 +59,7 @@ class TensorSpace:
         return found
 
 
-def move(
-    space: TensorSpace, values: Float[Array, "N size"], elements: Float[Array, "N d d"]
-) -> Float[Array, "N size"]:
+def move(space: TensorSpace, values: Float[Array, "N size"], elements: Float[Array, "N d d"]) -> Float[Array, "N size"]:
     """Returns every sample moved by its own element, in full precision on every device."""
     size = space.dimension
     require(elements.shape == (len(values), size, size), f"elements [{len(values)}, {size}, {size}]", elements)
@@ -70,7 +68,7 @@ def move(
         for _ in range(rank):
             # The first index goes through the matrix and then to the end; after as many turns all are in place.
             columns = part.reshape(len(values), number, size, -1)
-            part = jnp.einsum("nij,nmjk->nmki", elements, columns, precision="highest")  # noqa: PLW2901
+            part = jnp.einsum("nij,nmjk->nmki", elements, columns, precision="highest")
         parts.append(part.reshape(len(values), -1))
     return jnp.concatenate(parts, 1)
 

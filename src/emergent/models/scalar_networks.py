@@ -111,9 +111,7 @@ def all_signs(num_axes: int) -> Float[np.ndarray, "S r"]:
     return np.array(np.meshgrid(*[[1.0, -1.0]] * num_axes, indexing="ij")).reshape(num_axes, -1).T
 
 
-def turned_back(
-    frame: Float[Array, "N d r"], values: Float[Array, "N K"], rank: int
-) -> Float[Array, "N K"]:
+def turned_back(frame: Float[Array, "N d r"], values: Float[Array, "N K"], rank: int) -> Float[Array, "N K"]:
     """Returns tensors in the axes of space from their components in frames of r = d axes; scalars as they are."""
     if rank == 0:
         return values
@@ -132,5 +130,3 @@ def into_frame(
     signs = jnp.asarray(metric, frame.dtype)
     inverse = signs[:, None] * frame.swapaxes(1, 2) * signs
     return turned_back(inverse, values, rank) if rank else values
-
-

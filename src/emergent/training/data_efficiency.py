@@ -10,118 +10,30 @@ References:
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array as JaxArray
-from jaxtyping import Float
 
 from emergent.config.data_efficiency_training import DataEfficiencyStage, Descent
 from emergent.config.training import Training
-from emergent.datasets.symmetric_functions import DRAW, Drawn
 from emergent.errors import DataError
 from emergent.prng import member_key
 from emergent.storage import Array
 from emergent.training.engine import Divergence, train_members
 from emergent.training.parameters import from_flat
-from emergent.training.program import KeyNames, Program
+from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
-from emergent.training.symmetric_methods import Spaces, SymmetricMethod, equivariance_error, make_method
+from emergent.training.symmetric_methods import SymmetricMethod, make_method
+from emergent.training.trial_data import TrialData, Units, draw_samples, resident
+from emergent.training.trial_tests import Test
 
-# All arms train on the same samples, and are tested with the same elements of the group.
-DATA, ELEMENTS = "data", "elements"
+# All arms are tested with the same elements of the group.
+ELEMENTS = "elements"
 Errors = tuple[np.ndarray, np.ndarray]
-
-
-class Samples(NamedTuple):
-    """Samples of T trials, in units of the network.
-
-    Attributes:
-        inputs: [T, N, size].
-        targets: [T, N, K], as they were drawn.
-    """
-
-    inputs: Float[JaxArray, "T N size"]
-    targets: Float[JaxArray, "T N K"]
-
-    def part(self, start: int, stop: int) -> "Samples":
-        """Returns some samples of every trial."""
-        return Samples(self.inputs[:, start:stop], self.targets[:, start:stop])
-
-
-class Units(NamedTuple):
-    """Affine map from the network's outputs to targets, of each trial [T, K]."""
-
-    mean: Float[JaxArray, "T K"]
-    scale: Float[JaxArray, "T K"]
-
-
-class TrialData(NamedTuple):
-    """Resident data of a program, as its networks see them.
-
-    Attributes:
-        seen: of training samples, [T, N, ...].
-        aims: what networks are to give for them [T, N, K], in the units of targets.
-        seen_validation: the same for validation samples.
-        aims_validation: the same.
-        units: of the targets.
-        size: of one input of a network [1, num_inputs].
-    """
-
-    seen: Any
-    aims: Float[JaxArray, "T N K"]
-    seen_validation: Any
-    aims_validation: Float[JaxArray, "T V K"]
-    units: Units
-    size: Float[JaxArray, "1 num_inputs"]
-
-    def example(self) -> Float[JaxArray, "1 num_inputs"]:
-        """Returns inputs of one sample."""
-        return self.size
-
-
-def draw_samples(stage: DataEfficiencyStage, trials: Sequence[int], scaled: bool) -> tuple[Samples, Units]:
-    """Returns all samples of some trials: test samples first, then those for validation, then those for training.
-
-    A trial of fewer training samples has the first of those of a larger one.
-
-    Args:
-        stage: of any arm.
-        trials: indices over all trials.
-        scaled: whether the network sees scaled inputs, and learns scaled targets.
-    """
-    task = stage.task
-    num = task.num_test + task.num_validation + task.sizes[-1]
-    drawn = [DRAW[task.function](num, np.random.default_rng(_seed(stage, trial))) for trial in trials]
-
-    def stacked(choose: Callable[[Drawn], np.ndarray]) -> JaxArray:
-        return jnp.asarray(np.stack([choose(one) for one in drawn]), jnp.float32)
-
-    samples = Samples(
-        stacked(lambda one: one.inputs / one.input_scale if scaled else one.inputs), stacked(lambda one: one.targets)
-    )
-    units = Units(
-        stacked(lambda one: one.target_mean if scaled else np.zeros_like(one.target_mean)),
-        stacked(lambda one: one.target_scale if scaled else np.ones_like(one.target_scale)),
-    )
-    return samples, units
-
-
-def _seed(stage: DataEfficiencyStage, trial: int) -> np.ndarray:
-    return np.asarray(jax.random.key_data(member_key(stage.seed, stage.experiment, DATA, trial, "initialise")))
-
-
-def resident(method: SymmetricMethod, training: Samples, validation: Samples, units: Units) -> TrialData:
-    """Returns what the networks of a method see of samples, and what they are to give."""
-
-    @jax.jit
-    def see(samples: Samples) -> tuple[Any, JaxArray]:
-        return jax.vmap(method.see)(samples.inputs), jax.vmap(method.aim)(*samples)
-
-    return TrialData(*see(training), *see(validation), units, jnp.zeros((1, method.num_inputs)))
 
 
 def learner(method: SymmetricMethod, train: Descent, num: int) -> Learner:
@@ -137,9 +49,10 @@ def learner(method: SymmetricMethod, train: Descent, num: int) -> Learner:
     def in_units(outputs: JaxArray, units: Units, trial: JaxArray) -> JaxArray:
         return units.mean[trial] + units.scale[trial] * outputs
 
-    def initialise(key: JaxArray, sample: JaxArray, trial: JaxArray) -> tuple[Any, JaxArray]:
-        # Which trial's samples a network sees is fixed beside its parameters.
-        return module.init(key, sample), trial
+    def initialise(key: JaxArray, sample: JaxArray, given: tuple[Any, JaxArray]) -> tuple[Any, JaxArray]:
+        # Both are given: which trial's samples a network sees is held beside its parameters.
+        del key, sample
+        return given
 
     def gradient(
         parameters: Any, trial: JaxArray, data: TrialData, indices: JaxArray | None, key: JaxArray
@@ -183,42 +96,6 @@ def program(method: SymmetricMethod, train: Descent, num: int, vectorised: bool)
     )
 
 
-class Measure:
-    """Errors of the mean of some networks on the test samples of a trial, compiled once."""
-
-    def __init__(self, stage: DataEfficiencyStage, method: SymmetricMethod) -> None:
-        """Compiles nothing yet."""
-        self._spaces, self._method, self._batch = Spaces.of(stage.task.function), method, stage.task.test_batch
-        self._errors = jax.jit(self._compute)
-
-    def _compute(
-        self, parameters: Any, inputs: JaxArray, targets: JaxArray, units: Units, key: JaxArray
-    ) -> tuple[JaxArray, JaxArray]:
-        def outputs(values: JaxArray) -> JaxArray:
-            # One network after another: few are many samples' worth of work.
-            found = jax.lax.map(lambda network: self._method.outputs(network, values), parameters)
-            return units.mean + units.scale * found.mean(0)
-
-        mse = jnp.square(outputs(inputs) - targets).mean()
-        return mse, equivariance_error(outputs, self._spaces, inputs, key, self._batch)
-
-    def __call__(
-        self, parameters: Any, samples: Samples, units: Units, trial: int, key: JaxArray
-    ) -> tuple[float, float]:
-        """Returns mean squared and equivariance error.
-
-        Args:
-            parameters: of some networks [M, ...].
-            samples: of all trials.
-            units: of all trials.
-            trial: position of the trial.
-            key: of the elements of the group.
-        """
-        own = Units(units.mean[trial], units.scale[trial])
-        mse, error = self._errors(parameters, samples.inputs[trial], samples.targets[trial], own, key)
-        return float(mse), float(error)
-
-
 def require_equivariance(stage: DataEfficiencyStage, error: float) -> None:
     """Checks the equivariance error of a network before training.
 
@@ -252,56 +129,57 @@ def data_efficiency_arrays(
     """
     task, method = stage.task, make_method(stage.task.function, stage.network)
     samples, units = draw_samples(stage, trials, method.scaled)
-    measure = Measure(stage, method)
     first = task.num_test + task.num_validation
-    test, validation = samples.part(0, task.num_test), samples.part(task.num_test, first)
+    test = Test(stage, method, samples.part(0, task.num_test), units)
+    data = resident(method, samples.part(first, first + task.sizes[-1]), samples.part(task.num_test, first), units)
     keys = [member_key(stage.seed, stage.experiment, ELEMENTS, trial, "augment") for trial in trials]
     networks = stage.network.networks
     members = tuple(trial * networks + index for trial in trials for index in range(networks))
-    given = jnp.repeat(jnp.arange(len(trials)), networks)
-    module: Any = method.module
-
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
-        start = jax.tree.map(lambda leaf: leaf[None], module.init(keys[0], jnp.zeros((1, method.num_inputs))))
-        _, before = measure(start, test, units, 0, keys[0])
+        # Once, and not in the program of every size: a network starts alike whatever it is to learn from.
+        start = _start(stage, method, members)
+        # Of the same networks as later, so that the program is compiled once.
+        _, before = test.errors(test.run(_of_trial(start, 0, networks), 0, keys[0]), 0, 1, 0)
         if method.equivariant:
             require_equivariance(stage, before)
+    given = start, jnp.repeat(jnp.arange(len(trials)), networks)
     found = []
     for num in task.sizes:
-        data = resident(method, samples.part(first, first + num), validation, units)
         names = KeyNames(stage.seed, stage.experiment, f"{stage.arm}/{num}", stage.arm)
         result = train_members(
             program(method, stage.train, num, vectorised), names, members, data, partial(_words, stage, num),
             len(members), on_progress, given=given,
         )  # fmt: skip
-        structure = jax.tree.map(lambda leaf: leaf[0], start)
-        parameters = from_flat(structure, {name: value[-1] for name, value in result.parameters.items()})
+        parameters = from_flat(start, {name: value[-1] for name, value in result.parameters.items()})
         with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
-            found.append(_errors(stage, measure, parameters, test, units, keys))
+            found.append(_errors(stage, test, parameters, keys))
     return _stored(stage, trials, before, start, found)
 
 
-def _errors(
-    stage: DataEfficiencyStage,
-    measure: Measure,
-    parameters: Any,
-    test: Samples,
-    units: Units,
-    keys: Sequence[JaxArray],
-) -> Errors:
+def _start(stage: DataEfficiencyStage, method: SymmetricMethod, members: Sequence[int]) -> Any:
+    """Returns the initial parameters of networks [M, ...]."""
+    module: Any = method.module
+    names = KeyNames(stage.seed, stage.experiment, stage.arm, stage.arm)
+    keys = member_keys(names, jnp.asarray(members)).initialise
+    return jax.jit(jax.vmap(module.init, (0, None)))(keys, jnp.zeros((1, method.num_inputs)))
+
+
+def _of_trial(parameters: Any, trial: int, networks: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[trial * networks : (trial + 1) * networks], parameters)
+
+
+def _errors(stage: DataEfficiencyStage, test: Test, parameters: Any, keys: Sequence[JaxArray]) -> Errors:
     """Returns both errors [T, S] by ensemble size, each the mean over the disjoint ensembles of a trial's networks."""
     networks, rows = stage.network.networks, []
     for trial, key in enumerate(keys):
-        row = []
-        for size in stage.ensemble_sizes:
-            starts = range(trial * networks, (trial + 1) * networks - size + 1, size)
-            each = [
-                measure(jax.tree.map(lambda leaf, at=at, size=size: leaf[at : at + size], parameters), test, units,
-                        trial, key)
-                for at in starts
-            ]  # fmt: skip
-            row.append(np.mean(each, 0))
-        rows.append(row)
+        tested = test.run(_of_trial(parameters, trial, networks), trial, key)
+        starts = [range(0, networks - size + 1, size) for size in stage.ensemble_sizes]
+        rows.append(
+            [
+                np.mean([test.errors(tested, start, start + size, trial) for start in of_size], 0)
+                for size, of_size in zip(stage.ensemble_sizes, starts, strict=True)
+            ]
+        )
     both = np.asarray(rows)
     return both[..., 0], both[..., 1]
 

@@ -244,31 +244,27 @@ def _on_scalars(function: Function, spaces: Spaces, settings: ScalarMethod) -> S
 
 
 def equivariance_error(
-    outputs: Callable[[Array], Array], spaces: Spaces, inputs: Float[Array, "N size"], key: jax.Array, batch: int
-) -> Float[Array, ""]:
+    moved: Float[np.ndarray, "N K"],
+    expected: Float[np.ndarray, "N K"],
+    elements: Float[np.ndarray, "N d d"],
+    batch: int,
+) -> float:
     """Returns how far f(g x) is from g f(x), with one element for each sample, averaged over batches.
 
     RMS(f(g x) - g f(x)) / (RMS(f(g x)) + RMS(g f(x)) + mean |g - 1|), as published.
 
     Args:
-        outputs: the function f, in its own units.
-        spaces: of inputs and outputs.
-        inputs: in units in which the group acts on them.
-        key: of the elements.
+        moved: f(g x).
+        expected: g f(x).
+        elements: g.
         batch: samples over which roots and means are taken; divides their number.
     """
-    action = TensorAction.of(spaces.group, spaces.inputs, np.dtype(inputs.dtype).type)
-    elements = action.draw(key, len(inputs))
-    first = outputs(action.transform(inputs, elements))
-    second = move(spaces.outputs, outputs(inputs), elements)
 
-    def over(values: Array) -> Array:
-        return values.reshape(len(inputs) // batch, -1)
+    def over(values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float64).reshape(len(values) // batch, -1)
 
-    def root(values: Array) -> Array:
-        return jnp.sqrt(jnp.square(over(values)).mean(1))
+    def root(values: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.square(over(values)).mean(1))
 
-    distance = jnp.abs(over(elements - jnp.eye(spaces.inputs.dimension, dtype=elements.dtype))).mean(1)
-    return (root(first - second) / (root(first) + root(second) + distance)).mean()
-
-
+    distance = np.abs(over(elements - np.eye(elements.shape[-1]))).mean(1)
+    return float((root(moved - expected) / (root(moved) + root(expected) + distance)).mean())
