@@ -1,4 +1,4 @@
-"""Verb ``train_data_efficiency``: one block of trials of one arm, at all sizes of the training set, and their errors."""
+"""Verb ``train_data_efficiency``: one block of trials of one arm, at all sizes of the training set, to test errors."""
 
 from emergent.cli._block import training_arguments, write_result
 from emergent.cli._run import main_guard, progress, read_stage

@@ -1,7 +1,7 @@
 """Functions of vectors with a symmetry, and random inputs: an invariant, a tensor of inertia, a scattering amplitude.
 
-In: a generator of random numbers. Out: float64 inputs as flat arrays of tensors, and targets. Formulas and constants are
-those of the released code of arXiv 2104.09459 and arXiv 2106.06610.
+In: a generator of random numbers. Out: float64 inputs as flat arrays of tensors, and targets. Formulas and constants
+are those of the released code of arXiv 2104.09459 and arXiv 2106.06610.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,16 @@ from matplotlib.lines import Line2D
 from emergent.config.data_efficiency_figures import ErrorByTrainingSize
 from emergent.figures import style
 from emergent.figures.arms import ArmLook, arm_looks, legend_handles
-from emergent.figures.drawing import Drawing, References, listed, published_table, require_rows, require_table, span, stack
+from emergent.figures.drawing import (
+    Drawing,
+    References,
+    listed,
+    published_table,
+    require_rows,
+    require_table,
+    span,
+    stack,
+)
 from emergent.figures.facts import Inputs
 
 COLUMNS = ("experiment", "arm", "size", "ensemble_size", "metric", "mean", "std", "num")

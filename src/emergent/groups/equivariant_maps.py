@@ -1,9 +1,9 @@
 """Bases of equivariant linear maps: the null space of what generators of a group demand.
 
 A tensor of type T(p, q) has p upper and q lower indices, and ``g`` acts on it as p copies of g and q copies of its
-inverse transpose. A linear map from T(a) to T(b) is a tensor of type T(b, a), and it is equivariant if no element of the
-group moves it: if rho(h) w = w for the generating elements h, and drho(A) w = 0 for the generators A of the Lie algebra.
-Works for every group that generators are known of. NumPy and SciPy, float64.
+inverse transpose. A linear map from T(a) to T(b) is a tensor of type T(b, a), and it is equivariant if no element of
+the group moves it: if rho(h) w = w for the generating elements h, and drho(A) w = 0 for the generators A of the Lie
+algebra. Works for every group that generators are known of. NumPy and SciPy, float64.
 
 References:
     arXiv 2104.09459, section 4.
@@ -175,8 +175,10 @@ def _by_inverse_iteration(demands: scipy.sparse.csr_array) -> Float[np.ndarray, 
         block = generator.standard_normal((total, min(num, total)))
         for _ in range(ITERATIONS):
             block, _ = np.linalg.qr(scipy.linalg.cho_solve(factor, block))
-        _, values, right = np.linalg.svd(demands @ block, full_matrices=False)
-        is_zero = values <= RELATIVE * np.sqrt(scale)
+        image = demands @ block
+        image = np.linalg.qr(image, mode="r") if image.shape[0] > image.shape[1] else image
+        _, values, right = np.linalg.svd(image)
+        is_zero = np.arange(len(right)) >= np.count_nonzero(values > RELATIVE * np.sqrt(scale))
         # Where the whole block is sent to zero there may be more of it.
         if not is_zero.all() or num >= total:
             return block @ right[is_zero].T

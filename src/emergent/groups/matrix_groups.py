@@ -72,7 +72,8 @@ class MatrixGroup:
 
     def inverse(self, elements: Float[np.ndarray, "... d d"]) -> Float[np.ndarray, "... d d"]:
         """Returns inverse elements, eta g^T eta; for arrays of NumPy and of JAX."""
-        return self.metric[:, None] * elements.swapaxes(-1, -2) * self.metric
+        signs = np.multiply.outer(self.metric, self.metric).astype(elements.dtype)
+        return elements.swapaxes(-1, -2) * signs.reshape((1,) * (elements.ndim - 2) + signs.shape)
 
 
 def _plane_rotations(dimension: int, metric: Float[np.ndarray, " d"]) -> Float[np.ndarray, "L d d"]:

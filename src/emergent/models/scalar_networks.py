@@ -14,7 +14,7 @@ from emergent.models.feedforward import FeedForward
 
 def gram(vectors: Float[Array, "N k d"], metric: Float[np.ndarray, " d"]) -> Float[Array, "N k k"]:
     """Returns the products of all pairs of vectors in a metric, in full precision on every device."""
-    lowered = vectors * jnp.asarray(metric, vectors.dtype)
+    lowered = vectors * jnp.asarray(metric, vectors.dtype)[None, None]
     return jnp.einsum("nkd,nld->nkl", vectors, lowered, precision="highest")
 
 
@@ -69,7 +69,7 @@ class ScalarInertia(nn.Module):
         identity += network("f2", 1, others, of_masses("u2")[1]).sum((1, 2))
         own = network("f3", 1, squares, of_masses("u3")[0], *shared("all3", squares))[..., 0]
         mixed = network("f4", 1, others, of_masses("u4")[1], *shared("all4", others))[..., 0]
-        total = identity[:, None, None] * jnp.eye(3, dtype=masses.dtype)
+        total = identity[:, None, None] * jnp.eye(3, dtype=masses.dtype)[None]
         total += jnp.einsum("nm,nmi,nmj->nij", own, positions, positions, precision="highest")
         pairs = (mixed, positions[:, first], positions[:, second])
         total += jnp.einsum("np,npi,npj->nij", *pairs, precision="highest")
@@ -82,10 +82,10 @@ def frame_coordinates(
     """Returns vectors in a frame that moves with them, the frame, and its metric; r = min(k, d) axes.
 
     The axes are those of the Gram matrix G = V eta V^T: for an eigenvector u of eigenvalue lambda the axis is
-    V^T u / sqrt(|lambda|), whose square in the metric is the sign of lambda, and the coordinates of the vectors along it
-    are sqrt(|lambda|) u. They depend on G alone. With the metric of space these are principal axes. With that of
-    space-time one axis is time-like: it is the rest frame of sum_i u_i p_i, and the others are the principal axes there.
-    The sign of each axis is free. Where eigenvalues coincide frames are not defined, and near it they are unstable.
+    V^T u / sqrt(|lambda|), whose square in the metric is the sign of lambda, and the coordinates of the vectors along
+    it are sqrt(|lambda|) u. They depend on G alone. With the metric of space these are principal axes. With that of
+    space-time one axis is time-like: the frame is that in which sum_i u_i p_i is at rest, and the others are the
+    principal axes there. The sign of each axis is free. Where eigenvalues coincide frames are not defined, and near it they are unstable.
 
     Args:
         vectors: in general position: the Gram matrix has rank r.
@@ -95,10 +95,7 @@ def frame_coordinates(
     rank = min(num, size)
     values, axes = jnp.linalg.eigh(gram(vectors, metric))
     # Those of the vectors' span are the largest; those that vanish have no axis. Minkowski: time-like first.
-    if rank < num:
-        order = jnp.argsort(-jnp.abs(values), axis=1)[:, :rank]
-    else:
-        order = jnp.argsort(-values, axis=1)
+    order = jnp.argsort(-jnp.abs(values) if rank < num else -values, axis=1)[:, :rank]
     values = jnp.take_along_axis(values, order, 1)
     axes = jnp.take_along_axis(axes, order[:, None, :], 2)
     lengths = jnp.sqrt(jnp.abs(values))[:, None, :]
@@ -128,5 +125,5 @@ def into_frame(
 ) -> Float[Array, "N K"]:
     """Returns the components of tensors in frames of r = d axes; scalars as they are."""
     signs = jnp.asarray(metric, frame.dtype)
-    inverse = signs[:, None] * frame.swapaxes(1, 2) * signs
+    inverse = signs[None, :, None] * frame.swapaxes(1, 2) * signs[None, None]
     return turned_back(inverse, values, rank) if rank else values

@@ -26,7 +26,7 @@ BILINEAR_GAIN = 0.1
 
 
 def spread_channels(channels: int, dimension: int) -> TensorSpace:
-    """Returns a space of so many numbers, spread over tensors of all ranks that fit, about equally many for each rank."""
+    """Returns a space of so many numbers, about equally many for tensors of each rank that fits."""
     numbers: Counter[int] = Counter()
     while channels > 0:
         rank = 0
@@ -84,7 +84,7 @@ class EquivariantLinear(nn.Module):
             jnp.concatenate([self._block(free, *place) for place in product([row], enumerate(self.source.types))], 1)
             for row in enumerate(self.target.types)
         ]
-        return inputs @ jnp.concatenate(rows).T + self._bias(offset)
+        return inputs @ jnp.concatenate(rows).T + self._bias(offset)[None]
 
     def _projector(self, upper: int, lower: int, dtype: jnp.dtype) -> jax.Array:
         return jnp.asarray(invariant_tensors(self.group, upper, lower), dtype)
@@ -142,7 +142,7 @@ class EquivariantBilinear(nn.Module):
             if rank == 0 or end not in tensors:
                 continue
             maps = tensors[rank][:, : dimension**rank].reshape(len(inputs), -1, dimension**end, dimension**start)
-            lowered = tensors[start] * _signs(metric, start, inputs.dtype)
+            lowered = tensors[start] * _signs(metric, start, inputs.dtype)[None, None]
             shape = (tensors[end].shape[1], maps.shape[1], lowered.shape[1])
             weights = self.param(f"weights_{start}_{end}", normal, shape)
             if start == 0:

@@ -24,8 +24,9 @@ AXES = dict.fromkeys(METRICS, 1)
 def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``efficiency`` and ``quantities``.
 
-    ``efficiency`` (arm, size, ensemble_size, metric, mean, std, num): over trials. Quantities are ``<metric>/<arm>/<n>``
-    of single networks, ``ensemble_<metric>/<arm>/<M>/<n>`` of ensembles of M, ``ensemble_gain/<arm>/<M>/<n>`` the
+    ``efficiency`` (arm, size, ensemble_size, metric, mean, std, num): over trials. Quantities are
+    ``<metric>/<arm>/<n>`` of single networks, ``ensemble_<metric>/<arm>/<M>/<n>`` of ensembles of M,
+    ``ensemble_gain/<arm>/<M>/<n>`` the
     logarithm to base 10 of the equivariance error of single networks over that of ensembles, trial by trial, and
     ``log_ratio/<arm>/<other>/<n>`` that of the test error of an arm over that of the one it is compared with, which has
     the same samples in every trial.

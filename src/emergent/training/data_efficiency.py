@@ -1,8 +1,7 @@
 """One function, one way to learn it, all sizes of the training set: errors on test samples, of networks and ensembles.
 
-In: the stage of an arm. Out: for a block of trials the mean squared and the equivariance error after training. Samples are
-drawn from the seed, for each trial anew and for all arms alike. The engine trains the networks of all trials of a block as
-members of one program; what is here are their data, loss and errors.
+In: the stage of an arm. Out: for a block of trials the mean squared and the equivariance error after training. The
+engine trains the networks of all trials of a block as members of one program; what is here is how they learn.
 
 References:
     arXiv 2104.09459 and arXiv 2106.06610, experiments on learning with few samples.
@@ -47,7 +46,7 @@ def learner(method: SymmetricMethod, train: Descent, num: int) -> Learner:
         )
 
     def in_units(outputs: JaxArray, units: Units, trial: JaxArray) -> JaxArray:
-        return units.mean[trial] + units.scale[trial] * outputs
+        return units.mean[trial][None] + units.scale[trial][None] * outputs
 
     def initialise(key: JaxArray, sample: JaxArray, given: tuple[Any, JaxArray]) -> tuple[Any, JaxArray]:
         # Both are given: which trial's samples a network sees is held beside its parameters.
@@ -125,7 +124,7 @@ def data_efficiency_arrays(
         vectorised: networks of a block train together.
 
     Raises:
-        DataError: a loss is not finite (names trial, network and epoch), or a network that is called equivariant is not.
+        DataError: a loss is not finite (names trial, network and epoch), or one that is called equivariant is not.
     """
     task, method = stage.task, make_method(stage.task.function, stage.network)
     samples, units = draw_samples(stage, trials, method.scaled)

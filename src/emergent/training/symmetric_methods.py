@@ -165,11 +165,13 @@ def _in_frames(spaces: Spaces, settings: FrameMethod) -> SymmetricMethod:
         outputs = network(jnp.concatenate([numbers, flipped.reshape(len(flipped), -1)], 1))
         # A diagonal matrix of signs is its own inverse.
         size = signs.shape[1]
-        return turned_back(signs[:, :, None] * jnp.eye(size, dtype=signs.dtype), outputs, rank) if rank else outputs
+        return (
+            turned_back(signs[:, :, None] * jnp.eye(size, dtype=signs.dtype)[None], outputs, rank) if rank else outputs
+        )
 
     def mean(network: Callable[[Seen], Array], seen: Seen) -> Array:
         choices = jnp.asarray(all_signs(axes), seen[1].dtype)
-        found = [with_signs(network, seen, jnp.broadcast_to(signs, (len(seen[1]), axes))) for signs in choices]
+        found = [with_signs(network, seen, jnp.broadcast_to(signs[None], (len(seen[1]), axes))) for signs in choices]
         return sum(found[1:], found[0]) / len(found)
 
     def draw(key: jax.Array, num: int) -> Array:

@@ -1,4 +1,4 @@
-"""Networks on the test samples of a trial, as they are and moved by random elements of the group; errors of their means."""
+"""Networks on the test samples of a trial, as they are and moved by random elements of the group; errors of means."""
 
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class Test:
         def outputs(values: JaxArray) -> JaxArray:
             # One network after another: the samples are work enough.
             found = jax.lax.map(lambda network: self._method.outputs(network, values), parameters)
-            return units.mean + units.scale * found
+            return units.mean[None, None] + units.scale[None, None] * found
 
         return Tested(outputs(inputs), outputs(self._action.transform(inputs, elements)), elements)  # pyright: ignore
 
