@@ -149,7 +149,7 @@ def test_networks_that_are_not_equivariant_are_refused() -> None:
 
 def test_a_trial_is_the_same_in_every_block_and_strategy() -> None:
     small = stage("augmented", task={"sizes": [20]})
-    both = data_efficiency_arrays(small, [0, 1])
+    both = data_efficiency_arrays(small, [0, 1], vectorised=True)
     alone = data_efficiency_arrays(small, [1], vectorised=False)
     assert both["mse"].values.shape == (1, 2, 2)
     for name in ("mse", "equivariance_error"):

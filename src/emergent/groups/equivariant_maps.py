@@ -152,11 +152,16 @@ def null_space(demands: scipy.sparse.csr_array, dense: int = DENSE) -> Float[np.
         dense: see ``DENSE``.
     """
     if demands.shape[1] <= dense:
-        # The triangular factor has the same null space in fewer rows.
-        matrix = demands.toarray()
-        matrix = np.linalg.qr(matrix, mode="r") if matrix.shape[0] > matrix.shape[1] else matrix
+        matrix = _triangular(demands.toarray())
         return _cleaned(scipy.linalg.null_space(matrix, rcond=RELATIVE) if matrix.any() else np.eye(matrix.shape[1]))
     return _cleaned(_by_inverse_iteration(demands))
+
+
+def _triangular(matrix: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "k n"]:
+    # The triangular factor has the same null space in fewer rows.
+    if matrix.shape[0] <= matrix.shape[1]:
+        return matrix
+    return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 
 def _cleaned(basis: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
@@ -175,9 +180,7 @@ def _by_inverse_iteration(demands: scipy.sparse.csr_array) -> Float[np.ndarray, 
         block = generator.standard_normal((total, min(num, total)))
         for _ in range(ITERATIONS):
             block, _ = np.linalg.qr(scipy.linalg.cho_solve(factor, block))
-        image = demands @ block
-        image = np.linalg.qr(image, mode="r") if image.shape[0] > image.shape[1] else image
-        _, values, right = np.linalg.svd(image)
+        _, values, right = np.linalg.svd(_triangular(demands @ block))
         is_zero = np.arange(len(right)) >= np.count_nonzero(values > RELATIVE * np.sqrt(scale))
         # Where the whole block is sent to zero there may be more of it.
         if not is_zero.all() or num >= total:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -70,8 +71,8 @@ class MatrixGroup:
         """Returns d."""
         return len(self.metric)
 
-    def inverse(self, elements: Float[np.ndarray, "... d d"]) -> Float[np.ndarray, "... d d"]:
-        """Returns inverse elements, eta g^T eta; for arrays of NumPy and of JAX."""
+    def inverse(self, elements: Any) -> Any:
+        """Returns inverse elements [..., d, d], eta g^T eta; for arrays of NumPy and of JAX."""
         signs = np.multiply.outer(self.metric, self.metric).astype(elements.dtype)
         return elements.swapaxes(-1, -2) * signs.reshape((1,) * (elements.ndim - 2) + signs.shape)
 

@@ -61,9 +61,11 @@ class ScalarInertia(nn.Module):
             return each, each[:, first] + each[:, second]
 
         def shared(name: str, like: Array) -> tuple[Array, Array]:
-            found = [network(f"{name}_products", self.features, all_products)]
-            found += [network(f"{name}_masses", self.features, masses)]
-            return tuple(jnp.broadcast_to(part[:, None], (*like.shape[:2], self.features)) for part in found)
+            def everywhere(part: Array) -> Array:
+                return jnp.broadcast_to(part[:, None], (*like.shape[:2], self.features))
+
+            of_products = network(f"{name}_products", self.features, all_products)
+            return everywhere(of_products), everywhere(network(f"{name}_masses", self.features, masses))
 
         identity = network("f1", 1, squares, of_masses("u1")[0]).sum((1, 2))
         identity += network("f2", 1, others, of_masses("u2")[1]).sum((1, 2))
@@ -85,7 +87,8 @@ def frame_coordinates(
     V^T u / sqrt(|lambda|), whose square in the metric is the sign of lambda, and the coordinates of the vectors along
     it are sqrt(|lambda|) u. They depend on G alone. With the metric of space these are principal axes. With that of
     space-time one axis is time-like: the frame is that in which sum_i u_i p_i is at rest, and the others are the
-    principal axes there. The sign of each axis is free. Where eigenvalues coincide frames are not defined, and near it they are unstable.
+    principal axes there. The sign of each axis is free. Where eigenvalues coincide frames are not defined, and near it
+    they are unstable.
 
     Args:
         vectors: in general position: the Gram matrix has rank r.

@@ -22,7 +22,7 @@ from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.prng import member_key
 from emergent.storage import Array
-from emergent.training.engine import Divergence, train_members
+from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
@@ -113,7 +113,7 @@ def data_efficiency_arrays(
     stage: DataEfficiencyStage,
     trials: Sequence[int],
     on_progress: Callable[[int], None] | None = None,
-    vectorised: bool = True,
+    vectorised: bool | None = None,
 ) -> dict[str, Array]:
     """Returns the errors of a block of trials as arrays to be stored.
 
@@ -121,11 +121,12 @@ def data_efficiency_arrays(
         stage: settings of one arm.
         trials: indices over all trials.
         on_progress: called with the number of network-epochs just finished.
-        vectorised: networks of a block train together.
+        vectorised: networks of a block train together; None chooses by backend.
 
     Raises:
         DataError: a loss is not finite (names trial, network and epoch), or one that is called equivariant is not.
     """
+    vectorised = default_strategy() == "block" if vectorised is None else vectorised
     task, method = stage.task, make_method(stage.task.function, stage.network)
     samples, units = draw_samples(stage, trials, method.scaled)
     first = task.num_test + task.num_validation

@@ -106,4 +106,6 @@ def resident(method: SymmetricMethod, training: Samples, validation: Samples, un
     def see(samples: Samples) -> tuple[Any, JaxArray]:
         return jax.vmap(method.see)(samples.inputs), jax.vmap(method.aim)(*samples)
 
-    return TrialData(*see(training), *see(validation), units, jnp.zeros((1, method.num_inputs)))
+    (seen, aims), (seen_validation, aims_validation) = see(training), see(validation)
+    one = jnp.zeros((1, method.num_inputs))
+    return TrialData(seen, aims, seen_validation, aims_validation, units, one)
