@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.curve_limit import CurveLimit, LimitSummary
+from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.deviation import DeviationTail, TailSummary
 from emergent.config.discretisation import DiscretisationExperiment, DiscretisationSummary
@@ -193,6 +194,14 @@ def departure() -> Summarise:
     from emergent.summaries.departure import summarise_departure
 
     return summarise_departure
+
+
+@_kind(DataEfficiencyExperiment, DataEfficiencySummary, {"train": "train_data_efficiency"})
+def data_efficiency() -> Summarise:
+    """How many samples is a symmetry worth, built in, learnt from augmented data or averaged over ensembles?"""
+    from emergent.summaries.data_efficiency import summarise_data_efficiency
+
+    return summarise_data_efficiency
 
 
 @_kind(FlowExperiment, FlowSummary, {"train": "train_flow"})

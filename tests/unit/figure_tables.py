@@ -218,6 +218,15 @@ def learning_tables() -> dict:
             "spectrum": pd.DataFrame(spectrum), **molecule_tables()}  # fmt: skip
 
 
+def efficiency_tables() -> dict:
+    """Returns errors that fall with the training set, and ensembles of one arm."""
+    rows = [{"experiment": "experiment", "arm": arm, "size": size, "ensemble_size": number, "metric": metric,
+             "mean": (offset + 3 / size) / number, "std": 0.1 / size, "num": 3}
+            for arm, offset, numbers in (("mlp", 0.2, (1,)), ("mlp_augmented", 0.1, (1, 2, 10)))
+            for metric in ("mse", "equivariance_error") for size in (30, 300, 3000) for number in numbers]  # fmt: skip
+    return {"efficiency": pd.DataFrame(rows)}
+
+
 def molecule_tables() -> dict:
     """Returns a molecule and the functions on the sphere of one of its atoms."""
     signals = [{"element": element, "power": power, "latitude": latitude, "longitude": longitude,
@@ -249,5 +258,5 @@ def all_inputs() -> Inputs:
     tables = {**ising_tables(), **orbit_errors(), **osp_table(("fashion_mnist", "mnist", "cifar10", "gaussian_fields")),
               **fraction_table(("fashion_mnist_so2", "mnist_so2", "cifar10_so2")),
               **method_tables(), **convergence_tables(), **sweep_tables(), **line_tables(), **lemma_tables(),
-              **learning_tables()}  # fmt: skip
+              **learning_tables(), **efficiency_tables()}  # fmt: skip
     return given(tables)

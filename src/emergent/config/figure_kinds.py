@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emergent.config.data_efficiency_figures import EquivarianceByEnsembleSize, ErrorByTrainingSize
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
@@ -291,6 +292,8 @@ Entry = Annotated[
     | SphereSignals
     | SubspaceDistance
     | Departure
-    | SymmetryEntry,
+    | SymmetryEntry
+    | ErrorByTrainingSize
+    | EquivarianceByEnsembleSize,
     Field(discriminator="plot"),
 ]

@@ -15,6 +15,8 @@ from emergent.figures import (
     distance_by_epoch,
     distance_floor,
     distance_sensitivity,
+    equivariance_by_ensemble_size,
+    error_by_training_size,
     error_by_width,
     error_with_bound,
     experiment_gap,
@@ -101,6 +103,8 @@ PLOTS: dict[str, Plot] = {
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
     "curves_by_width": Plot(curves_by_width.draw, tables=("curves", "limit", "targets", "approach")),
+    "error_by_training_size": Plot(error_by_training_size.draw, tables=("efficiency",)),
+    "equivariance_by_ensemble_size": Plot(equivariance_by_ensemble_size.draw, tables=("efficiency",)),
     "error_by_width": Plot(error_by_width.draw, tables=("convergence",)),
     "learning_curve": Plot(learning_curve.draw, tables=("learning",)),
     "sphere_signals": Plot(sphere_signals.draw, tables=("signals", "atoms")),

@@ -266,7 +266,7 @@ def _train(
     begin: _Beginning,
 ) -> BlockResult:
     training, state = program.training, begin.state
-    checkpoints, losses, observed = list(begin.checkpoints), list(begin.losses), []
+    checkpoints, losses, observed, best = list(begin.checkpoints), list(begin.losses), [], None
     for segment in program.segments:
         if segment.end_epoch <= begin.done:
             continue
@@ -279,10 +279,12 @@ def _train(
         for found in _diverged(members, losses[-1], rows, segment.first_step):
             raise DataError(words(found._replace(epoch=segment.end_epoch)))
         observed.append(rows)
+        if program.learner.score is not None:
+            best = program.update_best(best, state, begin.held, data)
         if segment.end_epoch in training.checkpoint_epochs():
-            checkpoints.append(flat_on_host(state.parameters, program.vectorised))
+            checkpoints.append(flat_on_host((best or state).parameters, program.vectorised))
         if on_progress:
-            on_progress(len(members) * (segment.num_steps if training.batch_size is None else 1))
+            on_progress(len(members) * (segment.num_steps if training.batch_size is None else segment.num_epochs))
     stacked = {name: np.stack([part[name] for part in checkpoints]) for name in checkpoints[0]}
     together = jax.tree.map(lambda *values: np.concatenate(values), *observed)
     return BlockResult(stacked, training.checkpoint_epochs(), np.stack(losses), together)

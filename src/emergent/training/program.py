@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.prng import Purpose, member_key
-from emergent.training.step import Learner, MemberState, make_step
+from emergent.training.step import Best, Learner, MemberState, make_step
 
 # Full-batch training has no epochs to report, so progress and divergence are looked at after this many steps.
 FULL_BATCH_CHUNK = 100
@@ -67,15 +68,21 @@ def member_keys(names: Names, members: jax.Array) -> Keys:
 
 @dataclass(frozen=True)
 class Segment:
-    """Steps between two looks at the members: one epoch, or a chunk of full-batch steps."""
+    """Steps between two looks at the members: one epoch or several, or a chunk of full-batch steps."""
 
     first_step: int
     num_steps: int
     end_epoch: int
+    num_epochs: int = 1
 
 
-def segments(training: Training, num_samples: int) -> list[Segment]:
+def segments(training: Training, num_samples: int, epochs_at_a_time: int = 1) -> list[Segment]:
     """Returns the stretches of training, in order.
+
+    Args:
+        training: length, batches and checkpoints.
+        num_samples: of an epoch.
+        epochs_at_a_time: with batches, where no smaller one ends an epoch; divides the number of epochs.
 
     Raises:
         DataError: the batch exceeds the data.
@@ -89,14 +96,22 @@ def segments(training: Training, num_samples: int) -> list[Segment]:
     steps += rest > 0 and training.last_batch == "keep"
     if steps == 0:
         raise DataError(f"batch_size {training.batch_size} exceeds the {num_samples} training samples; lower it.")
-    return [Segment(epoch * steps, steps, epoch + 1) for epoch in range(training.num_epochs)]
+    num = epochs_at_a_time
+    return [Segment(e * steps, num * steps, e + num, num) for e in range(0, training.num_epochs, num)]
 
 
 class Program:
     """Compiled functions for one learner; each takes one member, or with ``vectorised`` a leading axis of members."""
 
     def __init__(
-        self, training: Training, learner: Learner, num_samples: int, vectorised: bool, first_epoch: int = 0
+        self,
+        training: Training,
+        learner: Learner,
+        num_samples: int,
+        vectorised: bool,
+        first_epoch: int = 0,
+        epochs_at_a_time: int = 1,
+        drawn_per_epoch: int | None = None,
     ) -> None:
         """Compiles nothing yet.
 
@@ -106,12 +121,15 @@ class Program:
             num_samples: in the training set.
             vectorised: members train together.
             first_epoch: trained before, where this training is a later phase; the order of data goes on from there.
+            epochs_at_a_time: see ``segments``.
+            drawn_per_epoch: samples of an epoch, drawn with repetition; None takes each once.
         """
         self.training = training
         self.learner = learner
         self.vectorised = vectorised
-        self.segments = segments(training, num_samples)
+        self.segments = segments(training, drawn_per_epoch or num_samples, epochs_at_a_time)
         self._num_samples = num_samples
+        self._drawn = drawn_per_epoch
         self._first_epoch = first_epoch
         # Inside loops on a CPU XLA runs convolutions some twenty times slower: there each step is a call.
         self._scans = vectorised or jax.default_backend() != "cpu" or not learner.has_convolutions
@@ -119,6 +137,9 @@ class Program:
         batch_axis = None if training.batch_size is None else 0
         self.initialise = self._compile(self._initialise, (0, None, 0))
         self._compiled_order = self._compile(self._order, (0, None))
+        self._compiled_orders = self._compile(self._orders, (0, None))
+        self._compiled_start = self._compile(self._start_best, (0, 0, None))
+        self._compiled_keep = self._compile(self._keep_best, (0, 0, 0, None), donate=(0,))
         # The old state is donated: its memory becomes that of the new one.
         self._compiled_step = self._compile(self._one_step, (0, 0, 0, None, batch_axis, None), donate=(0,))
         self._compiled_steps = self._compile(self._many_steps, (0, 0, 0, None, batch_axis, None), donate=(0,))
@@ -136,10 +157,30 @@ class Program:
         """Returns sample indices [S, B] of one epoch, and those of the last, smaller batch where it is trained on."""
         size = self.training.batch_size or self._num_samples
         # A key for every epoch, so that training can go on from any checkpoint.
-        order = jax.random.permutation(jax.random.fold_in(key, epoch), self._num_samples)
+        key = jax.random.fold_in(key, epoch)
+        if self._drawn is not None:
+            return jax.random.randint(key, (self._drawn // size, size), 0, self._num_samples), None
+        order = jax.random.permutation(key, self._num_samples)
         whole = self._num_samples // size * size
         rest = order[whole:] if self.training.last_batch == "keep" and whole < self._num_samples else None
         return order[:whole].reshape(-1, size), rest
+
+    def _orders(self, key: jax.Array, epochs: jax.Array) -> jax.Array:
+        """Returns sample indices [S, B] of several epochs, one after another."""
+        batches, _ = jax.vmap(self._order, (None, 0))(key, epochs)
+        return batches.reshape(-1, batches.shape[-1])
+
+    def _score(self, state: MemberState, held: Any, data: Any) -> jax.Array:
+        assert self.learner.score is not None
+        return self.learner.score(state.parameters, held, data)
+
+    def _start_best(self, state: MemberState, held: Any, data: Any) -> Best:
+        # A copy: the state is donated to the next step.
+        return Best(self._score(state, held, data), jax.tree.map(jnp.copy, state.parameters))
+
+    def _keep_best(self, best: Best, state: MemberState, held: Any, data: Any) -> Best:
+        score = self._score(state, held, data)
+        return jax.tree.map(partial(jnp.where, score < best.score), Best(score, state.parameters), best)
 
     def _one_step(
         self, state: MemberState, held: Any, key: jax.Array, step: jax.Array, batch: jax.Array | None, data: Any
@@ -161,7 +202,10 @@ class Program:
     ) -> tuple[MemberState, jax.Array, Any]:
         """Returns the state after a segment, its mean loss, and what was observed after its steps [..., S, ...]."""
         batches, rest, num_whole = None, None, segment.num_steps
-        if self.training.batch_size is not None:
+        if self.training.batch_size is not None and segment.num_epochs > 1:
+            last = self._first_epoch + segment.end_epoch
+            batches = self._compiled_orders(keys.order, np.arange(last - segment.num_epochs, last, dtype=np.int32))
+        elif self.training.batch_size is not None:
             epoch = np.int32(self._first_epoch + segment.end_epoch - 1)
             batches, rest = self._compiled_order(keys.order, epoch)
             num_whole = segment.num_steps - (rest is not None)
@@ -190,6 +234,12 @@ class Program:
         axis = int(self.vectorised)
         observed = jax.tree.map(lambda *rows: jnp.concatenate(rows, axis), *(seen for _, seen in parts))
         return state, mean, observed
+
+    def update_best(self, best: Best | None, state: MemberState, held: Any, data: Any) -> Best:
+        """Returns the parameters with the smallest score, those of the state among them; the old ones are donated."""
+        if best is None:
+            return self._compiled_start(state, held, data)
+        return self._compiled_keep(best, state, held, data)
 
     def _as_row(self, observed: Any) -> Any:
         """Returns what one step observed with an axis for steps."""

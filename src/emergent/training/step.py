@@ -31,6 +31,13 @@ class MemberState(NamedTuple):
     optimiser: Any
 
 
+class Best(NamedTuple):
+    """The parameters with the smallest score so far."""
+
+    score: jax.Array
+    parameters: Any
+
+
 @dataclass(frozen=True)
 class Learner:
     """What is trained and how, apart from data, keys and length.
@@ -42,6 +49,8 @@ class Learner:
         optimiser: from gradients to updates; its transformations may ask for ``data``.
         observe: parameters, held and loss after a step to arrays that are recorded step by step; None records nothing.
         has_convolutions: see ``emergent.models.size.has_convolutions``.
+        score: parameters, held and data to a number; None ends with the last parameters, otherwise with those of the
+            smallest score at the end of a stretch of training.
     """
 
     initialise: Callable[[jax.Array, Any, Any], tuple[Any, Any]]
@@ -49,6 +58,7 @@ class Learner:
     optimiser: optax.GradientTransformation
     observe: Callable[[Any, Any, jax.Array], Any] | None = None
     has_convolutions: bool = False
+    score: Callable[[Any, Any, Any], jax.Array] | None = None
 
 
 def cross_entropy(outputs: Float[Array, "N K"], labels: Int[Array, " N"]) -> Float[Array, ""]:

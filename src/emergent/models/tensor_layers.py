@@ -1,0 +1,216 @@
+"""Layers that commute with a group of matrices, on sums of tensors: linear, bilinear and gated.
+
+Tensors have upper indices only: with the metric of the group an index can be lowered, so that the others are these in
+other components. Samples are flat arrays [N, size], see ``emergent.groups.tensors.TensorSpace``.
+
+References:
+    arXiv 2104.09459, section 6.
+"""
+
+import math
+from collections import Counter
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from emergent.groups.equivariant_maps import invariant_tensors
+from emergent.groups.matrix_groups import matrix_group
+from emergent.groups.tensors import TensorSpace
+from emergent.models.draws import normal
+
+BILINEAR_GAIN = 0.1
+
+
+def spread_channels(channels: int, dimension: int) -> TensorSpace:
+    """Returns a space of so many numbers, about equally many for tensors of each rank that fits."""
+    numbers: Counter[int] = Counter()
+    while channels > 0:
+        rank = 0
+        while (rank + 2) * dimension ** (rank + 1) <= channels:
+            rank += 1
+        for lower in range(rank + 1):
+            numbers[lower] += dimension ** (rank - lower)
+        channels -= (rank + 1) * dimension**rank
+    return TensorSpace(dimension, tuple((numbers[rank], rank) for rank in sorted(numbers)))
+
+
+def gated(space: TensorSpace) -> TensorSpace:
+    """Returns a space with one scalar more, at its end, for every tensor that has indices."""
+    gates = sum(number for number, rank in space.types if rank)
+    return TensorSpace(space.dimension, (*space.types, (gates, 0)) if gates else space.types)
+
+
+def _starts(space: TensorSpace) -> list[int]:
+    sizes = [number * space.dimension**rank for number, rank in space.types]
+    return [sum(sizes[:index]) for index in range(len(sizes))]
+
+
+def _merged(space: TensorSpace, values: Float[Array, "N size"]) -> dict[int, Float[Array, "N number components"]]:
+    """Returns all tensors of each rank."""
+    parts = zip(space.split(values), space.types, strict=True)
+    by_rank: dict[int, list[Array]] = {}
+    for part, (_, rank) in parts:
+        by_rank.setdefault(rank, []).append(part)
+    return {rank: jnp.concatenate(found, 1) for rank, found in by_rank.items()}
+
+
+class EquivariantLinear(nn.Module):
+    """Linear map whose matrix and bias are projected onto those that commute with the group.
+
+    The parameters are an unconstrained matrix and bias, as released: an optimiser that scales its steps entry by entry
+    does something else on coordinates in a basis.
+
+    Attributes:
+        group: name of the group.
+        source: space of the inputs.
+        target: space of the outputs.
+    """
+
+    group: str
+    source: TensorSpace
+    target: TensorSpace
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
+        """Returns the outputs of a batch."""
+        shape = (self.target.size, self.source.size)
+        free = self.param("kernel", nn.initializers.orthogonal(), shape)
+        offset = self.param("bias", _uniform, (self.target.size,))
+        rows = [
+            jnp.concatenate([self._block(free, *place) for place in product([row], enumerate(self.source.types))], 1)
+            for row in enumerate(self.target.types)
+        ]
+        return inputs @ jnp.concatenate(rows).T + self._bias(offset)[None]
+
+    def _projector(self, upper: int, lower: int, dtype: jnp.dtype) -> jax.Array:
+        return jnp.asarray(invariant_tensors(self.group, upper, lower), dtype)
+
+    def _block(
+        self, free: Array, row: tuple[int, tuple[int, int]], column: tuple[int, tuple[int, int]]
+    ) -> Float[Array, "rows columns"]:
+        (i, (num_out, rank_out)), (j, (num_in, rank_in)) = row, column
+        size_out, size_in = self.target.dimension**rank_out, self.source.dimension**rank_in
+        top, left = _starts(self.target)[i], _starts(self.source)[j]
+        block = free[top : top + num_out * size_out, left : left + num_in * size_in]
+        basis = self._projector(rank_out, rank_in, free.dtype)
+        if not basis.shape[1]:
+            return jnp.zeros_like(block)
+        if size_out * size_in == 1:
+            return block
+        pairs = block.reshape(num_out, size_out, num_in, size_in).swapaxes(1, 2).reshape(num_out, num_in, -1)
+        kept = (pairs @ basis) @ basis.T
+        return kept.reshape(num_out, num_in, size_out, size_in).swapaxes(1, 2).reshape(block.shape)
+
+    def _bias(self, offset: Array) -> Float[Array, " target"]:
+        parts = []
+        for part, (_, rank) in zip(self.target.split(offset[None]), self.target.types, strict=True):
+            basis = self._projector(rank, 0, offset.dtype)
+            parts.append(((part @ basis) @ basis.T).reshape(-1))
+        return jnp.concatenate(parts)
+
+
+def _uniform(key: jax.Array, shape: tuple[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    return jax.random.uniform(key, shape, dtype) / jnp.asarray(math.sqrt(shape[0]), dtype)
+
+
+class EquivariantBilinear(nn.Module):
+    """Sum over ranks a and b of contractions of a tensor of rank a + b with one of rank a, weighted, times 0.1.
+
+    A tensor of rank a + b is read as a linear map from rank a to rank b. Of each rank as many tensors are maps as one
+    has components, as released, where they are drawn; here they are the first, which are like all others.
+
+    Attributes:
+        group: name of the group.
+        space: of inputs and outputs.
+    """
+
+    group: str
+    space: TensorSpace
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N size"]) -> Float[Array, "N size"]:
+        """Returns the outputs of a batch."""
+        dimension, tensors = self.space.dimension, _merged(self.space, inputs)
+        metric = matrix_group(self.group).metric
+        outputs = {rank: jnp.zeros_like(part) for rank, part in tensors.items()}
+        for rank, start in product(tensors, tensors):
+            end = rank - start
+            if rank == 0 or end not in tensors:
+                continue
+            maps = tensors[rank][:, : dimension**rank].reshape(len(inputs), -1, dimension**end, dimension**start)
+            lowered = tensors[start] * _signs(metric, start, inputs.dtype)[None, None]
+            shape = (tensors[end].shape[1], maps.shape[1], lowered.shape[1])
+            weights = self.param(f"weights_{start}_{end}", normal, shape)
+            if start == 0:
+                # Weights first: scalars are many, and their products with tensors many more.
+                mixed = jnp.einsum("jmi,ni->njm", weights, lowered[:, :, 0])
+                outputs[end] += jnp.einsum("njm,nmb->njb", mixed, maps[..., 0])
+            else:
+                outputs[end] += jnp.einsum("jmi,nmib->njb", weights, jnp.einsum("nmba,nia->nmib", maps, lowered))
+        return BILINEAR_GAIN * self._flat(outputs)
+
+    def _flat(self, outputs: dict[int, Array]) -> Float[Array, "N size"]:
+        taken, parts = Counter[int](), []
+        for number, rank in self.space.types:
+            found = outputs[rank][:, taken[rank] : taken[rank] + number]
+            parts.append(found.reshape(len(found), -1))
+            taken[rank] += number
+        return jnp.concatenate(parts, 1)
+
+
+def _signs(metric: Float[np.ndarray, " d"], rank: int, dtype: jnp.dtype) -> Float[Array, " components"]:
+    """Returns the factors by which all indices of a tensor are lowered."""
+    found = np.ones(1)
+    for _ in range(rank):
+        found = np.multiply.outer(found, metric).reshape(-1)
+    return jnp.asarray(found, dtype)
+
+
+def apply_gates(space: TensorSpace, values: Float[Array, "N gated"]) -> Float[Array, "N size"]:
+    """Returns tensors times the sigmoid of their gate; a scalar is its own gate.
+
+    Args:
+        space: without gates.
+        values: in ``gated(space)``.
+    """
+    gates, used, parts = values[:, space.size :], 0, []
+    for part, (number, rank) in zip(space.split(values[:, : space.size]), space.types, strict=True):
+        opening = part
+        if rank:
+            opening = gates[:, used : used + number, None]
+            used += number
+        parts.append((jax.nn.sigmoid(opening) * part).reshape(len(part), -1))
+    return jnp.concatenate(parts, 1)
+
+
+class TensorNetwork(nn.Module):
+    """Blocks of a linear layer, 0.1 times a bilinear one of its outputs added to them, and gates; then a linear layer.
+
+    Attributes:
+        group: name of the group that the network is equivariant under.
+        source: space of the inputs.
+        target: space of the outputs.
+        channels: numbers in a hidden layer.
+        depth: number of blocks.
+    """
+
+    group: str
+    source: TensorSpace
+    target: TensorSpace
+    channels: int
+    depth: int
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
+        """Returns the outputs of a batch."""
+        hidden = spread_channels(self.channels, self.source.dimension)
+        before, values = self.source, inputs
+        for _ in range(self.depth):
+            linear = EquivariantLinear(self.group, before, gated(hidden))(values)
+            values = apply_gates(hidden, linear + EquivariantBilinear(self.group, gated(hidden))(linear))
+            before = hidden
+        return EquivariantLinear(self.group, hidden, self.target)(values)
