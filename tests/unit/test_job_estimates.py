@@ -34,6 +34,9 @@ def test_time_is_that_of_the_start_and_of_the_work() -> None:
 def test_unknown_work_is_as_slow_as_the_slowest_like_it() -> None:
     assert rate_of(RATES, "train transformer") == Rate(start=5, per_second=1e9)
     assert rate_of(RATES, "polish") == RATES["other"]
+    # Small jobs alone say how long it takes to begin.
+    assert rate_of(RATES | {"train gcnn": Rate(start=1)}, "train gcnn") == Rate(start=1, per_second=1e9)
+    assert rate_of(RATES | {"train_flow": Rate(start=1)}, "train_flow") == Rate(start=1)
 
 
 def test_evaluation_asks_for_the_memory_of_its_outputs(tmp_path: Path) -> None:

@@ -55,8 +55,13 @@ def reword_code(project: Project) -> None:
 
 
 def allot_otherwise(project: Project) -> None:
-    """Other threads, memory, logs and benchmarks in every rule."""
-    changes = {r"threads: \d": "threads: 3", r"mem_mb=\d+": "mem_mb=77", "/logs/": "/notes/", "/benchmarks/": "/times/"}
+    """Other threads, memory, time, logs and benchmarks in every rule."""
+    changes = {
+        r"threads: \d": "threads: 3",
+        r"attempt \* ASKED": "7 * ASKED",
+        "/logs/": "/notes/",
+        "/benchmarks/": "/times/",
+    }
     counts = dict.fromkeys(changes, 0)
     for path in project.folder.glob("workflow/rules/*.smk"):
         text = path.read_text()

@@ -35,6 +35,8 @@ FIXED_MB = {
     **dict.fromkeys(("claims", "assumptions", "provenance"), 1000),
 }
 """Memory of jobs that need about as much whatever their settings."""
+SAME_UNITS = ("train", "evaluate")
+"""Verbs whose work is counted in one unit whatever the network: small jobs alone do not say how fast large ones are."""
 OTHER = "other"
 """Row of jobs without one of their own."""
 
@@ -178,14 +180,16 @@ class Estimates:
 
 
 def rate_of(rates: dict[str, Rate], key: str) -> Rate:
-    """Returns the row of a key; else one made of the slowest of its verb, else that of other jobs."""
-    if key in rates:
-        return rates[key]
-    alike = [rate for name, rate in rates.items() if name.partition(" ")[0] == key.partition(" ")[0]]
+    """Returns the row of a key; what it lacks is that of the slowest of its verb, else that of other jobs."""
+    verb = key.partition(" ")[0]
+    alike = [rate for name, rate in rates.items() if name.partition(" ")[0] == verb]
     if not alike:
         return rates[OTHER]
+    own = rates.get(key)
+    if own is not None and (own.per_second or verb not in SAME_UNITS):
+        return own
     slowest = min((rate.per_second for rate in alike if rate.per_second), default=None)
-    return Rate(start=max(rate.start for rate in alike), per_second=slowest)
+    return Rate(start=own.start if own else max(rate.start for rate in alike), per_second=slowest)
 
 
 def seconds_of(work: Work, rate: Rate) -> float:

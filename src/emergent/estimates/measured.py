@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import NamedTuple
 
 from emergent import storage
@@ -19,9 +19,9 @@ from emergent.estimates.jobs import Estimates
 from emergent.estimates.totals import Job, all_jobs
 from emergent.provenance import sidecar_path
 
-# A job tells the start where its work takes less than this part of its time, and the rate where all of it takes so many
-# times as long as the start.
-LITTLE, LONG = 1 / 3, 2.0
+# A job tells the start where its work takes less than this part of its time, and the rate where it has more than this
+# part of the work of the largest, and takes so many times as long as the start.
+LITTLE, MUCH, LONG = 1 / 3, 1 / 30, 1.5
 LONG_SECONDS = 30
 """What takes so long is not imports and compilation alone."""
 BENCHMARKS = {
@@ -105,9 +105,9 @@ def _processor_seconds(row: Mapping[str, str]) -> float:
 def fitted(jobs: Iterable[Measured]) -> dict[str, Rate]:
     """Returns start and rate of every kind of job that was measured.
 
-    The start is the median of jobs whose work is little at the pace of the largest one, the rate all work of the long
-    jobs over the time that it took them. Where all jobs are alike the two cannot be told apart: short jobs are all
-    start, long ones all work.
+    The start is the median of jobs whose work is little at the pace of the largest one, the rate the geometric mean of
+    those with much work: networks of one family are not equally fast, and it is as far from the slowest as from the
+    fastest. Where all jobs are alike the two cannot be told apart: short jobs are all start, long ones all work.
     """
     by_key: dict[str, list[Measured]] = defaultdict(list)
     for job in jobs:
@@ -134,9 +134,8 @@ def _start_and_speed(jobs: list[Measured]) -> tuple[float, float | None]:
         start = 0.0
     else:
         return median(job.seconds for job in jobs), None
-    long = [job for job in jobs if job.seconds > LONG * start]
-    taken = sum(job.seconds - start for job in long)
-    return start, sum(job.amount for job in long) / taken if taken else None
+    much = [job for job in jobs if job.amount > MUCH * largest.amount and job.seconds > LONG * start]
+    return start, geometric_mean(job.amount / (job.seconds - start) for job in much) if much else None
 
 
 def with_measured(committed: Mapping[str, Rate], own: Mapping[str, Rate]) -> dict[str, Rate]:
@@ -171,9 +170,11 @@ def as_yaml(name: str, rates: Mapping[str, Rate]) -> str:
     """Returns rates as they stand in ``config/throughput.yaml``."""
     lines = [f"  name: {name}", "  rates:"]
     for key, rate in Hardware(name=name, rates=dict(rates)).rates.items():
-        speed = f", per_second: {rate.per_second:.3g}" if rate.per_second else ""
-        size = f", num_bytes: {rate.num_bytes:.3g}" if rate.num_bytes else ""
-        lines.append(f"    {key}: {{start: {rate.start:.3g}{speed}{size}, jobs: {rate.jobs}}}")
+        # With a point, without which YAML takes a power of ten for a word.
+        speed = f", per_second: {rate.per_second:.2e}" if rate.per_second else ""
+        size = f", num_bytes: {rate.num_bytes:.2e}" if rate.num_bytes else ""
+        jobs = f", jobs: {rate.jobs}" if rate.jobs else ""
+        lines.append(f"    {key}: {{start: {rate.start:.3g}{speed}{size}{jobs}}}")
     return "\n".join(lines)
 
 
