@@ -55,9 +55,7 @@ def tabulate(inputs: Inputs, references: References, entry: InpaintingTable) -> 
                     heads[int(row["side"]), int(row["blocks"])]: f"{row['mean']:.2f} ± {row['std']:.2f}"
                     for row in largest.to_dict("records")
                 }
-            cells |= _published_row(
-                published, facts.experiment, arm.name, word, heads
-            )
+            cells |= _published_row(published, facts.experiment, arm.name, word, heads)
     shown = pd.DataFrame.from_dict(cells, orient="index", columns=list(heads.values())).fillna("–")
     facts = {"num_members": span([int(num) for num in table["num"]])}
     return Tabulation(shown, stack(table, published), facts)
