@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emergent.config import questions
 from emergent.config.base import hint, merge, read_yaml, validate
 from emergent.config.curve_limit import CurveLimit, LimitSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
@@ -24,21 +25,6 @@ from emergent.config.kernel_convergence import KernelConvergenceExperiment
 from emergent.config.kernel_regression import KernelRegressionExperiment
 from emergent.config.molecule_regression import MoleculeRegressionExperiment
 from emergent.config.overrides import Overrides
-from emergent.config.questions import (
-    CurveSummary,
-    CurveSymmetry,
-    DivergenceSummary,
-    EnsembleDistance,
-    EnsembleSummary,
-    Equivariance,
-    EquivarianceSummary,
-    OrbitDivergence,
-    OrbitSamePrediction,
-    OrbitSpread,
-    RotationDivergence,
-    RotationSummary,
-    SpreadSummary,
-)
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.stages import SummaryStage
 from emergent.config.study import SCALES, StudyBase
@@ -100,7 +86,7 @@ def _kind(
     return add
 
 
-@_kind(OrbitSamePrediction, EnsembleSummary, ENSEMBLES)
+@_kind(questions.OrbitSamePrediction, questions.EnsembleSummary, ENSEMBLES)
 def orbit_same_prediction() -> Summarise:
     """How many transformations leave the predicted class as it is?"""
     from emergent.summaries.orbit_same_prediction import summarise_osp
@@ -108,7 +94,7 @@ def orbit_same_prediction() -> Summarise:
     return summarise_osp
 
 
-@_kind(OrbitSpread, SpreadSummary, ENSEMBLES)
+@_kind(questions.OrbitSpread, questions.SpreadSummary, ENSEMBLES)
 def orbit_spread() -> Summarise:
     """How far does a scalar prediction spread over an orbit, beside the infinitely wide ensemble?"""
     from emergent.summaries.orbit_spread import summarise_orbit_spread
@@ -116,7 +102,7 @@ def orbit_spread() -> Summarise:
     return summarise_orbit_spread
 
 
-@_kind(OrbitDivergence, DivergenceSummary, ENSEMBLES)
+@_kind(questions.OrbitDivergence, questions.DivergenceSummary, ENSEMBLES)
 def orbit_divergence() -> Summarise:
     """How does the symmetry of resampled ensembles depend on their size?"""
     from emergent.summaries.divergence import summarise_divergence
@@ -124,7 +110,7 @@ def orbit_divergence() -> Summarise:
     return summarise_divergence
 
 
-@_kind(RotationDivergence, RotationSummary, ENSEMBLES)
+@_kind(questions.RotationDivergence, questions.RotationSummary, ENSEMBLES)
 def rotation_divergence() -> Summarise:
     """The same under rotations drawn from a continuous group."""
     from emergent.summaries.rotation_divergence import summarise_rotation_divergence
@@ -132,7 +118,7 @@ def rotation_divergence() -> Summarise:
     return summarise_rotation_divergence
 
 
-@_kind(EnsembleDistance, EnsembleSummary, ENSEMBLES)
+@_kind(questions.EnsembleDistance, questions.EnsembleSummary, ENSEMBLES)
 def ensemble_distance() -> Summarise:
     """How far are the mean predictions of two ensembles from each other?"""
     from emergent.summaries.ensemble_distance import summarise_ensemble_distance
@@ -148,7 +134,7 @@ def distance_sweep() -> Summarise:
     return summarise_distance_sweep
 
 
-@_kind(Equivariance, EquivarianceSummary, ENSEMBLES)
+@_kind(questions.Equivariance, questions.EquivarianceSummary, ENSEMBLES)
 def equivariance() -> Summarise:
     """How far do vector-valued predictions miss to turn with their inputs?"""
     from emergent.summaries.equivariance import summarise_equivariance
@@ -156,7 +142,7 @@ def equivariance() -> Summarise:
     return summarise_equivariance
 
 
-@_kind(CurveSymmetry, CurveSummary, ENSEMBLES)
+@_kind(questions.CurveSymmetry, questions.CurveSummary, ENSEMBLES)
 def curve_symmetry() -> Summarise:
     """Is the mean of networks on a line its own mirror image while they are trained?"""
     from emergent.summaries.curve_symmetry import summarise_curve_symmetry

@@ -18,7 +18,7 @@ from emergent.models.block_network import BlockLinear, BlockNet, uniform_between
 from emergent.training import inpainting
 from emergent.training.inpainting import by_size, inpainting_arrays, relative_error
 
-CONTENT = read_yaml(Path(__file__).parents[2] / "config/experiments/inpainting_mnist.yaml")
+CONTENT = read_yaml(Path(__file__).parents[2] / "config/experiments/inpainting_augmented.yaml")
 SMOKE = CONTENT.pop("scales")["smoke"]
 
 
@@ -194,7 +194,7 @@ def test_ensembles_lose_what_their_members_do_not_share() -> None:
         ),
         ({"arms": {"augmented": {"permuted": 5}}}, r"augmented\.permuted: expected divisors of the 8"),
         ({"measured": 5}, "measured: expected divisors of the 8"),
-        ({"arms": {"two_layers": {"reflected": True}}}, "mirrored blocks share weights.*found 1"),
+        ({"arms": {"two_layers": {"reflected": True, "blocks": [1, 2]}}}, "mirrored blocks share weights.*found 1"),
         ({"data": {"hole": 8}}, "smaller than the image of 8 pixels, found 8"),
         ({"data": {"train": {"num": None}}}, "expected a number of images"),
     ],

@@ -277,7 +277,9 @@ def test_patterns_of_claims_draw_no_figure_anew() -> None:
 def test_papers_are_those_to_cite() -> None:
     text = (ROOT / "CITATION.cff").read_text()
     for facts in PAPERS.values():
-        assert f"title: {facts.title}\n" in text and f"arXiv:{facts.arxiv}\n" in text
+        assert f"title: {facts.title}\n" in text
+        # A talk has none.
+        assert f"arXiv:{facts.arxiv}\n" in text or not facts.arxiv
 
 
 def test_digest_of_files_follows_content_and_names(tmp_path: Path) -> None:
