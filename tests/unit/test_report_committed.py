@@ -31,7 +31,13 @@ def test_page_of_the_committed_runs() -> None:
     assert page.problems == []
     catalogue = read_catalogue(ROOT / "config" / "figures.yaml")
     figures = {shown.name: shown for shown in report.figures}
-    assert set(figures) == set(catalogue)
+    runs = Committed(ROOT).runs.values()
+    kept = {
+        name for name, entry in catalogue.items()
+        if any(name in run.pictures or set(entry.experiments) <= set(run.summaries) for run in runs)
+    }  # fmt: skip
+    # What no committed run has drawn is in the README's table alone, as drawn at smoke scale.
+    assert set(figures) == kept
     assert set(figures) <= set(page.ids)
 
     # Order of labels, and a picture with words or a table for each.
