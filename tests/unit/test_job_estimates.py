@@ -97,6 +97,14 @@ def test_a_gpu_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
     assert asked[1] - asked[0] == GPU_HOST_MB
 
 
+def test_no_network_is_as_slow_on_a_gpu_as_on_a_core(tmp_path: Path) -> None:
+    cpu, gpu = (estimates(tmp_path, "nordenfors_modelnet", scale="paper", accelerator=on) for on in (False, True))
+    assert "train point_net" in COMMITTED.cpu.rates and "train point_net" not in COMMITTED.gpu.rates
+    job = ("train", "paper", "nordenfors_modelnet", "intended")
+    assert gpu.seconds(*job) < 0.1 * cpu.seconds(*job)
+    assert gpu.seconds("figure") == cpu.seconds("figure")
+
+
 def test_time_limits_are_several_times_the_estimate(tmp_path: Path) -> None:
     rates = Throughput(
         cpu=Hardware(name="one", rates={"other": Rate(start=600)}),

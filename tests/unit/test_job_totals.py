@@ -146,12 +146,16 @@ def test_estimates_are_within_a_factor_of_two_of_a_run(tmp_path: Path) -> None:
     table = pd.read_csv(ROOT / "tests/golden/laptop_jobs.csv", keep_default_na=False)
     names = sorted(set(table["experiment"]))
     asked = estimates(tmp_path, *names, scale="laptop")
-    table["estimate"] = [asked.seconds(row.rule, "laptop", row.experiment, row.arm) for row in table.itertuples()]
-    expected = [job for job in all_jobs(asked) if job.rule in set(table["rule"])]
-    assert len(table) == len(expected)
-    parts = table.groupby(["rule", "experiment"])[["seconds", "estimate"]].sum()
-    for seconds, estimate in [*parts[parts["seconds"] > 20].to_numpy(), table[["seconds", "estimate"]].sum()]:
-        assert 0.5 < estimate / seconds < 2
+    jobs = [job for job in all_jobs(asked) if job.rule in set(table["rule"])]
+    assert [(job.rule, job.name, job.arm) for job in jobs] == list(
+        zip(table["rule"], table["experiment"], table["arm"], strict=True)
+    )
+    table["estimate"] = [seconds_of_job(asked, job) for job in jobs]
+    table["estimated_bytes"] = [job.num_bytes for job in jobs]
+    parts = table.groupby(["rule", "experiment"])[["seconds", "estimate", "num_bytes", "estimated_bytes"]].sum()
+    for part in [*parts[parts["seconds"] > 20].itertuples(), table[list(parts)].sum()]:
+        assert 0.5 < part.estimate / part.seconds < 2, part
+        assert 0.5 < part.estimated_bytes / part.num_bytes < 2, part
 
 
 def test_hours_are_those_of_gpus_where_there_are_some(tmp_path: Path) -> None:

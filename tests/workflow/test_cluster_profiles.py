@@ -1,10 +1,9 @@
 """What the profiles for clusters ask a scheduler for, as a dry run tells; ``make test-slurm`` asks a real one."""
 
 import re
-from pathlib import Path
 
 import pytest
-from tiny_project import Project
+from tiny_project import Project, make_project
 
 LOCAL = {"stage_config", "arm_config", "dataset_config", "figure_config", "download"}
 """Rules that run where Snakemake runs."""
@@ -29,32 +28,38 @@ def dry_run(project: Project, profile: str, *arguments: str) -> dict[str, dict[s
     return asked(project.build("--dry-run", "--workflow-profile", f"workflow/profiles/{profile}", *arguments))
 
 
-@pytest.fixture
-def account(project: Project) -> Path:
-    """A user's own profile."""
-    folder = project.folder / "mine"
-    folder.mkdir()
-    (folder / "config.yaml").write_text("default-resources: [slurm_account=physics, slurm_partition=day]\n")
-    return folder
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Nothing computed, and dry runs leave it so; with a user's own profile beside it."""
+    made = make_project(tmp_path_factory.mktemp("cluster") / "project")
+    (made.folder / "mine").mkdir()
+    mine = "default-resources: [slurm_account=physics, slurm_partition=day]\n"
+    (made.folder / "mine/config.yaml").write_text(mine)
+    return made
+
+
+@pytest.fixture(scope="module")
+def once(project: Project) -> dict[str, dict[str, str]]:
+    """What is asked for at the first attempt."""
+    return dry_run(project, "slurm", "--profile", "mine")
 
 
 def test_rules_ask_for_memory_time_and_cores_and_users_for_account_and_partition(
-    project: Project, account: Path
+    once: dict[str, dict[str, str]],
 ) -> None:
-    found = dry_run(project, "slurm", "--profile", str(account))
-    for rule, own in found.items():
+    for rule, own in once.items():
         assert (own["slurm_account"], own["slurm_partition"]) == ("physics", "day"), rule
         if rule not in LOCAL:
             assert int(own["mem_mb"]) >= 1000 and int(own["runtime"]) >= 10, rule
             assert own.get("gpu", "0") == "0", rule
-    groups = {rule: own["group"] for rule, own in found.items()}
+    groups = {rule: own["group"] for rule, own in once.items()}
     assert groups["train"] == groups["evaluate"] == groups["summarise"] != ""
     assert (groups["prepare"], groups["figure"], groups["claims"]) == ("data", "figures", "figures")
     assert not any(groups[rule] for rule in LOCAL if rule in groups)
 
 
-def test_another_attempt_asks_for_more(project: Project) -> None:
-    once, twice = (dry_run(project, "slurm", "--attempt", attempt) for attempt in ("1", "2"))
+def test_another_attempt_asks_for_more(project: Project, once: dict[str, dict[str, str]]) -> None:
+    twice = dry_run(project, "slurm", "--attempt", "2")
     for rule in set(once) - LOCAL:
         for resource in ("mem_mb", "runtime"):
             assert int(twice[rule][resource]) == 2 * int(once[rule][resource]), (rule, resource)

@@ -69,7 +69,10 @@ def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]
         lines = [f"Times: of {num_found} jobs that finished in this folder; what has not run yet is scaled by them."]
     if asked.device == "gpu":
         on_gpu = ", ".join(sorted(throughput.gpu.rates))
-        lines.append(f"Measured on a GPU ({throughput.gpu.name}): {on_gpu}; all else is counted as on a core.")
+        lines.append(
+            f"Measured on a GPU ({throughput.gpu.name}): {on_gpu}. Other networks are counted as the slowest of these, "
+            "all else as on a core."
+        )
     if others := unmeasured(asked):
         lines.append(f"Never measured, and counted as the slowest like them: {', '.join(others)}.")
     lines.append("Downloads are counted in bytes alone.")

@@ -16,6 +16,10 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*( [a-z0-9_]+)?$")]
 """A verb, and where jobs of a verb differ a blank and what tells them apart: the family of a network for instance."""
 
 
+SAME_UNITS = ("train", "evaluate")
+"""Verbs whose work is counted in one unit whatever the network: one network's rate says something of another's."""
+
+
 class Rate(StrictModel):
     """How fast jobs of one kind run.
 
@@ -60,8 +64,15 @@ class Throughput(StrictModel):
     grouped_minutes: PositiveInt
 
     def rates(self, device: Device) -> dict[str, Rate]:
-        """Returns the rates of a device; verbs that no GPU was measured on, or that use none, run as on a core."""
-        return self.cpu.rates if device == "cpu" else self.cpu.rates | self.gpu.rates
+        """Returns the rates of a device; verbs that no GPU was measured on, or that use none, run as on a core.
+
+        Of networks none is taken from a core where some were measured on a GPU: it would be a hundred times too slow.
+        """
+        if device == "cpu":
+            return self.cpu.rates
+        measured = {key.partition(" ")[0] for key in self.gpu.rates} & set(SAME_UNITS)
+        on_core = {key: rate for key, rate in self.cpu.rates.items() if key.partition(" ")[0] not in measured}
+        return on_core | self.gpu.rates
 
 
 def read_throughput(path: Path) -> Throughput:

@@ -7,7 +7,7 @@ from pathlib import Path
 from emergent import job_memory
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.stages import PredictStage
-from emergent.config.throughput import Device, Rate, Throughput
+from emergent.config.throughput import SAME_UNITS, Device, Rate, Throughput
 from emergent.estimates.sizes import ArmSize, Sizes, remembered
 from emergent.estimates.work import (
     Work,
@@ -35,8 +35,6 @@ FIXED_MB = {
     **dict.fromkeys(("claims", "assumptions", "provenance"), 1000),
 }
 """Memory of jobs that need about as much whatever their settings."""
-SAME_UNITS = ("train", "evaluate")
-"""Verbs whose work is counted in one unit whatever the network: small jobs alone do not say how fast large ones are."""
 OTHER = "other"
 """Row of jobs without one of their own."""
 
@@ -186,6 +184,7 @@ def rate_of(rates: dict[str, Rate], key: str) -> Rate:
     if not alike:
         return rates[OTHER]
     own = rates.get(key)
+    # Small jobs alone do not say how fast large ones are.
     if own is not None and (own.per_second or verb not in SAME_UNITS):
         return own
     slowest = min((rate.per_second for rate in alike if rate.per_second), default=None)

@@ -180,8 +180,9 @@ def as_yaml(name: str, rates: Mapping[str, Rate]) -> str:
 
 def beside_estimates(asked: Estimates, jobs: Iterable[Measured]) -> str:
     """Returns finished jobs as CSV, with the seconds that they took and those that rates would have told before."""
-    lines = ["rule,experiment,arm,key,work,seconds,estimate"]
-    for job, key, amount, seconds, _, _ in jobs:
+    lines = ["rule,experiment,arm,key,work,seconds,estimate,num_bytes,estimated_bytes"]
+    for job, key, amount, seconds, num_bytes, _ in jobs:
         estimate = asked.seconds(job.rule, job.scale, job.name, job.arm)
-        lines.append(f"{job.rule},{job.name},{job.arm},{key},{amount:.4g},{seconds:.4g},{estimate:.4g}")
+        times = f"{amount:.4g},{seconds:.4g},{estimate:.4g}"
+        lines.append(f"{job.rule},{job.name},{job.arm},{key},{times},{num_bytes},{job.num_bytes:.0f}")
     return "\n".join(lines)
