@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
 ROWS = [
     line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| fault", "| inp"))
 ]
-TESTS = [re.fullmatch(r"\| .+ \| .+ \| `(tests/\w+/(test_\w+)\.py)::(test_\w+)` \|", row) for row in ROWS]
+TESTS = [re.fullmatch(r"\| .+ \| .+ \| `(tests/\w+/((?:test|check)_\w+)\.py)::(test_\w+)` \|", row) for row in ROWS]
 
 
 def defined_in(path: Path) -> set[str]:
