@@ -3,8 +3,6 @@
 Input: summary tables ``examples``, ``ensembles`` and ``errors``. S. Villar's talk has a figure of such images.
 """
 
-from itertools import chain
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,6 +15,7 @@ from emergent.figures.facts import Inputs
 COLUMNS = ("arm", "blocks", "side", "image", "pixel", "value", "target", "input")
 ENSEMBLES = ("arm", "blocks", "side", "size", "mean", "stderr", "asymmetry", "asymmetry_stderr", "num")
 
+COLORS = (style.GREEN, style.ORANGE, style.PURPLE)
 ROUNDING = 1e-5
 """Errors of equivariance below are those of single precision: the group is built in."""
 
@@ -80,18 +79,16 @@ def _picture(examples: pd.DataFrame, arm: str, blocks: int, what: str) -> np.nda
 
 
 def _draw_sizes(axes: Axes, ensembles: pd.DataFrame, several: pd.DataFrame, mean: str, error: str, label: str) -> None:
-    """Draws augmented ensembles by size, and networks of one arm as horizontal lines, those that are not zero."""
-    colors = chain((style.BLUE,), (style.GREEN, style.ORANGE, style.PURPLE, style.RED, "#555555", "#999999"))
+    """Draws augmented ensembles by size, and networks of the first arm as horizontal lines, those that are not zero."""
     for (arm, blocks), rows in several.groupby(["arm", "blocks"]):
         del arm
-        axes.errorbar(rows["size"], rows[mean], yerr=rows[error], color=next(colors), marker="o",
+        axes.errorbar(rows["size"], rows[mean], yerr=rows[error], color=style.BLUE, marker="o",
                       label=f"augmented, {blocks} blocks a side")  # fmt: skip
-    single = ensembles[(ensembles["size"] == 1) & (ensembles["arm"] == ensembles["arm"].iloc[0])]
-    best = single[single[mean] > ROUNDING].sort_values("blocks").tail(3)
-    for row in best.to_dict("records"):
-        axes.axhline(
-            row[mean], color=next(colors), linewidth=0.9, linestyle="--", label=f"{row['blocks']} blocks a side"
-        )
+    single = ensembles[(ensembles["size"] == 1) & (ensembles["arm"] == ensembles["arm"].iloc[0])].sort_values("blocks")
+    for row, color in zip(single.tail(len(COLORS)).to_dict("records"), COLORS, strict=False):
+        if row[mean] > ROUNDING:
+            words = f"{row['blocks']} blocks a side"
+            axes.axhline(row[mean], color=color, linewidth=0.9, linestyle="--", label=words)
     axes.set_xlabel("Networks in the ensemble")
     axes.set_ylabel(label)
     axes.set_xticks(sorted(int(size) for size in several["size"].unique()))
