@@ -74,7 +74,10 @@ def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]
             "all else as on a core."
         )
     if others := unmeasured(asked):
-        lines.append(f"Never measured, and counted as the slowest like them: {', '.join(others)}.")
+        lines.append(
+            f"Never measured, and counted as the slowest like them, without any as {asked.rate('other').start:.0f} s a job: "
+            f"{', '.join(others)}."
+        )
     lines.append("Downloads are counted in bytes alone.")
     return lines
 
