@@ -15,7 +15,7 @@ from emergent.config.base import read_yaml
 from emergent.config.study import SCALES
 from emergent.config.throughput import Throughput, read_throughput
 from emergent.errors import ConfigError
-from emergent.estimates.jobs import SIZES_MODULES, Estimates
+from emergent.estimates.jobs import OTHER, SIZES_MODULES, Estimates
 from emergent.estimates.measured import as_yaml, beside_estimates, fitted, measured_jobs, with_measured
 from emergent.estimates.totals import by_experiment, duration, table, totals, unmeasured, wall_seconds
 from emergent.fingerprint import code_fingerprint
@@ -74,7 +74,11 @@ def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]
             "all else as on a core."
         )
     if others := unmeasured(asked):
-        lines.append(f"Never measured, and counted as the slowest like them: {', '.join(others)}.")
+        short = f"{asked.rate(OTHER).start:.0f} s a job"
+        lines.append(
+            f"Never measured, and counted as the slowest like them or, where there are none, as {short}: "
+            f"{', '.join(others)}."
+        )
     lines.append("Downloads are counted in bytes alone.")
     return lines
 
