@@ -147,6 +147,14 @@ def test_networks_that_are_not_equivariant_are_refused() -> None:
         data_efficiency_arrays(stage("emlp", tolerance=1e-12, task={"sizes": [20]}), [0])
 
 
+def test_networks_for_rotations_are_measured_under_rotations() -> None:
+    # Under reflections they are not equivariant, and would be refused.
+    network = {"group": "SO(3)", "channels": 60}
+    rotations = stage("emlp", task={"function": "inertia", "sizes": [20]}, arms={"emlp": {"network": network}})
+    found = data_efficiency_arrays(rotations, [0])
+    assert found["initial_equivariance_error"].values[0] < 1e-5 > found["equivariance_error"].values.max()
+
+
 def test_a_trial_is_the_same_in_every_block_and_strategy() -> None:
     small = stage("augmented", task={"sizes": [20]})
     both = data_efficiency_arrays(small, [0, 1], vectorised=True)

@@ -78,6 +78,8 @@ class SymmetricMethod:
     Attributes:
         scaled: the network sees inputs over their scale, and learns targets in units of theirs.
         equivariant: by construction.
+        symmetry: the group under which equivariance is measured: that of the function, or the smaller one that layers
+            are equivariant under.
         module: from numbers [N, num_inputs] to outputs [N, K].
         num_inputs: of the network.
         see: inputs to what the network sees of them.
@@ -90,6 +92,7 @@ class SymmetricMethod:
 
     scaled: bool
     equivariant: bool
+    symmetry: MatrixGroup
     module: nn.Module
     num_inputs: int
     see: Callable[[Array], Seen]
@@ -134,6 +137,7 @@ def _plain(spaces: Spaces, settings: PlainMethod) -> SymmetricMethod:
     return SymmetricMethod(
         scaled=True,
         equivariant=False,
+        symmetry=spaces.group,
         module=module,
         num_inputs=spaces.inputs.size,
         see=lambda inputs: inputs,
@@ -183,6 +187,7 @@ def _in_frames(spaces: Spaces, settings: FrameMethod) -> SymmetricMethod:
     return SymmetricMethod(
         scaled=True,
         equivariant=True,
+        symmetry=spaces.group,
         module=module,
         num_inputs=scalars + vectors * axes,
         see=see,
@@ -198,6 +203,7 @@ def _on_tensors(spaces: Spaces, settings: TensorMethod) -> SymmetricMethod:
     return SymmetricMethod(
         scaled=True,
         equivariant=True,
+        symmetry=matrix_group(settings.group),
         module=TensorNetwork(settings.group, spaces.inputs, spaces.outputs, settings.channels, settings.depth),
         num_inputs=spaces.inputs.size,
         see=lambda inputs: inputs,
@@ -234,6 +240,7 @@ def _on_scalars(function: Function, spaces: Spaces, settings: ScalarMethod) -> S
     return SymmetricMethod(
         scaled=False,
         equivariant=True,
+        symmetry=spaces.group,
         module=module,
         num_inputs=num_inputs,
         see=see,

@@ -37,7 +37,7 @@ class Test:
         """Compiles nothing yet; test samples and units are those of all trials."""
         self.spaces, self._method, self._batch = Spaces.of(stage.task.function), method, stage.task.test_batch
         self._samples, self._units = samples, units
-        self._action = TensorAction.of(self.spaces.group, self.spaces.inputs)
+        self._action = TensorAction.of(method.symmetry, self.spaces.inputs)
         self._run = jax.jit(self._compute)
 
     def _compute(self, parameters: Any, inputs: JaxArray, units: Units, key: JaxArray) -> Tested:
