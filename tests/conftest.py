@@ -83,3 +83,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restores what a plan puts into the environment for its jobs; the next test is not one of them."""
+    for name in ("EMERGENT_ACCELERATOR", "EMERGENT_MIRROR"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))

@@ -202,7 +202,7 @@ def _codecheck(plan: Plan, root: Path, figures: list[Path]) -> dict[str, Any]:
             "authors": [
                 {"name": name} for name in sorted({a["family-names"] for paper in papers for a in paper["authors"]})
             ],
-            "reference": "; ".join(paper["url"] for paper in papers),
+            "reference": "; ".join(paper["url"] for paper in papers if "url" in paper),
         },
         "manifest": [
             {"file": path.as_posix(), "comment": f"{plan.figures[name].id}: {plan.figures[name].title}"}
