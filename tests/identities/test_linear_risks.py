@@ -127,8 +127,8 @@ def test_formula_of_the_published_crossing_and_its_fit() -> None:
     assert crossing(smaller, Theory(3, 1, 1, 0.0, 1 / 36)) == float("inf")
     sizes = np.arange(10.0, 40, 2)
     difference = larger.excess(sizes, "projected") - smaller.excess(sizes, "projected")
-    assert fitted_crossing(sizes, difference, np.ones(len(sizes)), 3).size == pytest.approx(crossing(smaller, larger))
-    assert np.isnan(fitted_crossing(sizes, difference + 1, np.ones(len(sizes)), 3).size)
+    assert fitted_crossing(sizes, difference, 3).size == pytest.approx(crossing(smaller, larger))
+    assert np.isnan(fitted_crossing(sizes, difference + 1, 3).size)
 
 
 def test_gap_of_the_specified_examples() -> None:

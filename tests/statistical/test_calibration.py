@@ -11,7 +11,10 @@ import pytest
 from scipy import stats
 
 from emergent.statistics.estimate import Estimate, quantile
+from emergent.statistics.jackknife import jackknifed
 from emergent.statistics.laws import squared_gap_law, squared_norm_of_mean
+from emergent.statistics.linear_risks import Theory, crossing, fitted_crossing
+from emergent.summaries.risk_gap import ratio_of_means
 
 LEVELS = {1.0: 0.6827, 2.0: 0.9545}
 """Standard errors of a normal distribution and the part of it that lies within."""
@@ -100,3 +103,30 @@ def test_root_of_a_negative_square_has_an_error() -> None:
     assert found.value == 0.0 and found.stderr == pytest.approx(np.sqrt(0.02))
     large = Estimate(4.0, 0.01, 8, "unbiased").root()
     assert large.value == 2.0 and large.stderr == pytest.approx(0.01 / 4, rel=1e-2)
+
+
+@pytest.mark.parametrize("num", [4, 10])
+@pytest.mark.parametrize("shared", [0.0, 0.9])
+def test_ratio_of_means_that_share_their_noise(num: int, shared: float) -> None:
+    """Pairs of risks on the same samples; to take the denominator as exact missed by the root of 2, or of 20."""
+    truth = 0.8
+
+    def make(generator: np.random.Generator) -> Estimate:
+        common, first, second = 0.05 * generator.normal(size=(3, num))
+        noise = [np.sqrt(shared) * common + np.sqrt(1 - shared) * own for own in (first, second)]
+        return jackknifed(ratio_of_means, np.stack([truth * (1 + noise[0]), 1 + noise[1]], 1), "ratio")
+
+    assert_covered(coverage(make, truth, 2000), 2000, too_wide=0.02, too_narrow=0.02)
+
+
+def test_crossing_of_two_risks() -> None:
+    """As many repeats and sizes as the published crossing is measured with, and noise that falls with the size."""
+    smaller, larger = Theory(3, 1, 2, 0.0, 1 / 36), Theory(3, 1, 1, 0.00137, 1 / 36)
+    sizes, num = np.arange(10.0, 40.0, 2.0), 10
+    difference = larger.excess(sizes, "projected") - smaller.excess(sizes, "projected")
+
+    def make(generator: np.random.Generator) -> Estimate:
+        repeats = difference + 3e-4 / (sizes - 4) * generator.normal(size=(num, len(sizes)))
+        return jackknifed(lambda some: fitted_crossing(sizes, some.mean(0), 3).size, repeats, "fit")
+
+    assert_covered(coverage(make, crossing(smaller, larger), 1000), 1000)

@@ -1,10 +1,13 @@
-"""The delete-group jackknife: what estimates scatter by when a group of members is left out at a time."""
+"""The jackknife: what estimates scatter by when a repeat, or a group of members, is left out at a time."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+from emergent.statistics.estimate import Estimate, Estimator, spread_dof
 
 # With nine degrees of freedom an error is itself known to about a quarter.
 JACKKNIFE_GROUPS = 10
@@ -17,6 +20,21 @@ def jackknife_error(replicates: Float[np.ndarray, "J ..."]) -> np.ndarray:
         return np.full(np.shape(replicates)[1:], math.nan)[()]
     # (J - 1) / J and not 1 / (J (J - 1)): replicates share most groups, and scatter J - 1 times less than these.
     return np.sqrt((num - 1) / num * np.square(replicates - replicates.mean(0)).sum(0))
+
+
+def jackknifed(
+    statistic: Callable[[Float[np.ndarray, "M ..."]], float], repeats: Float[np.ndarray, "M ..."], estimator: Estimator
+) -> Estimate:
+    """Returns a statistic of independent repeats, with the error of leaving out one of them at a time.
+
+    Args:
+        statistic: a smooth function of means of repeats; of one repeat, if there is no other, without an error.
+        repeats: at least one.
+        estimator: what the statistic is called.
+    """
+    num = len(repeats)
+    left_out = np.array([statistic(np.delete(repeats, index, 0)) for index in range(num)] if num > 1 else [math.nan])
+    return Estimate(statistic(repeats), float(jackknife_error(left_out)), num, estimator, spread_dof(num))
 
 
 def jackknife_groups(num_members: int, num_groups: int = JACKKNIFE_GROUPS) -> list[np.ndarray]:

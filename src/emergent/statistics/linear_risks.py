@@ -87,19 +87,20 @@ DEGREE = 2
 def fitted_crossing(
     sizes: Float[np.ndarray, " S"],
     differences: Float[np.ndarray, " S"],
-    errors: Float[np.ndarray, " S"],
     inputs: int,
 ) -> Root:
     """Returns the size at which a difference of two risks passes from one sign to the other.
 
+    Sizes are weighted by the law of their noise, which like the risk itself goes as 1 / (n - D - 1). Errors that few
+    repeats show would scatter, and what the fit scatters by because of them no jackknife with fixed errors sees.
+
     Args:
         sizes: n of training sets, more than D + 1 and at least four of them.
         differences: risk under the larger group minus that under the smaller one.
-        errors: their standard errors.
         inputs: D.
     """
     inverse = 1 / (np.asarray(sizes, float) - inputs - 1)
-    coefficients = np.polyfit(inverse, differences, DEGREE, w=1 / errors)
+    coefficients = np.polyfit(inverse, differences, DEGREE, w=1 / inverse)
     roots = np.roots(coefficients)
     inside = [float(root.real) for root in roots
               if abs(root.imag) < 1e-12 and inverse.min() <= root.real <= inverse.max()]  # fmt: skip

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from emergent import storage
 from emergent.config.risk_gap import ESTIMATORS, GapSummary, LinearTask
 from emergent.statistics.estimate import Estimate, standard_error
-from emergent.statistics.jackknife import jackknife_error
+from emergent.statistics.jackknife import jackknifed
 from emergent.statistics.linear_risks import Theory, crossing, fitted_crossing
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
@@ -166,9 +166,15 @@ def _add_augmentation(
         quantities.add(f"augmented_{what}/{name}", Estimate.exact(float(found[what].max()), "largest"), text)
     text = "distance of least squares on all permuted copies from projected least squares, smallest training sets"
     quantities.add(f"augmented_apart/{name}", Estimate.mean(found["apart"][:, 0]), text)
-    ratio = arm.risks("excess", "augmented", group)[:, 0] / arm.risks("excess", "projected", group)[:, 0].mean()
+    both = np.stack([arm.risks("excess", estimator, group)[:, 0] for estimator in ("augmented", "projected")], 1)
     text = "risk above the noise, augmented over projected least squares, smallest training sets"
-    quantities.add(f"augmented_over_projected/{name}", Estimate.mean(ratio), text)
+    quantities.add(f"augmented_over_projected/{name}", jackknifed(ratio_of_means, both, "ratio"), text)
+
+
+def ratio_of_means(pairs: Float[np.ndarray, "M 2"]) -> float:
+    """Returns the mean of the first over that of the second, which come from the same samples and share their noise."""
+    first, second = pairs.mean(0)
+    return float(first / second)
 
 
 def _crossing_rows(arm: _Arm, pair: tuple[str, str], quantities: Quantities) -> list[dict[str, object]]:
@@ -176,17 +182,12 @@ def _crossing_rows(arm: _Arm, pair: tuple[str, str], quantities: Quantities) -> 
     rows = []
     for estimator in ("projected", "tied"):
         found = arm.risks("excess", estimator, larger) - arm.risks("excess", estimator, smaller)
-        errors = found.std(0, ddof=1)
-
-        def root(values: np.ndarray, errors: np.ndarray = errors) -> float:
-            return fitted_crossing(arm.sizes, values, errors, arm.task.dimension).size
-
-        replicates = np.array([root(np.delete(found, left, 0).mean(0)) for left in range(len(found))])
-        error = float(jackknife_error(replicates)) if len(found) > 1 else float("nan")
-        estimate = Estimate(root(found.mean(0)), error, len(found), "fit", max(len(found) - 1.0, 1.0))
+        estimate = jackknifed(
+            lambda some: fitted_crossing(arm.sizes, some.mean(0), arm.task.dimension).size, found, "fit"
+        )
         text = f"size at which {larger} stops to be better than {smaller}, {estimator}"
         quantities.add(f"crossing/{arm.name}/{estimator}", estimate, text)
         theory = crossing(arm.theory[smaller], arm.theory[larger]) if estimator == "projected" else float("nan")
         rows.append({"arm": arm.name, "estimator": estimator, "smaller": smaller, "larger": larger,
-                     "size": estimate.value, "stderr": error, "theory": theory})  # fmt: skip
+                     "size": estimate.value, "stderr": estimate.stderr, "theory": theory})  # fmt: skip
     return rows
