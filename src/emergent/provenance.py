@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from emergent.atomic import atomic_path
+from emergent.errors import DataError
 from emergent.integrity import content_digest
 
 PACKAGES = (
@@ -53,6 +54,9 @@ VARIABLES = (
     "TF_CUDNN_DETERMINISTIC",
 )
 """Environment variables that can change a result or its speed, besides all that begin with ``JAX_`` and ``XLA_``."""
+
+SIDECAR = ".provenance.json"
+"""What the name of a provenance file has beside that of its output."""
 
 JAX_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision", "jax_threefry_partitionable")
 
@@ -120,7 +124,42 @@ def processor() -> str:
 
 def sidecar_path(output: Path) -> Path:
     """Returns where the provenance of ``output`` lies."""
-    return output.with_name(f"{output.name}.provenance.json")
+    return output.with_name(f"{output.name}{SIDECAR}")
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """Returns the facts of one file.
+
+    Raises:
+        DataError: the file is missing or holds something else.
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: expected a JSON file of the pipeline ({error}); run its rule again.") from None
+    if not isinstance(facts, dict):
+        raise DataError(f"{path}: expected a mapping of facts, found {type(facts).__name__}; run its rule again.")
+    return facts
+
+
+def commit(facts: Mapping[str, Any], digits: int = 12) -> str:
+    """Returns the first digits of the commit that made a file, and whether there were changes on top of it."""
+    git = facts.get("git") or {}
+    return str(git.get("commit", "unknown"))[:digits] + (" + changes" if git.get("dirty") else "")
+
+
+def software(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[dict[str, str], list[str]], ...]:
+    """Returns every set of versions of packages, each with the names of what it made."""
+    found: list[tuple[dict[str, str], list[str]]] = []
+    for name, facts in records.items():
+        versions = dict(facts.get("versions") or {})
+        for known, names in found:
+            if known == versions:
+                names.append(name)
+                break
+        else:
+            found.append((versions, [name]))
+    return tuple(found)
 
 
 def write_sidecar(output: Path, extra: Mapping[str, Any] | None = None, inputs: Iterable[Path] = ()) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from html_checks import Page
 from PIL import Image
 
+from emergent import provenance
 from emergent.config.claims import read_claims
 from emergent.config.figure_claims import figure_of, in_order_of, require_shown_claims
 from emergent.config.figure_kinds import Entry
@@ -228,7 +229,7 @@ def test_sidecars_that_are_broken_are_named(tmp_path: Path) -> None:
     for text in ("{", "[]"):
         path.write_text(text)
         with pytest.raises(DataError, match=r"x\.provenance\.json: expected .*run its rule again"):
-            origin.read_sidecar(path)
+            provenance.read_sidecar(path)
 
 
 def test_every_claim_is_shown_once_and_where_the_readme_counts_it() -> None:

@@ -10,8 +10,7 @@ from emergent.cli._run import main_guard
 from emergent.config.figures import read_catalogue
 from emergent.errors import DataError
 from emergent.figures.pages import assumptions_page, provenance_page
-
-SIDECAR = ".provenance.json"
+from emergent.provenance import SIDECAR, read_sidecar
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def assumptions(arguments: argparse.Namespace) -> str:
 
 def provenance(arguments: argparse.Namespace) -> str:
     """Returns the page of provenance from sidecar files."""
-    return provenance_page({str(path).removesuffix(SIDECAR): read_json(path) for path in sorted(arguments.input)})
+    return provenance_page({str(path).removesuffix(SIDECAR): read_sidecar(path) for path in sorted(arguments.input)})
 
 
 def main() -> None:

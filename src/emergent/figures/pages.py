@@ -7,6 +7,7 @@ import jinja2
 import pandas as pd
 
 from emergent.claims.table import overview, series_agreement
+from emergent.provenance import commit, software
 
 _LAYOUT = """<!doctype html>
 <html lang="en">
@@ -158,28 +159,18 @@ def provenance_page(records: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         records: file to the facts in its sidecar, as ``emergent.provenance.collect`` returns them.
     """
-    software: list[tuple[dict[str, str], list[str]]] = []
-    for file, facts in records.items():
-        versions = dict(facts.get("versions", {}))
-        for known, files in software:
-            if known == versions:
-                files.append(file)
-                break
-        else:
-            software.append((versions, [file]))
     rows = [_provenance_row(file, facts) for file, facts in records.items()]
-    return _ENVIRONMENT.get_template("provenance").render(title="Provenance", software=software, rows=rows)
+    return _ENVIRONMENT.get_template("provenance").render(title="Provenance", software=software(records), rows=rows)
 
 
 def _provenance_row(file: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    jax, git = facts.get("jax") or {}, facts.get("git") or {}
+    jax = facts.get("jax") or {}
     device = f"{jax['device_count']} x {jax['device_kind']}" if jax else "CPU, without JAX"
-    commit = str(git.get("commit", "unknown"))[:12] + (" + changes" if git.get("dirty") else "")
     memory = facts.get("peak_memory_bytes")
     return {
         "file": file,
         "device": device,
-        "commit": commit,
+        "commit": commit(facts),
         "ended": str(facts.get("ended", "")).removesuffix("+00:00"),
         "wall": _seconds(facts.get("wall_seconds")),
         "cpu": _seconds(facts.get("cpu_seconds")),

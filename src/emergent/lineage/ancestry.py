@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emergent import storage
-from emergent.errors import DataError
 from emergent.integrity import content_digest
-from emergent.provenance import sidecar_path
+from emergent.provenance import commit, read_sidecar, sidecar_path
 
 SAME = "as recorded"
 
@@ -41,12 +40,8 @@ def provenance_of(path: Path) -> dict[str, Any]:
         DataError: it is no JSON.
     """
     for sidecar in (sidecar_path(path), sidecar_path(path.with_suffix(""))):
-        try:
-            return json.loads(sidecar.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue
-        except ValueError as error:
-            raise DataError(f"{sidecar}: not JSON ({error}); run again what makes {path}.") from None
+        if sidecar.exists():
+            return read_sidecar(sidecar)
     return {}
 
 
@@ -129,19 +124,14 @@ def _content(origin: Origin) -> Iterator[str]:
 
 def _making(origin: Origin) -> Iterator[str]:
     facts = origin.facts
-    if not facts:
+    # Committed verdicts tell digests alone.
+    if "ended" not in facts:
         return
-    git, jax = facts.get("git") or {}, facts.get("jax") or {}
-    commit = f"commit {git['commit'][:12]}{', with changes' if git.get('dirty') else ''}" if git else "no repository"
-    if "git" not in facts:
-        return
+    jax = facts.get("jax") or {}
     fingerprint = origin.attributes.get("code_fingerprint") or facts.get("code_fingerprint")
     code = f", code {fingerprint}" if fingerprint else ""
-    if "ended" not in facts:
-        yield f"{commit}{code}"
-        return
     device = f" on {jax['device_kind']}" if jax else ""
-    yield f"{facts['ended']}, {commit}{code}, {facts['wall_seconds']:.3g} s{device}"
+    yield f"{facts['ended']}, commit {commit(facts)}{code}, {facts['wall_seconds']:.3g} s{device}"
     names = ("python", "jax", "numpy", "flax", "optax", "neural-tangents", "matplotlib", "h5py")
     versions = facts.get("versions", {})
     yield ", ".join(f"{name} {versions[name]}" for name in names if name in versions)

@@ -18,6 +18,7 @@ from emergent import storage
 from emergent.fingerprint import code_fingerprint, import_closure
 from emergent.lineage.ancestry import SAME, file_state, provenance_of
 from emergent.plan import Plan
+from emergent.provenance import commit
 
 MOST_SHOWN = 3
 """Settings or modules that a reason names."""
@@ -168,9 +169,7 @@ def made(facts: Mapping[str, Any]) -> str:
     """Returns when and by which commit a file was made."""
     if not facts:
         return "not recorded"
-    git = facts.get("git") or {}
-    commit = f", commit {git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git else ""
-    return f"{facts.get('ended', '')[:16].replace('T', ' ')}{commit}"
+    return f"{facts.get('ended', '')[:16].replace('T', ' ')}, commit {commit(facts)}"
 
 
 def differences(before: Any, now: Any, where: str = "") -> list[str]:

@@ -21,7 +21,7 @@ from emergent.figures.plots import draw
 from emergent.figures.save import PNG_DPI, csv_text, fill_caption
 from emergent.pages.committed import Committed, Run
 from emergent.pages.overview import read_overview
-from emergent.provenance import sidecar_path
+from emergent.provenance import read_sidecar, sidecar_path, software
 from emergent.report import origin
 from emergent.report.charts import chart_of, read_inputs
 from emergent.report.content import Cells, Command, Extra, Report, Shown, Studied, in_natural_order
@@ -88,7 +88,7 @@ def read_committed(root: Path) -> Report:
     rest = pd.concat(list(repository.rows.values()), ignore_index=True)
     rest = rest[~rest["id"].isin(claims)].drop_duplicates(["id", "quantity"])
     facts = {
-        (run, name): origin.read_sidecar(sidecar_path(repository.summary(run, name)))
+        (run, name): read_sidecar(sidecar_path(repository.summary(run, name)))
         for run, kept in repository.runs.items() for name in kept.summaries
     }  # fmt: skip
     return Report(
@@ -100,7 +100,7 @@ def read_committed(root: Path) -> Report:
         others=rest,
         discussion="docs/results",
         costs_note=COSTS_NOTE,
-        software=origin.software({f"{name} ({run})": own for (run, name), own in facts.items()}),
+        software=software({f"{name} ({run})": own for (run, name), own in facts.items()}),
     )
 
 

@@ -1,14 +1,13 @@
 """How results came about, for readers: commit, device and times out of the files ``*.provenance.json``."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from emergent.errors import DataError
+from emergent.provenance import commit
 
-SIDECAR = ".provenance.json"
+DIGITS = 10
+"""Of a commit that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +50,10 @@ class Costs:
     memory: int
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """Returns the facts of one file.
-
-    Raises:
-        DataError: the file is missing or holds something else.
-    """
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: expected a JSON file of the pipeline ({error}); run its rule again.") from None
-    if not isinstance(facts, dict):
-        raise DataError(f"{path}: expected a mapping of facts, found {type(facts).__name__}; run its rule again.")
-    return facts
-
-
 def origin(file: str, facts: Mapping[str, Any]) -> Origin:
     """Returns what made a file."""
     ended = str(facts.get("ended") or "").replace("T", " ").removesuffix("+00:00")
-    return Origin(file, commit(facts), device(facts), ended)
-
-
-def commit(facts: Mapping[str, Any]) -> str:
-    """Returns the first digits of the commit, and whether there were changes on top of it."""
-    git = facts.get("git") or {}
-    return str(git.get("commit", "unknown"))[:10] + (" + changes" if git.get("dirty") else "")
+    return Origin(file, commit(facts, DIGITS), device(facts), ended)
 
 
 def device(facts: Mapping[str, Any]) -> str:
@@ -108,23 +86,9 @@ def _costs(stage: str, found: Sequence[Mapping[str, Any]]) -> Costs:
 
     return Costs(
         stage, len(found), ", ".join(dict.fromkeys(device(facts) for facts in found)),
-        ", ".join(dict.fromkeys(commit(facts) for facts in found)), total("wall_seconds"), total("cpu_seconds"),
+        ", ".join(dict.fromkeys(commit(facts, DIGITS) for facts in found)), total("wall_seconds"), total("cpu_seconds"),
         max(int(facts.get("peak_memory_bytes") or 0) for facts in found),
     )  # fmt: skip
-
-
-def software(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[dict[str, str], list[str]], ...]:
-    """Returns every set of versions of packages, each with the names of what it made."""
-    found: list[tuple[dict[str, str], list[str]]] = []
-    for name, facts in records.items():
-        versions = dict(facts.get("versions") or {})
-        for known, names in found:
-            if known == versions:
-                names.append(name)
-                break
-        else:
-            found.append((versions, [name]))
-    return tuple(found)
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from emergent.config.figure_kinds import Entry
 from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
 from emergent.errors import DataError
+from emergent.provenance import SIDECAR, read_sidecar, software
 from emergent.report import origin
 from emergent.report.charts import chart_of, read_inputs
 from emergent.report.content import Command, Link, Report, Shown, Studied, in_natural_order
@@ -86,11 +87,9 @@ def read_run(folders: RunFolders, notes: Sequence[str] = ()) -> Report:
     claims = by_figure(verdicts[~absent], folders.catalogue)
     none = checked(pd.DataFrame(columns=verdicts.columns), "no verdicts")
     figures = [_shown(folders, entry, claims.get(name, none)) for name, entry in folders.catalogue.items()]
-    records = {path: origin.read_sidecar(path) for path in folders.sidecars}
+    records = {path: read_sidecar(path) for path in folders.sidecars}
     facts = {name: _facts_of(folders, name, records) for name in folders.experiments}
-    software = origin.software(
-        {name: own["summary.h5"] for name, own in facts.items() if "summary.h5" in own}
-    )  # fmt: skip
+    made_with = software({name: own["summary.h5"] for name, own in facts.items() if "summary.h5" in own})
     missing = verdicts.loc[absent, "experiment"].value_counts(sort=False)
     settings = f" With {', '.join(folders.settings)}." if folders.settings else ""
     return Report(
@@ -100,7 +99,7 @@ def read_run(folders: RunFolders, notes: Sequence[str] = ()) -> Report:
         figures=in_natural_order(figures),
         experiments=tuple(_studied(folders, name, own) for name, own in facts.items()),
         others=claims.get("", none),
-        software=software,
+        software=made_with,
         not_run={str(name): int(num) for name, num in missing.items()},
     )
 
@@ -142,7 +141,7 @@ def _facts_of(
     """Returns the facts of the files of one experiment by their path below its folder."""
     folder = folders.results / experiment
     return {
-        str(path.relative_to(folder)).removesuffix(origin.SIDECAR): facts for path, facts in records.items()
+        str(path.relative_to(folder)).removesuffix(SIDECAR): facts for path, facts in records.items()
         if path.is_relative_to(folder)
     }  # fmt: skip
 
