@@ -23,6 +23,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from timing import best
 
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel
 from emergent.kernels.neural_tangents import stax
@@ -37,17 +38,6 @@ from group_recursion import group_network_kernels
 OPERATIONS = 8 + 2 * 3 + 2 * 13 + 2 + 16
 PEER_BYTES = 2 * 2**30
 CHANNELS = 3
-
-
-def best(function: Callable[[], object], rounds: int = 3) -> float:
-    """Returns the seconds of the fastest of some calls, after one for compilation."""
-    function()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def peak(precision: str) -> float:

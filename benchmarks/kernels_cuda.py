@@ -21,7 +21,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -35,6 +35,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import jax
 import numpy as np
 from numba import cuda
+from timing import best
 
 from emergent.kernels import offset_cuda
 from emergent.kernels.architectures import cnn_kernel, gcnn_kernel
@@ -76,17 +77,6 @@ def attempt(name: str, path: Path | None) -> Iterator[None]:
         results["failures"].append(f"{name}: {error}")
     if path is not None:
         path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-
-
-def seconds_of(function: Callable[[], object], rounds: int = 3) -> float:
-    """Returns the seconds of the fastest of some calls, after one for compilation."""
-    function()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def images(num: int, height: int, width: int, precision: str, seed: int) -> np.ndarray:
@@ -148,7 +138,7 @@ def peak(precision: str, processors: int) -> float:
         multiply_adds[blocks, threads](np.int32(rounds), out)
         cuda.synchronize()
 
-    many = seconds_of(lambda: launch(2 * ROUNDS)) - seconds_of(lambda: launch(ROUNDS))
+    many = best(lambda: launch(2 * ROUNDS)) - best(lambda: launch(ROUNDS))
     return 2 * 8 * ROUNDS * blocks * threads / many
 
 
@@ -161,8 +151,8 @@ def sets(size: int, num_layers: int, precision: str, scale: float) -> tuple[Offs
 def marginal(kernel: OffsetKernel, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Returns the seconds of one more pair, and of a pair in a whole call."""
     twice = np.concatenate([second, second])
-    whole = seconds_of(lambda: kernel(first, twice, device="cuda"))
-    once = seconds_of(lambda: kernel(first, second, device="cuda"))
+    whole = best(lambda: kernel(first, twice, device="cuda"))
+    once = best(lambda: kernel(first, second, device="cuda"))
     return (whole - once) / (len(first) * len(second)), whole / (len(first) * len(twice))
 
 
@@ -184,14 +174,14 @@ def chosen_shape(size: int, precision: str, scale: float) -> LaunchShape:
     times = {}
     for shape in launch_shapes(size):
         offset_cuda.default_shape = lambda height, width, shape=shape: shape
-        times[shape] = seconds_of(lambda: kernel(first, second, device="cuda"), 2) / (len(first) * len(second))
-    best = min(times, key=lambda shape: times[shape])
-    offset_cuda.default_shape = lambda height, width: best
+        times[shape] = best(lambda: kernel(first, second, device="cuda"), 2) / (len(first) * len(second))
+    fastest = min(times, key=lambda shape: times[shape])
+    offset_cuda.default_shape = lambda height, width: fastest
     rows = [{**shape._asdict(), "microseconds_a_pair": seconds * 1e6} for shape, seconds in times.items()]
     results.setdefault("launch_shapes", []).append({"pixels": size, "precision": precision, "times": rows})
     listed = ", ".join(f"{'/'.join(map(str, shape))}: {seconds * 1e6:.2f}" for shape, seconds in times.items())
     say(f"{precision}, {size} pixels, us a pair in a call by rows/strips/frames: {listed}")
-    return best
+    return fastest
 
 
 def time_kernel(size: int, num_layers: int, precision: str, peaks: dict[str, float], scale: float) -> dict[str, Any]:
@@ -216,7 +206,7 @@ def time_group(size: int, num_layers: int, precision: str, scale: float) -> None
     kernel = gcnn_kernel(group_from_name("C4"), cnn_kernel([1] * num_layers, "mean", "relu", *GAINS))
     os.environ["EMERGENT_ACCELERATOR"] = "1"
     with jax.enable_x64(precision == "float64"):
-        call = seconds_of(lambda: kernel(first, second)) / (len(first) * len(second))
+        call = best(lambda: kernel(first, second)) / (len(first) * len(second))
     rows = results.get("kernels", [])
     same = [
         row["ms"] for row in rows if (row["precision"], row["pixels"], row["layers"]) == (precision, size, num_layers)
@@ -239,7 +229,7 @@ def time_peer(row: dict[str, Any]) -> None:
     side = int(max(1, min(8, np.sqrt(PEER_BYTES / (12 * 8 * size**4)))))
     pair = tuple(images(side, size, size, precision, seed) for seed in (2, 3))
     with jax.enable_x64(precision == "float64"):
-        seconds = seconds_of(lambda: jax.block_until_ready(kernel(*pair))) / side**2
+        seconds = best(lambda: jax.block_until_ready(kernel(*pair))) / side**2
         theirs = kernel(*pair)
         theirs = np.stack([np.asarray(theirs.nngp), np.asarray(theirs.ntk)])
     ours = np.stack(OffsetKernel(num_layers, "relu", *GAINS)(*pair, device="cuda"))

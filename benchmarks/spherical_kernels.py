@@ -13,11 +13,10 @@ are computed in float64. Beside ours stand, in the same process:
 
 import argparse
 import os
-import time
-from collections.abc import Callable
 
 import jax
 import numpy as np
+from timing import best
 
 from emergent.groups.rotation_harmonics import (
     degrees,
@@ -30,17 +29,6 @@ from emergent.kernels.architectures import mlp_kernel
 from emergent.kernels.spherical import SphericalKernel
 
 CHANNELS, LAYERS = 10, 2
-
-
-def best(function: Callable[[], object], rounds: int = 3) -> float:
-    """Returns the seconds of the fastest of some calls, after one for compilation."""
-    function()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def turned(inputs: np.ndarray, resolution: int) -> np.ndarray:
