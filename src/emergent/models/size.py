@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jax
+from flax import linen as nn
 from jax.extend.core import jaxprs_in_params
 
 from emergent.config.models import NetworkModel
@@ -18,6 +19,8 @@ ACTIVATION_COPIES = 2
 PIECE, UNROLLED_PIECE, STEERED_PIECE = 16, 32, 64
 """Images that networks with convolutions take at a time on a CPU, so that what layers hand on stays in its caches: with
 shifted copies; with XLA's convolutions, which make none; with steered products of small maps, of as many columns."""
+CONVOLUTION = "conv_general_dilated"
+"""Name of convolutions among a network's operations."""
 # Arrays whose number of entries this number divides belong to samples, all others to parameters: a prime that no layer
 # has as a width.
 SAMPLES = 7919
@@ -94,7 +97,7 @@ def has_convolutions(model: NetworkModel, inputs: Any) -> bool:
         model: settings.
         inputs: shapes and types of the inputs of one sample [1, ...].
     """
-    return "conv_general_dilated" in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
+    return CONVOLUTION in _operations(model, inputs)  # pyright: ignore[reportArgumentType] - see above
 
 
 def has_slices(model: NetworkModel, inputs: Any) -> bool:
@@ -119,12 +122,20 @@ def inputs_at_a_time(model: NetworkModel, inputs: Any) -> tuple[int | None, bool
     return (PIECE if has_slices(model, inputs) else None), False
 
 
-@cache
-def _operations(model: Any, inputs: Any) -> str:
-    """Returns the operations of a network as text, because that shows those of inner functions too."""
-    module = build(model)
+def operations(module: nn.Module, inputs: Any) -> str:
+    """Returns the operations of a network as text, because that shows those of inner functions too.
+
+    Args:
+        module: any network of Flax.
+        inputs: of one sample [1, ...], or their shapes and types.
+    """
     parameters = jax.eval_shape(module.init, jax.random.key(0), inputs)
     return str(jax.make_jaxpr(module.apply)(parameters, inputs))
+
+
+@cache
+def _operations(model: Any, inputs: Any) -> str:
+    return operations(build(model), inputs)
 
 
 def multiplications(function: Callable[..., Any], *arguments: Any) -> int:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from emergent.config.training import Training
 from emergent.domains.protocols import TrainingData
+from emergent.models.size import CONVOLUTION, operations
 from emergent.training.engine import BlockResult, Divergence, Strategy, default_strategy, train_members
 from emergent.training.program import KeyNames, Program, segments
 from emergent.training.step import Learner, learning_rate, make_optimiser, network_gradient
@@ -47,7 +48,7 @@ def train_ensemble(
         lambda key, sample, given: (module.init(key, sample), ()),
         network_gradient(module, training.loss),
         make_optimiser(training.optimiser, learning_rate(training, num_steps), training.momentum),
-        has_convolutions=_has_convolutions(module, data.example()),
+        has_convolutions=CONVOLUTION in operations(module, data.example()),
     )
     vectorised = (strategy or default_strategy()) == "block"
     program = Program(training, learner, data.num_samples, vectorised)
@@ -77,9 +78,3 @@ def member_outputs(
     apply = jax.jit(jax.vmap(module.apply, (0, None)))
     outputs: Any = apply(traverse_util.unflatten_dict(parameters, sep="/"), jnp.asarray(inputs))
     return np.asarray(outputs)
-
-
-def _has_convolutions(module: nn.Module, example: Any) -> bool:
-    """Returns whether XLA sees convolutions, which it runs some twenty times slower inside loops on a CPU."""
-    parameters = jax.eval_shape(module.init, jax.random.key(0), example)
-    return "conv_general_dilated" in str(jax.make_jaxpr(module.apply)(parameters, example))
