@@ -241,6 +241,11 @@ class Plan:
         # Mappings in quotes, for the shell.
         return [f'{key}="{value}"' if isinstance(value, dict) else f"{key}={value}" for key, value in said.items()]
 
+    def figure_path(self, scale: str, name: str) -> str:
+        """Returns the main file of one figure or table; its others differ in what follows the name."""
+        entry = self.figures[name]
+        return f"figures/{scale}/{entry.paper}/{name}.{'pdf' if entry.kind == 'figure' else 'md'}"
+
     def figure_json(self, name: str) -> str:
         """Returns the canonical JSON of one entry of ``figures.yaml``."""
         return canonical_json(self.figures[name])

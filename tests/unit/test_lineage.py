@@ -1,14 +1,19 @@
 """Numbers on pages traced to committed files; what two settings differ in."""
 
+import re
 from pathlib import Path
 
 import pytest
+from rocrate.rocrate import ROCrate
 
 from emergent.cli.why import claim_lines, number_lines
+from emergent.config.base import read_yaml
 from emergent.config.claims import read_claims
 from emergent.errors import DataError
+from emergent.lineage.crate import raw_data
 from emergent.lineage.lookups import Lookup, Printed, holding, printed
 from emergent.lineage.staleness import differences
+from emergent.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,3 +90,11 @@ def test_differences_name_the_settings() -> None:
     now = {"a": {"b": [1, 3], "c": "x"}, "d": [1, 2], "new": 0}
     assert differences(before, now) == ["a.b.1: 2 -> 3", "d: 1 -> [1, 2]", "gone is gone", "new is new"]
     assert differences(before, before) == []
+
+
+def test_raw_data_without_a_better_digest_are_named_by_their_md5(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    run = read_yaml(ROOT / "config/config.yaml") | {"scale": "paper", "experiments": ["histology", "fashion_mnist"]}
+    found = [item["identifier"] for item in raw_data(ROCrate(), Plan(run, ROOT / "config"))]
+    assert sum(name.startswith("md5:") for name in found) == 1  # NCT-CRC-HE-100K
+    assert all(re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", name) for name in found)

@@ -199,10 +199,7 @@ def predicted(wildcards):
 
 def figure_files(scale):
     """Returns the main file of every figure and table of this run."""
-    return [
-        f"figures/{scale}/{PLAN.figures[name].paper}/{name}.{'pdf' if PLAN.figures[name].kind == 'figure' else 'md'}"
-        for name in PLAN.selected_figures()
-    ]
+    return [PLAN.figure_path(scale, name) for name in PLAN.selected_figures()]
 
 
 def claim_files(scale):

@@ -3,23 +3,18 @@
 import argparse
 from pathlib import Path
 
+from emergent.cli._plan import add_plan_flags, read_plan
 from emergent.cli._run import main_guard
-from emergent.config.base import read_yaml
 from emergent.lineage.crate import write_crate
-from emergent.plan import Plan
 
 
 def main() -> None:
     """Parses the flags, packs and writes."""
     parser = argparse.ArgumentParser(prog="python -m emergent.cli.crate", description=__doc__)
-    parser.add_argument(
-        "--scale", choices=("smoke", "laptop", "paper"), help="of the run; without it that of config.yaml"
-    )
-    parser.add_argument("--config", type=Path, default=Path("config"), help="the folder of configuration files")
+    add_plan_flags(parser)
     parser.add_argument("--output", type=Path, required=True, help="ZIP file to write")
     arguments = parser.parse_args()
-    run = read_yaml(arguments.config / "config.yaml")
-    plan = Plan(run | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
+    plan = read_plan(arguments)
     number = write_crate(plan, Path(), arguments.output)
     print(f"{arguments.output}: {number} results")
 

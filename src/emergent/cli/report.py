@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
+from emergent.atomic import atomic_path
 from emergent.cli._run import main_guard
 from emergent.report.committed import read_committed
 from emergent.report.render import render
 from emergent.report.run import RunFolders, read_run
-from emergent.storage import atomic_path
 
 
 def main() -> None:

@@ -4,23 +4,18 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from emergent.cli._plan import add_plan_flags, read_plan
 from emergent.cli._run import main_guard
-from emergent.config.base import read_yaml
 from emergent.lineage.staleness import Status
-from emergent.plan import Plan
 
 
 def main() -> None:
     """Parses the flags, compares and prints."""
     parser = argparse.ArgumentParser(prog="python -m emergent.cli.status", description=__doc__)
-    parser.add_argument(
-        "--scale", choices=("smoke", "laptop", "paper"), help="of the run; without it that of config.yaml"
-    )
-    parser.add_argument("--config", type=Path, default=Path("config"), help="the folder of configuration files")
+    add_plan_flags(parser)
     parser.add_argument("--all", action="store_true", help="show what is up to date too")
     arguments = parser.parse_args()
-    run = read_yaml(arguments.config / "config.yaml")
-    plan = Plan(run | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
+    plan = read_plan(arguments)
     items = list(Status(plan, Path(__file__).parents[2]).items())
     counts = Counter(item.state for item in items)
     told = ", ".join(f"{counts[state]} {state}" for state in ("up to date", "stale", "missing") if counts[state])

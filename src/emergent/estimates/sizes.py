@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emergent import job_memory
+from emergent.atomic import atomic_path
 from emergent.config.kernel_convergence import ConvergenceStage
 from emergent.config.stages import EvaluateStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.plan import Plan
-from emergent.storage import atomic_path
 
 
 class ArmSize(NamedTuple):

@@ -115,7 +115,9 @@ def _content(origin: Origin) -> Iterator[str]:
         return
     entry = json.loads(attributes.get("config_json", "{}"))
     for item in entry.get("files") or ():
-        yield f"raw file {item['name']}: {item['bytes']} bytes, SHA-256 {item['sha256']}"
+        # Of some archives upstream publishes no better digest.
+        digest = f"SHA-256 {item['sha256']}" if item["sha256"] else f"MD5 {item['md5']}"
+        yield f"raw file {item['name']}: {item['bytes']} bytes, {digest}"
     if entry.get("raw"):
         yield f"raw files of data set {entry['raw']}"
     if not entry.get("files") and not entry.get("raw"):

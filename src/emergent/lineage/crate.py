@@ -57,11 +57,10 @@ def write_crate(plan: Plan, root: Path, output: Path) -> int:
     Raises:
         DataError: the run is not finished; the message names what is missing.
     """
-    figures = _figures(plan)
     summaries = [Path(f"results/{plan.run.scale}/{name}/summary.h5") for name in plan.run.experiments]
     claims = [Path(f"figures/{plan.run.scale}/claims.{suffix}") for suffix in ("csv", "md", "provenance.json")]
     results = [
-        *figures,
+        *_figures(plan),
         *claims,
         *(path for summary in summaries for path in (summary, provenance.sidecar_path(summary))),
     ]
@@ -74,7 +73,7 @@ def write_crate(plan: Plan, root: Path, output: Path) -> int:
     workflow = _workflow(crate, root)
     settings = [_file(crate, root, path) for path in _settings(root)]
     outputs = [_file(crate, root, path) for path in results]
-    manifest = yaml.safe_dump(_codecheck(plan, root, figures), sort_keys=False, allow_unicode=True)
+    manifest = yaml.safe_dump(_codecheck(plan, root), sort_keys=False, allow_unicode=True)
     properties = {"name": "codecheck.yml", "encodingFormat": MEDIA_TYPES[".yml"]}
     crate.add_file(io.StringIO(manifest), "codecheck.yml", properties=properties)
     times = sorted(_times(root, summaries))
@@ -85,7 +84,7 @@ def write_crate(plan: Plan, root: Path, output: Path) -> int:
         "startTime": times[0][0],
         "endTime": max(ended for _, ended in times),
         "instrument": workflow,
-        "object": [*settings, *_raw_data(crate, plan)],
+        "object": [*settings, *raw_data(crate, plan)],
         "result": outputs,
         "actionStatus": "http://schema.org/CompletedActionStatus",
     }
@@ -141,16 +140,13 @@ def _settings(root: Path) -> list[Path]:
 
 
 def _figures(plan: Plan) -> list[Path]:
-    suffixes = {
-        "figure": ("pdf", "svg", "png", "csv", "txt", "provenance.json"),
-        "table": ("md", "csv", "txt", "provenance.json"),
-    }
-    found = []
-    for name in plan.selected_figures():
-        entry = plan.figures[name]
-        folder = Path("figures") / plan.run.scale / entry.paper
-        found += [folder / f"{name}.{suffix}" for suffix in suffixes[entry.kind]]
-    return found
+    main = [Path(plan.figure_path(plan.run.scale, name)) for name in plan.selected_figures()]
+    others = {".pdf": (".svg", ".png"), ".md": ()}
+    return [
+        path.with_suffix(suffix)
+        for path in main
+        for suffix in (path.suffix, *others[path.suffix], ".csv", ".txt", ".provenance.json")
+    ]
 
 
 def _file(crate: ROCrate, root: Path, path: Path) -> File:
@@ -165,7 +161,7 @@ def _digest(path: Path) -> dict[str, str]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "contentSize": str(len(content))}
 
 
-def _raw_data(crate: ROCrate, plan: Plan) -> Iterator[ContextEntity]:
+def raw_data(crate: ROCrate, plan: Plan) -> Iterator[ContextEntity]:
     """Yields the downloads that the run is made of: by address, size and digest, not by content."""
     scale = plan.run.scale
     names = {
@@ -178,7 +174,7 @@ def _raw_data(crate: ROCrate, plan: Plan) -> Iterator[ContextEntity]:
             properties = {
                 "@type": "CreativeWork",
                 "name": f"{entry.title}: {item.name}",
-                "identifier": f"sha256:{item.sha256}",
+                "identifier": f"sha256:{item.sha256}" if item.sha256 else f"md5:{item.md5}",
                 "contentSize": str(item.bytes),
             }
             yield crate.add(ContextEntity(crate, f"#raw-{owner}-{item.name}", properties=properties))
@@ -190,10 +186,8 @@ def _times(root: Path, paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
         yield facts["started"], facts["ended"]
 
 
-def _codecheck(plan: Plan, root: Path, figures: list[Path]) -> dict[str, Any]:
+def _codecheck(plan: Plan, root: Path) -> dict[str, Any]:
     """Returns the manifest that a CODECHECK starts from: which files to compare, each with what it shows."""
-    main = {"figure": ".pdf", "table": ".md"}
-    entries = {path.stem: path for path in figures if path.suffix == main[plan.figures[path.name.split(".")[0]].kind]}
     papers = read_yaml(root / "CITATION.cff")["references"]
     return {
         "version": "https://codecheck.org.uk/spec/config/1.0",
@@ -205,8 +199,11 @@ def _codecheck(plan: Plan, root: Path, figures: list[Path]) -> dict[str, Any]:
             "reference": "; ".join(paper["url"] for paper in papers if "url" in paper),
         },
         "manifest": [
-            {"file": path.as_posix(), "comment": f"{plan.figures[name].id}: {plan.figures[name].title}"}
-            for name, path in entries.items()
+            {
+                "file": plan.figure_path(plan.run.scale, name),
+                "comment": f"{plan.figures[name].id}: {plan.figures[name].title}",
+            }
+            for name in plan.selected_figures()
         ],
         "repository": "",
         "codechecker": [],

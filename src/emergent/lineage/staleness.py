@@ -64,8 +64,7 @@ class Status:
         """Yields every figure and table of the run, and at last its verdicts."""
         for name in self._plan.selected_figures():
             entry = self._plan.figures[name]
-            folder = Path("figures") / self._scale / entry.paper
-            main = folder / f"{name}.{'pdf' if entry.kind == 'figure' else 'md'}"
+            main = Path(self._plan.figure_path(self._scale, name))
             known = {f"results/figures/{name}.json": _digest(self._plan.figure_json(name))}
             yield self._item(name, entry.id, main, entry.kind, entry.experiments, known)
         claims = Path("figures") / self._scale / "claims.csv"
