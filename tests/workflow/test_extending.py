@@ -27,7 +27,7 @@ COSTS = {
     "A group": {"src/emergent/point_groups.py"},
     "A question": {
         "src/emergent/summaries/orbit_margin.py",
-        "src/emergent/kinds.py",
+        "src/emergent/kinds/ensembles.py",
         "config/experiments/bars_margin.yaml",
     },
     "A claim": {"config/claims.yaml"},

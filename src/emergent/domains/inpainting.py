@@ -112,6 +112,8 @@ def _read(path: Path, selection: DataSelection, data: InpaintingImages) -> np.nd
 def stratified(path: Path, labels: Int[np.ndarray, " N"], selection: DataSelection) -> Int[np.ndarray, " S"]:
     """Returns positions of the selected samples, equally many of every class, or as nearly so as their number allows.
 
+    Their order is random, so that the first few are not all of one class.
+
     Raises:
         DataError: a class has too few.
     """
@@ -127,7 +129,7 @@ def stratified(path: Path, labels: Int[np.ndarray, " N"], selection: DataSelecti
                 f"{num} in all; lower data.{selection.split}.num."
             )
         parts.append(own[:share])
-    return np.concatenate(parts)
+    return generator.permutation(np.concatenate(parts))
 
 
 def holes(generator: np.random.Generator, num: int, side: int, hole: int) -> Bool[np.ndarray, "N P"]:

@@ -1,0 +1,58 @@
+"""Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
+
+from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
+from emergent.config.departure import DepartureExperiment
+from emergent.config.flow import FlowExperiment, FlowSummary
+from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
+from emergent.config.risk_gap import GapSummary, RiskGapExperiment
+from emergent.config.stages import SummaryStage
+from emergent.config.subspace import SubspaceExperiment
+from emergent.kinds.record import Summarise, kind
+
+
+@kind(SubspaceExperiment, SummaryStage, {"train": "train_subspace"})
+def subspace() -> Summarise:
+    """Do networks that start equivariant stay so under augmented training?"""
+    from emergent.summaries.subspace import summarise_subspace
+
+    return summarise_subspace
+
+
+@kind(DepartureExperiment, SummaryStage, {"train": "train_departure"})
+def departure() -> Summarise:
+    """How far do equivariant, augmented and nominal training leave the equivariant networks?"""
+    from emergent.summaries.departure import summarise_departure
+
+    return summarise_departure
+
+
+@kind(DataEfficiencyExperiment, DataEfficiencySummary, {"train": "train_data_efficiency"})
+def data_efficiency() -> Summarise:
+    """How many samples is a symmetry worth, built in, learnt from augmented data or averaged over ensembles?"""
+    from emergent.summaries.data_efficiency import summarise_data_efficiency
+
+    return summarise_data_efficiency
+
+
+@kind(FlowExperiment, FlowSummary, {"train": "train_flow"})
+def flow() -> Summarise:
+    """Does an equivariant flow keep an invariant cloud of particles invariant?"""
+    from emergent.summaries.flow import summarise_flow
+
+    return summarise_flow
+
+
+@kind(RiskGapExperiment, GapSummary, {"train": "train_risk_gap"})
+def risk_gap() -> Summarise:
+    """When does symmetrising a linear regression help?"""
+    from emergent.summaries.risk_gap import summarise_risk_gap
+
+    return summarise_risk_gap
+
+
+@kind(InpaintingExperiment, InpaintingSummary, {"train": "train_inpainting"})
+def inpainting() -> Summarise:
+    """Which of nested groups of permutations fills in missing parts of images best?"""
+    from emergent.summaries.inpainting import summarise_inpainting
+
+    return summarise_inpainting
