@@ -8,6 +8,7 @@ from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
+    cloud_table,
     conditions,
     conditions_table,
     curves_by_width,
@@ -44,6 +45,7 @@ from emergent.figures import (
     metric_readings,
     metric_sensitivity,
     pool_by_epoch,
+    predicted_pairs,
     published_points,
     risk_by_size,
     samples,
@@ -121,6 +123,8 @@ PLOTS: dict[str, Plot] = {
     "risk_by_size": Plot(risk_by_size.draw, tables=("risks", "crossings")),
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
+    "predicted_pairs": Plot(predicted_pairs.draw, tables=("pairs", "distances")),
+    "cloud_table": Plot(cloud_table.tabulate, tables=("distances",)),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
