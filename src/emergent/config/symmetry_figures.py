@@ -50,6 +50,20 @@ class PredictedPairs(Figure):
     options: NoOptions = NoOptions()
 
 
+class ErrorByClusters(Figure):
+    """Errors of predicted speeds by the number of clusters of sensors, of networks and ensembles."""
+
+    plot: Literal["error_by_clusters"]
+    options: NoOptions = NoOptions()
+
+
+class TrafficTable(Table):
+    """The same as a table, with published values."""
+
+    plot: Literal["traffic_table"]
+    options: NoOptions = NoOptions()
+
+
 class CloudTable(Table):
     """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
 
@@ -57,5 +71,14 @@ class CloudTable(Table):
     options: NoOptions = NoOptions()
 
 
-SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples | PredictedPairs | CloudTable
+SymmetryEntry = (
+    RiskBySize
+    | GapTable
+    | InpaintingTable
+    | InpaintingExamples
+    | PredictedPairs
+    | CloudTable
+    | ErrorByClusters
+    | TrafficTable
+)
 """All of them."""
