@@ -8,6 +8,7 @@ from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
+    built_or_learnt,
     conditions,
     conditions_table,
     curves_by_width,
@@ -104,6 +105,7 @@ PLOTS: dict[str, Plot] = {
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
     "curves_by_width": Plot(curves_by_width.draw, tables=("curves", "limit", "targets", "approach")),
+    "built_or_learnt": Plot(built_or_learnt.draw, tables=("choices",)),
     "error_by_training_size": Plot(error_by_training_size.draw, tables=("efficiency",)),
     "equivariance_by_ensemble_size": Plot(equivariance_by_ensemble_size.draw, tables=("efficiency",)),
     "error_by_width": Plot(error_by_width.draw, tables=("convergence",)),
