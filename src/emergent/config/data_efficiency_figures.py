@@ -18,3 +18,7 @@ class EquivarianceByEnsembleSize(Figure):
 
     plot: Literal["equivariance_by_ensemble_size"]
     options: NoOptions = NoOptions()
+
+
+EfficiencyEntry = ErrorByTrainingSize | EquivarianceByEnsembleSize
+"""All of them."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emergent.config.data_efficiency_figures import EquivarianceByEnsembleSize, ErrorByTrainingSize
+from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
@@ -36,16 +36,7 @@ from emergent.config.figure_options import (
     TailOptions,
     TruthOptions,
 )
-from emergent.config.infinite_width_figures import (
-    ErrorByWidth,
-    InfiniteWidthDifference,
-    InfiniteWidthFloor,
-    InfiniteWidthReadings,
-    LayerCorrespondence,
-    LearningCurve,
-    MeansByTime,
-    SphereSignals,
-)
+from emergent.config.infinite_width_figures import InfiniteWidthEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -254,9 +245,6 @@ class Departure(Figure):
 
 Entry = Annotated[
     SpreadBySize
-    | InfiniteWidthDifference
-    | InfiniteWidthFloor
-    | InfiniteWidthReadings
     | MetricByEpoch
     | MetricGain
     | MetricByEpochAndSize
@@ -285,15 +273,10 @@ Entry = Annotated[
     | TailWithBound
     | LearnedCurves
     | CurvesByWidth
-    | ErrorByWidth
-    | LayerCorrespondence
-    | LearningCurve
-    | MeansByTime
-    | SphereSignals
     | SubspaceDistance
     | Departure
+    | InfiniteWidthEntry
     | SymmetryEntry
-    | ErrorByTrainingSize
-    | EquivarianceByEnsembleSize,
+    | EfficiencyEntry,
     Field(discriminator="plot"),
 ]
