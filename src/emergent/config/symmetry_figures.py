@@ -43,5 +43,12 @@ class InpaintingExamples(Figure):
     options: ExampleOptions
 
 
-SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples
+class InvariantMatrix(Figure):
+    """Distances of invariants, a row per set of them, a column per kind of pair."""
+
+    plot: Literal["invariant_matrix"]
+    options: NoOptions = NoOptions()
+
+
+SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix
 """All of them."""

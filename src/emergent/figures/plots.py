@@ -29,6 +29,7 @@ from emergent.figures import (
     infinite_width_readings,
     inpainting_examples,
     inpainting_table,
+    invariant_matrix,
     law,
     layer_correspondence,
     learned_curves,
@@ -126,6 +127,7 @@ PLOTS: dict[str, Plot] = {
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
+    "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 
