@@ -1,5 +1,6 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
@@ -65,3 +66,11 @@ def separation() -> Summarise:
     from emergent.summaries.separation import summarise_separation
 
     return summarise_separation
+
+
+@kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
+def cloud_distance() -> Summarise:
+    """Do invariant features tell how far apart point clouds are, or ensembles of augmented networks on coordinates?"""
+    from emergent.summaries.cloud_distance import summarise_cloud_distance
+
+    return summarise_cloud_distance
