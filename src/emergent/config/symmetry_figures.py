@@ -43,6 +43,13 @@ class InpaintingExamples(Figure):
     options: ExampleOptions
 
 
+class InvariantMatrix(Figure):
+    """Distances of invariants, a row per set of them, a column per kind of pair."""
+
+    plot: Literal["invariant_matrix"]
+    options: NoOptions = NoOptions()
+
+
 class PredictedPairs(Figure):
     """Predicted against true distances of pairs of clouds, a panel per arm, and errors by arm as bars."""
 
@@ -76,6 +83,7 @@ SymmetryEntry = (
     | GapTable
     | InpaintingTable
     | InpaintingExamples
+    | InvariantMatrix
     | PredictedPairs
     | CloudTable
     | ErrorByClusters

@@ -6,6 +6,7 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
+from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.config.traffic import TrafficExperiment, TrafficSummary
@@ -58,6 +59,14 @@ def inpainting() -> Summarise:
     from emergent.summaries.inpainting import summarise_inpainting
 
     return summarise_inpainting
+
+
+@kind(SeparationExperiment, SeparationSummary, {"train": "train_separation"})
+def separation() -> Summarise:
+    """Which invariants tell the orbits of a group apart?"""
+    from emergent.summaries.separation import summarise_separation
+
+    return summarise_separation
 
 
 @kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
