@@ -1,0 +1,76 @@
+"""Pieces of true trajectories of the springy double pendulum: random starts, integrated and cut.
+
+In: how many, on which times, and a generator. Out: of every trajectory one piece, at a random time.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from emergent.dynamics.integrators import adaptive, hamiltonian_field
+from emergent.dynamics.springs import Springs, energy, initial_states
+from emergent.errors import ConfigError, DataError
+
+
+def true_states(
+    start: Float[np.ndarray, "N 12"], num_times: int, interval: float, tolerance: float
+) -> Float[np.ndarray, "N T 12"]:
+    """Returns the true trajectories of the pendulum of ones at T equidistant times, the start among them.
+
+    Args:
+        start: states at time 0.
+        num_times: T.
+        interval: between two times.
+        tolerance: error of a step, absolute and relative.
+
+    Raises:
+        DataError: one leaves the range of numbers (named with its time).
+    """
+    springs = Springs.of_ones()
+    field = hamiltonian_field(lambda states: energy(states, springs))
+    # In the precision of JAX: an array of NumPy would be one of 64 bits.
+    solve = jax.jit(lambda states: adaptive(field, states, num_times, interval, tolerance, tolerance))
+    found = np.asarray(solve(jnp.asarray(start)))
+    require_finite(found, interval)
+    return found
+
+
+def require_finite(states: Float[np.ndarray, "N T d"], interval: float) -> None:
+    """Checks trajectories.
+
+    Raises:
+        DataError: one has a number that is not finite; the message names it and the first time.
+    """
+    bad = np.argwhere(~np.isfinite(states))
+    if len(bad):
+        index, time = (int(number) for number in bad[0, :2])
+        raise DataError(
+            f"trajectory {index} leaves the range of numbers, or takes too many steps, at step {time} (time "
+            f"{time * interval:g}); nothing was written. Start it nearer to rest, or raise the tolerance of its "
+            "integration."
+        )
+
+
+def draw_pieces(
+    num: int, num_times: int, piece: int, interval: float, tolerance: float, generator: np.random.Generator
+) -> Float[np.ndarray, "N P 12"]:
+    """Returns one piece each of random trajectories, chosen uniformly among consecutive ones that do not overlap.
+
+    Args:
+        num: trajectories.
+        num_times: points of a trajectory, ``interval`` apart.
+        piece: P, points of a piece; divides ``num_times``.
+        interval: between two points.
+        tolerance: of the integration.
+        generator: of starts and pieces.
+
+    Raises:
+        ConfigError: pieces do not divide trajectories.
+        DataError: a trajectory leaves the range of numbers.
+    """
+    if num_times % piece:
+        raise ConfigError(f"pieces of {piece} points do not divide trajectories of {num_times}; choose a divisor.")
+    states = true_states(initial_states(num, generator), num_times, interval, tolerance)
+    pieces = states.reshape(num, num_times // piece, piece, -1)
+    return pieces[np.arange(num), generator.integers(num_times // piece, size=num)]
