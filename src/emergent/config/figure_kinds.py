@@ -6,6 +6,7 @@ from pydantic import Field
 
 from emergent.config.data_efficiency_figures import EquivarianceByEnsembleSize, ErrorByTrainingSize
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
+from emergent.config.dynamics_figures import DynamicsEntry
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
     BoundOptions,
@@ -293,6 +294,7 @@ Entry = Annotated[
     | SubspaceDistance
     | Departure
     | SymmetryEntry
+    | DynamicsEntry
     | ErrorByTrainingSize
     | EquivarianceByEnsembleSize,
     Field(discriminator="plot"),

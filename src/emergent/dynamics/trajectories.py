@@ -1,6 +1,6 @@
 """Pieces of true trajectories of the springy double pendulum: random starts, integrated and cut.
 
-In: how many, on which times, and a generator. Out: of every trajectory one piece, at a random time.
+In: how many, on which times, and a generator. Out: of every trajectory one piece, at a random time, and how it goes on.
 """
 
 import jax
@@ -54,12 +54,14 @@ def require_finite(states: Float[np.ndarray, "N T d"], interval: float) -> None:
 
 def draw_pieces(
     num: int, num_times: int, piece: int, interval: float, tolerance: float, generator: np.random.Generator
-) -> Float[np.ndarray, "N P 12"]:
-    """Returns one piece each of random trajectories, chosen uniformly among consecutive ones that do not overlap.
+) -> tuple[Float[np.ndarray, "N P 12"], Float[np.ndarray, "N T 12"]]:
+    """Returns one piece each of random trajectories, and the trajectory from the beginning of the piece on.
+
+    A piece is chosen uniformly among the consecutive ones of the first T points that do not overlap.
 
     Args:
         num: trajectories.
-        num_times: points of a trajectory, ``interval`` apart.
+        num_times: T, points of a trajectory, ``interval`` apart.
         piece: P, points of a piece; divides ``num_times``.
         interval: between two points.
         tolerance: of the integration.
@@ -71,6 +73,8 @@ def draw_pieces(
     """
     if num_times % piece:
         raise ConfigError(f"pieces of {piece} points do not divide trajectories of {num_times}; choose a divisor.")
-    states = true_states(initial_states(num, generator), num_times, interval, tolerance)
-    pieces = states.reshape(num, num_times // piece, piece, -1)
-    return pieces[np.arange(num), generator.integers(num_times // piece, size=num)]
+    # In one run, so that the last piece too can be followed for as long.
+    states = true_states(initial_states(num, generator), 2 * num_times - piece, interval, tolerance)
+    begins = piece * generator.integers(num_times // piece, size=num)
+    followed = states[np.arange(num)[:, None], begins[:, None] + np.arange(num_times)]
+    return followed[:, :piece], followed

@@ -18,6 +18,7 @@ from emergent.figures import (
     equivariance_by_ensemble_size,
     error_by_training_size,
     error_by_width,
+    error_over_time,
     error_with_bound,
     experiment_gap,
     floor_table,
@@ -43,6 +44,8 @@ from emergent.figures import (
     metric_gain,
     metric_readings,
     metric_sensitivity,
+    motion_table,
+    phase_portraits,
     pool_by_epoch,
     published_points,
     risk_by_size,
@@ -122,6 +125,9 @@ PLOTS: dict[str, Plot] = {
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
+    "error_over_time": Plot(error_over_time.draw, tables=("errors_by_time", "rollouts")),
+    "phase_portraits": Plot(phase_portraits.draw, tables=("portraits", "rollouts")),
+    "motion_table": Plot(motion_table.tabulate, tables=("rollouts",)),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from emergent.config.dynamics_training import DynamicsStage, PieceDescent, Trajectories
 from emergent.config.training import Training
-from emergent.dynamics.trajectories import draw_pieces, true_states
+from emergent.dynamics.trajectories import draw_pieces
 from emergent.models.scalar_dynamics import scalar_products
 from emergent.prng import member_key
 from emergent.storage import Array
@@ -70,9 +70,8 @@ def draw_trial(stage: DynamicsStage, trial: int) -> tuple[Float[np.ndarray, "N P
     key = member_key(stage.seed, stage.experiment, DATA, trial, "initialise")
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     num = given.num_test + given.num_train
-    pieces = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
-    tested, learnt = pieces[: given.num_test], pieces[given.num_test :]
-    return learnt, true_states(tested[:, 0], given.num_times, given.interval, given.tolerance)
+    pieces, followed = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
+    return pieces[given.num_test :], followed[: given.num_test]
 
 
 def learner(method: LearnedDynamics, given: Trajectories, train: PieceDescent) -> Learner:
