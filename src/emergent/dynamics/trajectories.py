@@ -3,10 +3,12 @@
 In: how many, on which times, and a generator. Out: of every trajectory one piece, at a random time, and how it goes on.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from emergent.dynamics.integrators import adaptive, hamiltonian_field
 from emergent.dynamics.springs import Springs, energy, initial_states
@@ -27,13 +29,17 @@ def true_states(
     Raises:
         DataError: one leaves the range of numbers (named with its time).
     """
-    springs = Springs.of_ones()
-    field = hamiltonian_field(lambda states: energy(states, springs))
     # In the precision of JAX: an array of NumPy would be one of 64 bits.
-    solve = jax.jit(lambda states: adaptive(field, states, num_times, interval, tolerance, tolerance))
-    found = np.asarray(solve(jnp.asarray(start)))
+    found = np.asarray(_solve(jnp.asarray(start), num_times, interval, tolerance))
     require_finite(found, interval)
     return found
+
+
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def _solve(start: Float[Array, "N 12"], num_times: int, interval: float, tolerance: float) -> Float[Array, "N T 12"]:
+    springs = Springs.of_ones()
+    field = hamiltonian_field(lambda states: energy(states, springs))
+    return adaptive(field, start, num_times, interval, tolerance, tolerance)
 
 
 def require_finite(states: Float[np.ndarray, "N T d"], interval: float) -> None:

@@ -43,8 +43,9 @@ def tabulate(inputs: Inputs, references: References, entry: MotionTable) -> Tabu
                 own, even = (_one(part, keep) for part in (scores, asymmetry))
                 row[name] = MISSING if own is None else _words(own["mean"], own["std"])
                 row[f"{name}, median"] = MISSING if own is None else f"{own['median']:.4f}"
-                given = own is not None and size == 1
-                row[f"{name}, published"] = _published(published, str(own["arm"])) if given else MISSING
+                row[f"{name}, published"] = MISSING
+                if own is not None and size == 1:
+                    row[f"{name}, published"] = _published(published, str(own["arm"]))
                 row[f"{name}, equivariance"] = MISSING if even is None else f"{even['mean']:.1e}"
     shown = pd.DataFrame.from_dict(cells, orient="index")
     facts = {"num_members": span([int(num) for num in scores["num"]])}

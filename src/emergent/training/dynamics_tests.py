@@ -120,13 +120,14 @@ def require_equivariant(
     """
     if method.group is None:
         return -1.0
-    elements = TensorAction.of(matrix_group(method.group), STATES).draw(key, len(states))
-    errors = jax.jit(
-        lambda parameters: jax.lax.map(
-            lambda one: equivariance_error(method.field(one, span), states, elements), parameters
-        )
-    )(parameters)
-    error = float(jnp.max(errors))
+    action = TensorAction.of(matrix_group(method.group), STATES)
+
+    @jax.jit
+    def largest(parameters: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+        elements = action.draw(key, len(states))
+        return jax.lax.map(lambda one: equivariance_error(method.field(one, span), states, elements), parameters).max()
+
+    error = float(largest(parameters, key))
     if not error <= stage.tolerance:
         raise DataError(
             f"arm {stage.arm}: expected a vector field that is equivariant under {method.group}, with an error before "
