@@ -92,9 +92,11 @@ def test_scalars_are_thirty_and_turn_with_gravity() -> None:
     assert scalar_products(states()).shape == (NUM, 30)
     np.testing.assert_allclose(scalar_products(moved, turned), scalar_products(states()), atol=1e-12)
     assert float(jnp.abs(scalar_products(moved) - scalar_products(states())).max()) > 0.1
-    for make in (ScalarEnergy, lambda *args: ScalarVelocities(*args[:2], 10, *args[2:])):
-        given = () if make is ScalarEnergy else (SPAN,)
-        module, other = make(8, 2), make(8, 2, turned)
+    pairs: list[tuple[Any, Any, tuple[Any, ...]]] = [
+        (ScalarEnergy(8, 2), ScalarEnergy(8, 2, turned), ()),
+        (ScalarVelocities(8, 2, 10), ScalarVelocities(8, 2, 10, turned), (SPAN,)),
+    ]
+    for module, other, given in pairs:
         start = module.init(jax.random.key(0), states(), *given)
         outputs, expected = other.apply(start, moved, *given), module.apply(start, states(), *given)
         if given:
@@ -103,7 +105,7 @@ def test_scalars_are_thirty_and_turn_with_gravity() -> None:
 
 
 def test_gaussians_by_hand() -> None:
-    module = ScalarVelocities(4, 1, 3)
+    module: Any = ScalarVelocities(4, 1, 3)
     start = module.init(jax.random.key(0), states(1), SPAN)
     assert start["params"]["FeedForward_0"]["Dense_0"]["kernel"].shape == (90, 4)
     # gamma is twice the distance of centres, 13 here: a scalar on a centre is seen as 1, others fall off at once.
