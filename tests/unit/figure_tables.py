@@ -204,6 +204,8 @@ def learning_tables() -> dict:
     rows = [{"arm": arm, "size": size, "mean": 0.2 + offset + 0.07 * np.log(size), "std": 0.03, "num": 10,
              "regulariser": 1e-3}
             for arm, offset in (("cnn", 0.0), ("gcnn_c4", 0.1), ("gcnn_d4", 0.12)) for size in (5, 99)]  # fmt: skip
+    laws = [{"arm": arm, "exponent": -0.2, "exponent_stderr": 0.01, "level": 0.3, "level_stderr": 0.01, "centre": 22.0,
+             "num": 10} for arm in ("cnn", "gcnn_c4")]  # fmt: skip
     kernels = [{"arm": arm, "kernel": kernel, "width": width, "error": 0.5 / width, "error_stderr": 0.05 / width,
                 "noise": 0.4 / width, "num": 100}
                for arm in ("relu", "erf") for kernel in ("nngp", "ntk") for width in (1, 7, 80)]  # fmt: skip
@@ -214,8 +216,8 @@ def learning_tables() -> dict:
     spectrum = [{"arm": arm, "irrep": irrep, "rank": rank, "eigenvalue": 1.0 / rank**2, "num": 6}
                 for arm, names in (("c4", "012"), ("d4", "ABCDE"))
                 for irrep in names for rank in (1, 10, 90)]  # fmt: skip
-    return {"learning": pd.DataFrame(rows), "convergence": pd.DataFrame(kernels), "means": pd.DataFrame(means),
-            "spectrum": pd.DataFrame(spectrum), **molecule_tables()}  # fmt: skip
+    return {"learning": pd.DataFrame(rows), "laws": pd.DataFrame(laws), "convergence": pd.DataFrame(kernels),
+            "means": pd.DataFrame(means), "spectrum": pd.DataFrame(spectrum), **molecule_tables()}  # fmt: skip
 
 
 def efficiency_tables() -> dict:
@@ -224,7 +226,14 @@ def efficiency_tables() -> dict:
              "mean": (offset + 3 / size) / number, "std": 0.1 / size, "num": 3}
             for arm, offset, numbers in (("mlp", 0.2, (1,)), ("mlp_augmented", 0.1, (1, 2, 10)))
             for metric in ("mse", "equivariance_error") for size in (30, 300, 3000) for number in numbers]  # fmt: skip
-    return {"efficiency": pd.DataFrame(rows)}
+    chosen = [{"experiment": "experiment", "arm": arm, "symmetry": symmetry, "ensemble_size": size,
+               "work": work * size, "error": error / size, "error_stderr": 0.1 * error, "asymmetry": asymmetry / size,
+               "asymmetry_stderr": 0.0, "num": 3}
+              for arm, symmetry, work, error, asymmetry, sizes in (
+                  ("mlp", "none", 1e9, 0.4, 0.2, (1,)), ("mlp_augmented", "augmented", 1.2e9, 0.2, 0.05, (1, 2, 10)),
+                  ("tensors", "built_in", 4e9, 0.1, 1e-9, (1,)), ("relaxed", "relaxed", 5e9, 0.1, 1e-3, (1,)))
+              for size in sizes]  # fmt: skip
+    return {"efficiency": pd.DataFrame(rows), "choices": pd.DataFrame(chosen)}
 
 
 def molecule_tables() -> dict:

@@ -18,3 +18,14 @@ class EquivarianceByEnsembleSize(Figure):
 
     plot: Literal["equivariance_by_ensemble_size"]
     options: NoOptions = NoOptions()
+
+
+class BuiltOrLearnt(Figure):
+    """Test and equivariance errors against training work, of symmetries built in, learnt or relaxed, by experiment."""
+
+    plot: Literal["built_or_learnt"]
+    options: NoOptions = NoOptions()
+
+
+EfficiencyEntry = ErrorByTrainingSize | EquivarianceByEnsembleSize | BuiltOrLearnt
+"""All of them."""

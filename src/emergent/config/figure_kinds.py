@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emergent.config.data_efficiency_figures import EquivarianceByEnsembleSize, ErrorByTrainingSize
+from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.dynamics_figures import DynamicsEntry
 from emergent.config.figure_entry import Figure, Table
@@ -37,16 +37,7 @@ from emergent.config.figure_options import (
     TailOptions,
     TruthOptions,
 )
-from emergent.config.infinite_width_figures import (
-    ErrorByWidth,
-    InfiniteWidthDifference,
-    InfiniteWidthFloor,
-    InfiniteWidthReadings,
-    LayerCorrespondence,
-    LearningCurve,
-    MeansByTime,
-    SphereSignals,
-)
+from emergent.config.infinite_width_figures import InfiniteWidthEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -255,9 +246,6 @@ class Departure(Figure):
 
 Entry = Annotated[
     SpreadBySize
-    | InfiniteWidthDifference
-    | InfiniteWidthFloor
-    | InfiniteWidthReadings
     | MetricByEpoch
     | MetricGain
     | MetricByEpochAndSize
@@ -286,16 +274,11 @@ Entry = Annotated[
     | TailWithBound
     | LearnedCurves
     | CurvesByWidth
-    | ErrorByWidth
-    | LayerCorrespondence
-    | LearningCurve
-    | MeansByTime
-    | SphereSignals
     | SubspaceDistance
     | Departure
+    | InfiniteWidthEntry
     | SymmetryEntry
     | DynamicsEntry
-    | ErrorByTrainingSize
-    | EquivarianceByEnsembleSize,
+    | EfficiencyEntry,
     Field(discriminator="plot"),
 ]

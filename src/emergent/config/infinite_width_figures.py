@@ -45,6 +45,13 @@ class LearningCurve(Figure):
     options: LearningOptions = LearningOptions()
 
 
+class LearningLaws(Figure):
+    """Error rates of kernels against the size of the training set, with power laws."""
+
+    plot: Literal["learning_laws"]
+    options: NoOptions = NoOptions()
+
+
 class ErrorByWidth(Figure):
     """Relative error of mean kernels of random networks against their width."""
 
@@ -71,3 +78,17 @@ class LayerCorrespondence(Figure):
 
     plot: Literal["layer_correspondence"]
     options: NoOptions = NoOptions()
+
+
+InfiniteWidthEntry = (
+    ErrorByWidth
+    | InfiniteWidthDifference
+    | InfiniteWidthFloor
+    | InfiniteWidthReadings
+    | LayerCorrespondence
+    | LearningCurve
+    | LearningLaws
+    | MeansByTime
+    | SphereSignals
+)
+"""All of them."""

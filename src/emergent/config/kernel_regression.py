@@ -13,16 +13,23 @@ from pydantic import Field, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, require_ascending
 from emergent.config.domains import ImageTraining
-from emergent.config.models import Model
+from emergent.config.equal_means import equivariant
+from emergent.config.models import CnnModel, Model, PixelGroup
 from emergent.config.splits import Splits
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, ImageStudy
 
 
 class KernelArm(ArmLabels):
-    """One network, of which only the kernel is used."""
+    """One network, of which only the kernel is used.
+
+    Attributes:
+        augmented: group of quarter turns and mirror images, all of whose copies of the training images are learnt too;
+            null for none.
+    """
 
     model: Model
+    augmented: PixelGroup | None = None
 
 
 class ImageSplits(Splits):
@@ -43,6 +50,7 @@ class KernelRegressionStage(ArmStage):
     stage: Literal["train"] = "train"
     data: ImageTraining
     model: Model
+    augmented: PixelGroup | None = None
     splits: ImageSplits
     regularisers: Many[float]
     tile_size: PositiveInt
@@ -82,6 +90,8 @@ class KernelRegressionExperiment(ImageStudy):
             missing = arm.model.missing_kernel((height // pool, width // pool, channels))
             if missing is not None:
                 raise ValueError(f"arms.{name}.model: no infinite-width kernel: {missing}")
+            if arm.augmented is not None:
+                _require_augmentable(f"arms.{name}", arm, (height // pool, width // pool, channels))
         return self
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
@@ -95,6 +105,7 @@ class KernelRegressionExperiment(ImageStudy):
             arm=arm,
             data=self.data,
             model=self.arms[arm].model.infinitely_wide(),
+            augmented=self.arms[arm].augmented,
             splits=self.splits,
             regularisers=self.regularisers,
             tile_size=self.tile_size,
@@ -103,3 +114,19 @@ class KernelRegressionExperiment(ImageStudy):
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
         return ArmFacts(**self.arms[name].labels(name))
+
+
+def _require_augmentable(where: str, arm: KernelArm, shape: tuple[int, int, int]) -> None:
+    """Refuses copies under which the kernel of pairs of images would change."""
+    assert arm.augmented is not None
+    if arm.model.family != "cnn" or not isinstance(arm.model, CnnModel):
+        raise ValueError(
+            f"{where}.augmented: only networks of family 'cnn' are augmented here, found {arm.model.family!r}"
+        )
+    if shape[0] != shape[1]:
+        raise ValueError(f"{where}.augmented: copies need square images, found {shape[0]} x {shape[1]}")
+    missing = equivariant(arm.model, arm.augmented).missing_kernel(shape)
+    if missing is not None:
+        raise ValueError(
+            f"{where}.augmented: no infinite-width kernel of a network equivariant by construction: {missing}"
+        )

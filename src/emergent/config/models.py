@@ -21,6 +21,9 @@ Parametrisation = Literal["ntk", "pytorch", "pytorch_unbiased"]
 """``ntk``: weights N(0, 1) scaled by weight_std / sqrt(fan_in) in the forward pass. ``pytorch``: weights and biases
 uniform in +-1 / sqrt(fan_in), no scaling; ``pytorch_unbiased``: the same without biases."""
 
+PixelGroup = Literal["C1", "C2", "C4", "D4"]
+"""Groups of quarter turns and mirror images, which map pixels to pixels."""
+
 
 class MlpModel(Network):
     """Fully connected network with ``depth`` hidden layers of equal width.
@@ -154,7 +157,7 @@ class GcnnModel(CnnModel):
     """
 
     family: Literal["gcnn"]  # type: ignore[assignment]
-    group: Literal["C1", "C2", "C4", "D4"]
+    group: PixelGroup
 
     @model_validator(mode="after")
     def _check_group(self) -> "GcnnModel":

@@ -85,6 +85,8 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             height, width, _ = stage.data.shape
             train = stage.data.train
             pairs = _split_pairs(stage, members, plan.num_samples(train.dataset, train.split, train.num))
+            # Copies of one of both images.
+            pairs *= group_from_name(stage.augmented or "C1").order
             return Work(verb, pairs * _pixel_pairs(stage.model, (height // pool) * (width // pool)))
         case MeansStage():
             pool = stage.sampling.average_pool
