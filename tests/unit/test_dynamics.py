@@ -157,6 +157,7 @@ def _block(folder: Path, arm: str, score: float, sizes: int = 1) -> Path:
     arrays |= {
         "members": storage.Array(np.arange(2), ("member",)),
         "error_by_time": storage.Array(values[..., None] * np.arange(1, 5), (*dims, "time")),
+        "multiplications": storage.Array(np.array([1e6]), ("one",)),
         "rollouts": storage.Array(np.full((1, 4, 12), score), ("trajectory", "time", "state")),
         "true_rollouts": storage.Array(np.zeros((1, 4, 12)), ("trajectory", "time", "state")),
     }
@@ -181,6 +182,9 @@ def test_summary(tmp_path: Path) -> None:
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((0.2, 0.1, 0.4))
     portraits = tables["portraits"]
     assert set(portraits["arm"]) == {"mlp", "augmented", "truth"} and set(STATES) <= set(portraits.columns)
-    assert len(tables["rollouts"]) == 4 * 3
+    assert len(tables["rollouts"]) == 4 * 3 and tables["choices"].empty
+    energies: Any = study(arms={"mlp": {"family": "hamiltonian"}, "energies": None}).stage("summary")
+    chosen = summarise_dynamics(energies, blocks, {})["choices"]
+    assert chosen[["arm", "symmetry", "work"]].to_numpy().tolist() == [["mlp", "none", 1e6]]
     with pytest.raises(DataError, match="arm augmented: expected trials 0 to 1 once each"):
         summarise_dynamics(settings, blocks | {"augmented": []}, {})

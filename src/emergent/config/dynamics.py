@@ -19,7 +19,7 @@ from emergent.config.dynamics_training import (
     TensorDynamics,
     Trajectories,
 )
-from emergent.config.stages import ArmFacts, Stage, SummaryStage
+from emergent.config.stages import ArmFacts, Stage, SummaryStage, Symmetry
 from emergent.config.study import ArmLabels, StudyBase
 
 
@@ -114,4 +114,13 @@ class DynamicsExperiment(StudyBase):
         network = self.arms[name].network
         group = network.group if isinstance(network, TensorDynamics) else SYMMETRY
         width = network.width if isinstance(network, PlainDynamics) else None
-        return ArmFacts(**self.arms[name].labels(name), group=group, width=width)
+        # Families would be two tasks, and the published ones are compared in figures of their own.
+        symmetry = _symmetry(network) if self.arms[name].family == "hamiltonian" else None
+        return ArmFacts(**self.arms[name].labels(name), group=group, width=width, symmetry=symmetry)
+
+
+def _symmetry(network: DynamicsMethod) -> Symmetry | None:
+    """Returns how networks come by the symmetry of the pendulum; None where they have a smaller one built in."""
+    if isinstance(network, PlainDynamics):
+        return "augmented" if network.augmented else "none"
+    return None if isinstance(network, TensorDynamics) and network.group != SYMMETRY else "built_in"

@@ -14,6 +14,7 @@ import pandas as pd
 from emergent import storage
 from emergent.config.dynamics import DynamicsSummary
 from emergent.statistics.estimate import Estimate, sample_std
+from emergent.summaries.choices import choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables, in_order
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -31,11 +32,12 @@ STATES = tuple(f"{vector}_{axis}" for vector in ("q1", "q2", "p1", "p2") for axi
 
 
 def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``rollouts``, ``errors_by_time``, ``portraits`` and ``quantities``.
+    """Returns the tables ``rollouts``, ``errors_by_time``, ``portraits``, ``choices`` and ``quantities``.
 
     ``rollouts`` (arm, family, method, ensemble_size, metric, mean, std, median, num): over trials. ``errors_by_time``
     (arm, family, method, ensemble_size, time, mean, low, high): geometric means over trials, smallest and largest.
     ``portraits`` (arm, trajectory, time, coordinates): a rollout of each arm's first network, and the ``truth``.
+    ``choices`` (``emergent.summaries.choices``): of networks of energies that have the whole symmetry, or none.
 
     Quantities are ``<metric>/<arm>`` of single networks, ``median_score/<arm>``, ``ensemble_<metric>/<arm>/<M>`` of
     ensembles of M, ``ensemble_gain/<arm>/<M>`` the logarithm to base 10 of the equivariance error of single networks
@@ -52,7 +54,7 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
     """
     del predictions
     rows, times, portraits = list[dict[str, Any]](), list[pd.DataFrame](), list[pd.DataFrame]()
-    quantities, logarithms = Quantities(), dict[str, np.ndarray]()
+    quantities, logarithms, chosen = Quantities(), dict[str, np.ndarray](), list[dict[str, Any]]()
     for arm in settings.arms:
         found = read_runs(arm.name, blocks[arm.name], settings.num_members, AXES, "trials")
         head = {"arm": arm.name, "family": settings.families[arm.name], "method": settings.methods[arm.name]}
@@ -64,6 +66,10 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
                 rows.append(head | {"ensemble_size": size, "metric": metric, **over, "num": len(trials)})
             _add(quantities, arm.name, size, own)
             times.append(_by_time(head | {"ensemble_size": size}, found["error_by_time"][:, index], settings.interval))
+            if arm.symmetry is not None:
+                work = storage.read_arrays(blocks[arm.name][0], ["multiplications"], "train")["multiplications"]
+                both = own["score"], own["equivariance_error"]
+                chosen.append(choice(arm.name, arm.symmetry, size, float(work[0]), *both))
             if size > 1:
                 single = np.log10(found["equivariance_error"][:, 0].astype(np.float64))
                 gain = single - np.log10(own["equivariance_error"])
@@ -80,6 +86,7 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
         "rollouts": pd.DataFrame(rows),
         "errors_by_time": pd.concat(times, ignore_index=True),
         "portraits": pd.concat(portraits, ignore_index=True),
+        "choices": choices_table(chosen),
         "quantities": quantities.table(),
     }
 

@@ -19,8 +19,10 @@ from jaxtyping import Float
 
 from emergent.config.dynamics_training import DynamicsStage, PieceDescent, Trajectories
 from emergent.config.training import Training
+from emergent.dynamics.springs import STATE
 from emergent.dynamics.trajectories import draw_pieces
 from emergent.models.scalar_dynamics import scalar_products
+from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.storage import Array
 from emergent.training.dynamics_methods import (
@@ -117,6 +119,18 @@ def program(stage: DynamicsStage, method: LearnedDynamics, vectorised: bool) -> 
     return Program(settings, learner(method, stage.trajectories, train), stage.trajectories.num_train, vectorised)
 
 
+def training_multiplications(stage: DynamicsStage, method: LearnedDynamics) -> float:
+    """Returns the multiplications in matrix products of the training of one network."""
+    given, train = stage.trajectories, stage.train
+    pieces = jax.ShapeDtypeStruct((given.num_train, given.piece, STATE), jnp.float32)
+    parameters = jax.eval_shape(method.initialise, jax.random.key(0))
+
+    def loss(parameters: Any, pieces: JaxArray) -> JaxArray:
+        return piece_error(method.field(parameters, jnp.zeros(2)), pieces, given.interval, train.integration_steps)
+
+    return float(train.num_epochs * multiplications(jax.grad(loss), parameters, pieces))
+
+
 def dynamics_arrays(
     stage: DynamicsStage,
     trials: Sequence[int],
@@ -160,7 +174,9 @@ def dynamics_arrays(
             rollouts.test(_of_trial(parameters, index, networks), spans[index], truth, keys[index])
             for index, (_, truth) in enumerate(drawn)
         ]
-    return _stored(stage, trials, before, start, result.observed, found, drawn[0][1])
+    stored = _stored(stage, trials, before, start, result.observed, found, drawn[0][1])
+    work = np.asarray([training_multiplications(stage, method)])
+    return stored | {"multiplications": Array(work, ("one",), "1", "in matrix products, training one network")}
 
 
 def _span(states: Float[JaxArray, "N 12"]) -> Float[JaxArray, "2"]:
