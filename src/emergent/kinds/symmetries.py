@@ -3,6 +3,7 @@
 from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
+from emergent.config.dynamics import DynamicsExperiment, DynamicsSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
@@ -34,6 +35,14 @@ def data_efficiency() -> Summarise:
     from emergent.summaries.data_efficiency import summarise_data_efficiency
 
     return summarise_data_efficiency
+
+
+@kind(DynamicsExperiment, DynamicsSummary, {"train": "train_dynamics"})
+def dynamics() -> Summarise:
+    """Is motion followed for longer where its symmetry is built in, learnt from moved pieces, or averaged?"""
+    from emergent.summaries.dynamics import summarise_dynamics
+
+    return summarise_dynamics
 
 
 @kind(FlowExperiment, FlowSummary, {"train": "train_flow"})
