@@ -50,5 +50,18 @@ class InvariantMatrix(Figure):
     options: NoOptions = NoOptions()
 
 
-SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix
+class UnitsOptions(StrictModel):
+    """Predictions of radiation."""
+
+    arms: Many[Name] = Field(min_length=1, description="arms whose predictions are drawn; errors are those of all")
+
+
+class PredictedRadiation(Figure):
+    """Predictions by wavelength, a panel per test temperature; below, errors by arm."""
+
+    plot: Literal["predicted_radiation"]
+    options: UnitsOptions
+
+
+SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix | PredictedRadiation
 """All of them."""

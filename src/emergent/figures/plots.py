@@ -46,6 +46,7 @@ from emergent.figures import (
     metric_readings,
     metric_sensitivity,
     pool_by_epoch,
+    predicted_radiation,
     published_points,
     risk_by_size,
     samples,
@@ -126,6 +127,7 @@ PLOTS: dict[str, Plot] = {
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
     "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
+    "predicted_radiation": Plot(predicted_radiation.draw, tables=("curves", "errors")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

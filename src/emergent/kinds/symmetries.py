@@ -1,5 +1,6 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
@@ -65,3 +66,11 @@ def separation() -> Summarise:
     from emergent.summaries.separation import summarise_separation
 
     return summarise_separation
+
+
+@kind(BlackBodyExperiment, BlackBodySummary, {"train": "train_black_body"})
+def black_body() -> Summarise:
+    """What are units worth, and can a constant of nature be found by its units?"""
+    from emergent.summaries.black_body import summarise_black_body
+
+    return summarise_black_body
