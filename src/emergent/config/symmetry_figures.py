@@ -63,5 +63,20 @@ class PredictedRadiation(Figure):
     options: UnitsOptions
 
 
-SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix | PredictedRadiation
+class IntertwinerCounts(Figure):
+    """Dimensions of equivariant maps against their count; and norms of kernels on the sphere."""
+
+    plot: Literal["intertwiner_counts"]
+    options: NoOptions = NoOptions()
+
+
+SymmetryEntry = (
+    RiskBySize
+    | GapTable
+    | InpaintingTable
+    | InpaintingExamples
+    | InvariantMatrix
+    | PredictedRadiation
+    | IntertwinerCounts
+)
 """All of them."""

@@ -28,6 +28,7 @@ from emergent.figures import (
     infinite_width_readings,
     inpainting_examples,
     inpainting_table,
+    intertwiner_counts,
     invariant_matrix,
     law,
     layer_correspondence,
@@ -128,6 +129,7 @@ PLOTS: dict[str, Plot] = {
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
     "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
     "predicted_radiation": Plot(predicted_radiation.draw, tables=("curves", "errors")),
+    "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

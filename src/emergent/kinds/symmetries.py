@@ -1,6 +1,7 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
 from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
+from emergent.config.bundles import BundleExperiment, BundleSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
@@ -74,3 +75,11 @@ def black_body() -> Summarise:
     from emergent.summaries.black_body import summarise_black_body
 
     return summarise_black_body
+
+
+@kind(BundleExperiment, BundleSummary, {"train": "train_bundles"})
+def bundles() -> Summarise:
+    """Are equivariant maps between sections of homogeneous bundles convolutions?"""
+    from emergent.summaries.bundles import summarise_bundles
+
+    return summarise_bundles
