@@ -50,6 +50,20 @@ class InvariantMatrix(Figure):
     options: NoOptions = NoOptions()
 
 
+class PredictedPairs(Figure):
+    """Predicted against true distances of pairs of clouds, a panel per arm, and errors by arm as bars."""
+
+    plot: Literal["predicted_pairs"]
+    options: NoOptions = NoOptions()
+
+
+class CloudTable(Table):
+    """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
+
+    plot: Literal["cloud_table"]
+    options: NoOptions = NoOptions()
+
+
 class UnitsOptions(StrictModel):
     """Predictions of radiation."""
 
@@ -76,6 +90,8 @@ SymmetryEntry = (
     | InpaintingTable
     | InpaintingExamples
     | InvariantMatrix
+    | PredictedPairs
+    | CloudTable
     | PredictedRadiation
     | IntertwinerCounts
 )

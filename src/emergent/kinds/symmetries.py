@@ -2,6 +2,7 @@
 
 from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
 from emergent.config.bundles import BundleExperiment, BundleSummary
+from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
@@ -83,3 +84,11 @@ def bundles() -> Summarise:
     from emergent.summaries.bundles import summarise_bundles
 
     return summarise_bundles
+
+
+@kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
+def cloud_distance() -> Summarise:
+    """Do invariant features tell how far apart point clouds are, or ensembles of augmented networks on coordinates?"""
+    from emergent.summaries.cloud_distance import summarise_cloud_distance
+
+    return summarise_cloud_distance
