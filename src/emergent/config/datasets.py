@@ -22,6 +22,7 @@ from emergent.config.generators import (
     PhotoPatchOptions,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
+from emergent.config.traffic_series import TrafficOptions
 from emergent.errors import ConfigError
 
 
@@ -185,6 +186,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "nct_crc": NctCrcOptions,
     "photo_patches": PhotoPatchOptions,
     "qm9": Qm9Options,
+    "traffic_series": TrafficOptions,
 }
 """Modules with something to choose; all others take no options."""
 

@@ -57,6 +57,20 @@ class PredictedPairs(Figure):
     options: NoOptions = NoOptions()
 
 
+class ErrorByClusters(Figure):
+    """Errors of predicted speeds by the number of clusters of sensors, of networks and ensembles."""
+
+    plot: Literal["error_by_clusters"]
+    options: NoOptions = NoOptions()
+
+
+class TrafficTable(Table):
+    """The same as a table, with published values."""
+
+    plot: Literal["traffic_table"]
+    options: NoOptions = NoOptions()
+
+
 class CloudTable(Table):
     """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
 
@@ -94,5 +108,7 @@ SymmetryEntry = (
     | CloudTable
     | PredictedRadiation
     | IntertwinerCounts
+    | ErrorByClusters
+    | TrafficTable
 )
 """All of them."""

@@ -18,6 +18,7 @@ from emergent.figures import (
     distance_floor,
     distance_sensitivity,
     equivariance_by_ensemble_size,
+    error_by_clusters,
     error_by_training_size,
     error_by_width,
     error_over_time,
@@ -63,6 +64,7 @@ from emergent.figures import (
     style,
     subspace_distance,
     tail_with_bound,
+    traffic_table,
 )
 from emergent.figures.drawing import Animation, Drawing, References, Tabulation
 from emergent.figures.facts import Inputs
@@ -133,6 +135,8 @@ PLOTS: dict[str, Plot] = {
     "risk_by_size": Plot(risk_by_size.draw, tables=("risks", "crossings")),
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
+    "error_by_clusters": Plot(error_by_clusters.draw, tables=("traffic",)),
+    "traffic_table": Plot(traffic_table.tabulate, tables=("traffic",)),
     "predicted_pairs": Plot(predicted_pairs.draw, tables=("pairs", "distances")),
     "cloud_table": Plot(cloud_table.tabulate, tables=("distances",)),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),

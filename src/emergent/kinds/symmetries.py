@@ -12,6 +12,7 @@ from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
+from emergent.config.traffic import TrafficExperiment, TrafficSummary
 from emergent.kinds.record import Summarise, kind
 
 
@@ -101,3 +102,11 @@ def cloud_distance() -> Summarise:
     from emergent.summaries.cloud_distance import summarise_cloud_distance
 
     return summarise_cloud_distance
+
+
+@kind(TrafficExperiment, TrafficSummary, {"train": "train_traffic"})
+def traffic() -> Summarise:
+    """Does a network on a graph gain by weights of its own for every cluster of nodes, or by ensembles?"""
+    from emergent.summaries.traffic import summarise_traffic
+
+    return summarise_traffic
