@@ -1,5 +1,6 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.contrastive import ContrastiveExperiment
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
@@ -56,3 +57,11 @@ def inpainting() -> Summarise:
     from emergent.summaries.inpainting import summarise_inpainting
 
     return summarise_inpainting
+
+
+@kind(ContrastiveExperiment, SummaryStage, {"train": "train_contrastive"})
+def contrastive() -> Summarise:
+    """Do random views act as rotations of embeddings that are learnt without labels?"""
+    from emergent.summaries.contrastive import summarise_contrastive
+
+    return summarise_contrastive
