@@ -6,6 +6,7 @@ from pydantic import Field
 
 from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
+from emergent.config.embedding_figures import EmbeddingEntry
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
     BoundOptions,
@@ -277,6 +278,7 @@ Entry = Annotated[
     | Departure
     | InfiniteWidthEntry
     | SymmetryEntry
-    | EfficiencyEntry,
+    | EfficiencyEntry
+    | EmbeddingEntry,
     Field(discriminator="plot"),
 ]
