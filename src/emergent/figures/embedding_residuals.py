@@ -32,6 +32,7 @@ DISTANCES = {
 }
 """Label, marker and filling of each distance, from the one that is expected to be largest down."""
 ACCURACIES = {"readout": ("linear readout", "o", "full"), "neighbours": ("nearest neighbours", "s", "none")}
+HEADROOM, BELOW = 1.08, -0.16
 STEP = 0.1
 """Between the markers of one arm, in units of the distance of arms."""
 
@@ -51,7 +52,7 @@ def draw(inputs: Inputs, references: References, entry: EmbeddingResiduals) -> D
     ensembles = require_table(inputs, "ensembles", ENSEMBLES)
     published = published_table(references, "readout")
     looks = {arm.name: arm_looks(inputs)[arm.name] for arm in inputs.arms_in(table)}
-    figure = style.new_figure(entry.width, 3.3)
+    figure = style.new_figure(entry.width, 3.6)
     left, middle, right = figure.subplots(1, 3)
     for panel, metrics, label in (
         (left, DISTANCES, "Distance to Embedding of View"),
@@ -66,7 +67,7 @@ def draw(inputs: Inputs, references: References, entry: EmbeddingResiduals) -> D
                                marker=marker, markerfacecolor=face, linestyle="none", elinewidth=0.8)  # fmt: skip
         _name_arms(panel, looks)
         panel.set_ylabel(label)
-    left.set_ylim(bottom=0)
+    left.set_ylim(0, HEADROOM * float(table["mean"][table["metric"].isin(list(DISTANCES))].max()))
     for row in published.to_dict("records"):
         if row["arm"] in looks:
             style.published(middle, [list(looks).index(row["arm"]) - STEP / 2], [row["mean"]], "o")
@@ -77,8 +78,15 @@ def draw(inputs: Inputs, references: References, entry: EmbeddingResiduals) -> D
     right.set_xticks(sorted({int(size) for size in ensembles["size"]}))
     right.set_xlabel("Networks in Mean Gram Matrix")
     right.set_ylabel("Relative Change Under View")
-    right.set_ylim(bottom=0)
-    figure.legend(handles=_handles(looks, published), loc="outside lower center", ncols=4)
+    right.set_ylim(0, HEADROOM * float((ensembles["mean"] + ensembles["stderr"].fillna(0)).max()))
+    theirs = [style.published_handle("o", ", CIFAR-10")] if len(published) else []
+    for panel, handles in (
+        (left, _markers(DISTANCES)),
+        (middle, [*_markers(ACCURACIES), *theirs]),
+        (right, [Line2D([], [], color=look.color, marker=look.marker, label=look.label) for look in looks.values()]),
+    ):
+        # Below the panel: markers mean other things in each.
+        panel.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, BELOW))
     facts = {
         "num_members": span([int(num) for num in table["num"]]),
         "arms": listed([look.label for look in looks.values()]),
@@ -93,14 +101,10 @@ def _name_arms(panel: Axes, looks: dict[str, ArmLook]) -> None:
     panel.set_xlim(-0.5, len(looks) - 0.5)
 
 
-def _handles(looks: dict[str, ArmLook], published: pd.DataFrame) -> list[Line2D]:
-    """Returns what markers, colours and grey ones mean."""
-    found = [
+def _markers(words: dict[str, tuple[str, str, str]]) -> list[Line2D]:
+    """Returns what the markers of a panel mean."""
+    return [
         Line2D([], [], color="black", linestyle="none", marker=marker, label=label,
                markerfacecolor="black" if filling == "full" else "white")
-        for label, marker, filling in (*DISTANCES.values(), *ACCURACIES.values())
+        for label, marker, filling in words.values()
     ]  # fmt: skip
-    found += [Line2D([], [], color=look.color, marker=look.marker, label=look.label) for look in looks.values()]
-    if len(published):
-        found.append(style.published_handle("o", ", CIFAR-10"))
-    return found

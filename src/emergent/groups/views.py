@@ -132,7 +132,7 @@ def _coloured(image: Float[Array, "H W 3"], view: View) -> Float[Array, "H W 3"]
                        jnp.where(high == green, (blue - red) / jnp.where(chroma > 0, chroma, 1) + 2,
                                  (red - green) / jnp.where(chroma > 0, chroma, 1) + 4))  # fmt: skip
     # From hue, chroma and the largest channel back: each channel falls from it by the chroma, away from its own hue.
-    place = (jnp.array([5.0, 3.0, 1.0]) + (sector + 6 * view.hue)[..., None]) % 6
+    place = (jnp.array([[[5.0, 3.0, 1.0]]]) + (sector + 6 * view.hue)[..., None]) % 6
     fallen = jnp.clip(jnp.minimum(place, 4 - place), 0, 1)
     return high[..., None] - chroma[..., None] * fallen
 
