@@ -76,8 +76,8 @@ def draw(inputs: Inputs, references: References, entry: EmbeddingResiduals) -> D
         right.errorbar(part["size"], part["mean"], yerr=part["stderr"], color=look.color, marker=look.marker,
                        elinewidth=0.8, label=look.label)  # fmt: skip
     right.set_xticks(sorted({int(size) for size in ensembles["size"]}))
-    right.set_xlabel("Networks in Mean Gram Matrix")
-    right.set_ylabel("Relative Change Under View")
+    right.set_xlabel("Networks in Mean")
+    right.set_ylabel("Relative Change of Inner Products")
     right.set_ylim(0, HEADROOM * float((ensembles["mean"] + ensembles["stderr"].fillna(0)).max()))
     theirs = [style.published_handle("o", ", CIFAR-10")] if len(published) else []
     for panel, handles in (
