@@ -7,6 +7,7 @@ from pydantic import Field
 from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.dynamics_figures import DynamicsEntry
+from emergent.config.embedding_figures import EmbeddingEntry
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
     BoundOptions,
@@ -279,6 +280,7 @@ Entry = Annotated[
     | InfiniteWidthEntry
     | SymmetryEntry
     | DynamicsEntry
-    | EfficiencyEntry,
+    | EfficiencyEntry
+    | EmbeddingEntry,
     Field(discriminator="plot"),
 ]

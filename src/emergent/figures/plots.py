@@ -17,6 +17,7 @@ from emergent.figures import (
     distance_by_epoch,
     distance_floor,
     distance_sensitivity,
+    embedding_residuals,
     equivariance_by_ensemble_size,
     error_by_clusters,
     error_by_training_size,
@@ -146,6 +147,7 @@ PLOTS: dict[str, Plot] = {
     "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
     "predicted_radiation": Plot(predicted_radiation.draw, tables=("curves", "errors")),
     "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
+    "embedding_residuals": Plot(embedding_residuals.draw, tables=("embeddings", "ensembles")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

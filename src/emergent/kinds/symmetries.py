@@ -3,6 +3,7 @@
 from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
 from emergent.config.bundles import BundleExperiment, BundleSummary
 from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
+from emergent.config.contrastive import ContrastiveExperiment
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.dynamics import DynamicsExperiment, DynamicsSummary
@@ -110,3 +111,11 @@ def traffic() -> Summarise:
     from emergent.summaries.traffic import summarise_traffic
 
     return summarise_traffic
+
+
+@kind(ContrastiveExperiment, SummaryStage, {"train": "train_contrastive"})
+def contrastive() -> Summarise:
+    """Do random views act as rotations of embeddings that are learnt without labels?"""
+    from emergent.summaries.contrastive import summarise_contrastive
+
+    return summarise_contrastive
