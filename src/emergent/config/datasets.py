@@ -19,6 +19,7 @@ from emergent.config.generators import (
     IsingOptions,
     MoleculeOptions,
     PhotoPatchOptions,
+    SU2Options,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
 from emergent.errors import ConfigError
@@ -183,6 +184,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "nct_crc": NctCrcOptions,
     "photo_patches": PhotoPatchOptions,
     "qm9": Qm9Options,
+    "su2_links": SU2Options,
 }
 """Modules with something to choose; all others take no options."""
 

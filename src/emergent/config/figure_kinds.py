@@ -37,6 +37,7 @@ from emergent.config.figure_options import (
     TruthOptions,
 )
 from emergent.config.infinite_width_figures import InfiniteWidthEntry
+from emergent.config.lattice_figures import LatticeEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -277,6 +278,7 @@ Entry = Annotated[
     | Departure
     | InfiniteWidthEntry
     | SymmetryEntry
-    | EfficiencyEntry,
+    | EfficiencyEntry
+    | LatticeEntry,
     Field(discriminator="plot"),
 ]

@@ -22,6 +22,7 @@ from emergent.datasets import (
     photo_patches,
     qm9,
     qm9_subset,
+    su2_links,
 )
 from emergent.errors import DataError
 from emergent.storage import Array
@@ -53,6 +54,7 @@ PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "photo_patches": photo_patches.prepare,
     "qm9": qm9.prepare,
     "qm9_subset": qm9_subset.prepare,
+    "su2_links": su2_links.prepare,
 }
 
 RAGGED = ("vertex", "face", "bound")

@@ -16,6 +16,7 @@ from emergent.figures import (
     distance_floor,
     distance_sensitivity,
     equivariance_by_ensemble_size,
+    error_by_lattice,
     error_by_training_size,
     error_by_width,
     error_with_bound,
@@ -124,6 +125,7 @@ PLOTS: dict[str, Plot] = {
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
+    "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

@@ -7,6 +7,7 @@ from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
+from emergent.config.wilson_loops import LoopSummary, WilsonLoopsExperiment
 from emergent.kinds.record import Summarise, kind
 
 
@@ -56,3 +57,11 @@ def inpainting() -> Summarise:
     from emergent.summaries.inpainting import summarise_inpainting
 
     return summarise_inpainting
+
+
+@kind(WilsonLoopsExperiment, LoopSummary, {"train": "train_wilson_loops"})
+def wilson_loops() -> Summarise:
+    """How well are loops of a lattice gauge theory learnt with gauge symmetry built in, learnt or left?"""
+    from emergent.summaries.wilson_loops import summarise_wilson_loops
+
+    return summarise_wilson_loops
