@@ -25,7 +25,7 @@ from emergent.figures.drawing import (
 from emergent.figures.facts import Inputs
 
 RANGES = ("median", "low", "high", "num")
-PANELS = {"rotation": "Change under $D_4$", "gauge": "Change under Gauge Transformations"}
+PANELS = {"rotation": "Change under $D_4$", "gauge": "Change under Gauge"}
 
 
 def draw(inputs: Inputs, references: References, entry: ErrorByLattice) -> Drawing:

@@ -31,7 +31,7 @@ def multiply(left: Any, right: Any) -> Any:
 
 def conjugate(values: Any) -> Any:
     """Returns the Hermitian conjugate of quaternions [..., 4]; of a unit quaternion that is its inverse."""
-    return values * values.__array_namespace__().asarray([1.0, -1.0, -1.0, -1.0], dtype=values.dtype)
+    return values.__array_namespace__().concatenate([values[..., :1], -values[..., 1:]], -1)
 
 
 def trace(values: Any) -> Any:

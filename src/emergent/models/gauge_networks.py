@@ -36,12 +36,12 @@ class SiteLinear(nn.Module):
     channels: int
 
     @nn.compact
-    def __call__(self, values: Float[Array, "N L L C"]) -> Float[Array, "N L L D"]:
+    def __call__(self, values: Float[Array, "*sites C"]) -> Float[Array, "*sites D"]:
         """Returns the outputs."""
         start = _dense_start(values.shape[-1])
         weights = self.param("kernel", start, (values.shape[-1], self.channels), values.dtype)
         bias = self.param("bias", start, (self.channels,), values.dtype)
-        return values @ weights + bias
+        return values @ weights + bias[(None,) * (values.ndim - 1)]
 
 
 class LCnn(nn.Module):
