@@ -1,4 +1,4 @@
-"""Heat bath of SU(2) in two dimensions against the exact mean of plaquettes and loops; tolerances are standard errors."""
+"""Heat bath of SU(2) in two dimensions against exact means of loops; tolerances are standard errors."""
 
 import numpy as np
 import pytest

@@ -33,6 +33,6 @@ PAPERS: dict[Paper, PaperFacts] = {
         "2303.13458",
     ),
     "villar": PaperFacts("S. Villar and co-workers", "Exact and approximate symmetries in machine learning models", ""),
-    "group_list": PaperFacts("J. E. Gerken and co-workers", "Geometric deep learning: works of the group", ""),
+    "group_list": PaperFacts("J. E. Gerken and co-workers", "Further works on equivariance, with ensembles beside", ""),
 }
 """All papers, in the order of pages."""

@@ -38,9 +38,9 @@ def redraw(
     """Returns links drawn given the sum of their staples: exp(beta / 2 Re Tr (U A)) on SU(2).
 
     With A = k V for V in SU(2), U V has a first component a with density sqrt(1 - a^2) exp(beta k a), and no direction.
-    It is proposed from the exponential and accepted with probability sqrt(1 - a^2). A fixed number of proposals is drawn; a link
-    that takes none of them stays as it was, which leaves the distribution as it is, because whether that happens does
-    not depend on the link.
+    It is proposed from the exponential and accepted with probability sqrt(1 - a^2). A fixed number of proposals is
+    drawn; a link that takes none of them stays as it was, which leaves the distribution as it is, because whether that
+    happens does not depend on the link.
     """
     strength = np.linalg.norm(field, axis=-1)
     rate = np.maximum(beta * strength, TINY)

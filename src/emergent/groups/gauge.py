@@ -1,8 +1,8 @@
 """Links of a square lattice with periodic boundary: gauge transformations, the point group D4, transport and loops.
 
 Links U[..., x0, x1, mu, 4] are quaternions of SU(2) (``emergent.groups.su2``) from site x to the next one in direction
-mu. A step d = 0, 1, 2, 3 goes in direction +0, +1, -0, -1; backwards it takes the conjugate link. One code for arrays of
-NumPy and of JAX.
+mu. A step d = 0, 1, 2, 3 goes in direction +0, +1, -0, -1; backwards it takes the conjugate link. One code for arrays
+of NumPy and of JAX.
 
 References:
     arXiv:2012.12901 (networks of links and loops), arXiv:2303.11448 (the point group of the lattice).
@@ -46,9 +46,7 @@ def along(links: Any, step: int) -> Any:
 
 def gauge_transform(links: Any, elements: Any) -> Any:
     """Returns Om(x) U_mu(x) Om(x + mu)^dagger for elements Om [..., L, L, 4]."""
-    moved = [
-        multiply(multiply(elements, links[..., mu, :]), conjugate(shift(elements, mu, -3))) for mu in range(2)
-    ]
+    moved = [multiply(multiply(elements, links[..., mu, :]), conjugate(shift(elements, mu, -3))) for mu in range(2)]
     return links.__array_namespace__().stack(moved, -2)
 
 

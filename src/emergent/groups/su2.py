@@ -68,6 +68,6 @@ def require_su2(links: Float[np.ndarray, "... 4"], what: str) -> None:
     # Also true of links that are not numbers.
     if not (worst := float(distance.max())) <= TOLERANCE:
         raise DataError(
-            f"{what}: expected links in SU(2), quaternions of norm 1 up to {TOLERANCE:g}, found one whose norm is off by "
-            f"{worst:.3g}; project links onto the group, or prepare the data set again."
+            f"{what}: expected links in SU(2), quaternions of norm 1 up to {TOLERANCE:g}, found one whose norm is off "
+            f"by {worst:.3g}; project links onto the group, or prepare the data set again."
         )

@@ -101,8 +101,8 @@ def averaged(weights: Float[Array, "I J K"], actions: tuple[np.ndarray, np.ndarr
     The average of eight independent weights is sqrt(8) times smaller; the factor gives networks with and without the
     symmetry the same start.
     """
-    moved = sum(weights[np.ix_(*rows)] for rows in zip(*actions, strict=True))
-    return moved / ORDER**0.5
+    moved = jnp.stack([weights[np.ix_(*rows)] for rows in zip(*actions, strict=True)])
+    return moved.sum(0) / ORDER**0.5
 
 
 def channel_actions(channels: int, reach: int) -> tuple[np.ndarray, np.ndarray]:

@@ -132,5 +132,3 @@ def build(network: LoopNetwork) -> nn.Module:
     if network.point_group is None:
         return LCnn(network.channels, network.reach)
     assert_never(network.point_group)
-
-

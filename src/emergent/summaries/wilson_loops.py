@@ -19,7 +19,7 @@ from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
 
-AXES = dict.fromkeys(("mse", "turned", "gauged"), 0)
+AXES: dict[str, int] = dict.fromkeys(("mse", "turned", "gauged"), 0)
 METRICS = {
     "mse": "mean squared error",
     "rotation": "mean squared change under the point group",
@@ -35,9 +35,9 @@ def summarise_wilson_loops(settings: LoopSummary, blocks: Blocks, predictions: P
     ``lattices`` (arm, lattice, median, low, high, num): mean squared test error of networks; low and high are the
     smallest and the largest.
 
-    ``ensembles`` (arm, ensemble_size, metric, median, low, high, num): the same of disjoint ensembles on the samples that
-    were also moved, and how much their outputs change when links are moved by the other elements of D4, and outputs
-    moved back, or are gauge transformed, mean squared.
+    ``ensembles`` (arm, ensemble_size, metric, median, low, high, num): the same of disjoint ensembles on the samples
+    that were also moved, and how much their outputs change, mean squared, when links are moved by the other elements of
+    D4, and outputs moved back, or are gauge transformed.
 
     Quantities are logarithms to base 10: ``log_mse/<arm>/<lattice>`` (median of networks), ``largest_log_mse``,
     ``growth/<arm>/<lattice>`` (from the first lattice on, network by network), ``log_<metric>/<arm>/<M>`` (median of
@@ -62,7 +62,7 @@ def summarise_wilson_loops(settings: LoopSummary, blocks: Blocks, predictions: P
         logs = np.log10(np.maximum(runs["mse"], TINY))
         typical[arm] = []
         for index, size in enumerate(settings.sizes):
-            lattices.append({"arm": arm, "lattice": size} | _range(logs[:, index]))
+            lattices.append({"arm": arm, "lattice": size, **_range(logs[:, index])})
             median = Estimate.median(logs[:, index])
             typical[arm].append(median)
             text = f"log10 of the mean squared error on lattices of {size} x {size}"
@@ -94,7 +94,7 @@ def _targets(path: Path, settings: LoopSummary) -> np.ndarray:
     return read["targets"]
 
 
-def _range(logs: np.ndarray) -> dict[str, float | int]:
+def _range(logs: np.ndarray) -> dict[str, object]:
     low, middle, high = (float(10 ** function(logs)) for function in (np.min, np.median, np.max))
     return {"median": middle, "low": low, "high": high, "num": len(logs)}
 
@@ -129,7 +129,7 @@ def _ensembles(
         logs[size] = np.log10(found.clip(lower=TINY))
         for metric, words in METRICS.items():
             own = logs[size][metric].to_numpy()
-            rows.append({"arm": arm, "ensemble_size": size, "metric": metric} | _range(own))
+            rows.append({"arm": arm, "ensemble_size": size, "metric": metric, **_range(own)})
             text = f"log10 of the {words}, ensembles of {size}"
             # Of single networks the error is there already, by lattice.
             if size > 1 or metric != "mse":

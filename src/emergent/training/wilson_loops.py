@@ -202,9 +202,9 @@ def require_symmetry(stage: LoopStage, moved: MovedLinks, apply: Callable[[np.nd
     for name, error in errors.items():
         if not error <= stage.tolerance:
             raise DataError(
-                f"arm {stage.arm}: expected a network that {name} leave alone up to {stage.tolerance:g}, found a relative "
-                f"error of {error:.3g} before training; nothing was trained. Mend the network, or raise tolerance if its "
-                "arithmetic is less precise than that."
+                f"arm {stage.arm}: expected a network that {name} leave alone up to {stage.tolerance:g}, found a "
+                f"relative error of {error:.3g} before training; nothing was trained. Mend the network, or raise "
+                "tolerance if its arithmetic is less precise than that."
             )
 
 
@@ -225,8 +225,8 @@ def wilson_loops_arrays(
         vectorised: networks train in one program, the small ones that they are.
 
     Raises:
-        DataError: links are not in SU(2), a loss is not finite (names network and epoch), or a symmetry that is built in
-            does not hold.
+        DataError: links are not in SU(2), a loss is not finite (names network and epoch), or a symmetry that is built
+            in does not hold.
     """
     require_links(links, stage)
     sides, first = stage.data.loop, f"test_{stage.data.sizes[0]}"
