@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -135,6 +136,26 @@ def test_a_network_for_rotations_does_not_commute_with_reflections() -> None:
     outputs = jax.jit(partial(method.outputs, parameters))
     first = outputs(move(spaces.inputs, inputs, reflection))
     assert float(jnp.abs(first - move(spaces.outputs, outputs(inputs), reflection)).max()) > 1e-6
+
+
+def test_relaxed_networks_start_equivariant_and_leave_it() -> None:
+    spaces = Spaces.of("inertia")
+    settings = TensorMethod(method="tensors", group="O(3)", channels=60, depth=1, relaxed=True)
+    method = make_method("inertia", settings)
+    inputs, drawn = jnp.asarray(DRAW["inertia"](NUM, np.random.default_rng(1)).inputs), elements(spaces)
+    start = jax.jit(method.module.init)(jax.random.key(5), jnp.zeros((1, method.num_inputs)))
+
+    def difference(parameters: Any) -> float:
+        outputs = partial(method.outputs, parameters)
+        moved, expected = outputs(move(spaces.inputs, inputs, drawn)), move(spaces.outputs, outputs(inputs), drawn)
+        return float(jnp.abs(moved - expected).max() / jnp.abs(expected).max())
+
+    assert not method.equivariant and difference(start) < 1e-12
+    # The factor learns although it is 0, and the free network with it afterwards.
+    slope = jax.grad(lambda parameters: jnp.square(method.outputs(parameters, inputs) - 1).mean())(start)
+    assert float(jnp.abs(slope["params"]["share"])) > 1e-3
+    freed = {"params": {**start["params"], "share": jnp.asarray(0.5)}}
+    assert difference(freed) > 0.01
 
 
 def test_plain_networks_are_not_equivariant_and_are_measured_so() -> None:

@@ -226,7 +226,14 @@ def efficiency_tables() -> dict:
              "mean": (offset + 3 / size) / number, "std": 0.1 / size, "num": 3}
             for arm, offset, numbers in (("mlp", 0.2, (1,)), ("mlp_augmented", 0.1, (1, 2, 10)))
             for metric in ("mse", "equivariance_error") for size in (30, 300, 3000) for number in numbers]  # fmt: skip
-    return {"efficiency": pd.DataFrame(rows)}
+    chosen = [{"experiment": "experiment", "arm": arm, "symmetry": symmetry, "ensemble_size": size,
+               "work": work * size, "error": error / size, "error_stderr": 0.1 * error, "asymmetry": asymmetry / size,
+               "asymmetry_stderr": 0.0, "num": 3}
+              for arm, symmetry, work, error, asymmetry, sizes in (
+                  ("mlp", "none", 1e9, 0.4, 0.2, (1,)), ("mlp_augmented", "augmented", 1.2e9, 0.2, 0.05, (1, 2, 10)),
+                  ("tensors", "built_in", 4e9, 0.1, 1e-9, (1,)), ("relaxed", "relaxed", 5e9, 0.1, 1e-3, (1,)))
+              for size in sizes]  # fmt: skip
+    return {"efficiency": pd.DataFrame(rows), "choices": pd.DataFrame(chosen)}
 
 
 def molecule_tables() -> dict:

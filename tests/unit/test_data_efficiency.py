@@ -18,11 +18,14 @@ from emergent.config.training import Training
 from emergent.datasets.symmetric_functions import DRAW, inertia, o5_invariant, scattering
 from emergent.errors import ConfigError, DataError
 from emergent.kinds import load_experiment
+from emergent.summaries.choices import add_equal_work, choice
 from emergent.summaries.data_efficiency import summarise_data_efficiency
+from emergent.summaries.quantities import Quantities
 from emergent.training.data_efficiency import data_efficiency_arrays, require_equivariance
 from emergent.training.engine import train_members
 from emergent.training.program import KeyNames, Program, segments
 from emergent.training.step import Learner
+from emergent.training.symmetric_methods import make_method
 
 ROOT = Path(__file__).parents[2]
 DESCENT = {"learning_rate": 0.003, "batch_size": 20, "max_epochs": 4, "num_checks": 2}
@@ -166,6 +169,17 @@ def test_a_trial_is_the_same_in_every_block_and_strategy() -> None:
     assert not np.isclose(both["mse"].values[:, 0], both["mse"].values[:, 1], rtol=1e-3).any()
 
 
+def test_work_is_counted_in_products() -> None:
+    """Of a plain network by hand: three products a layer and sample, two of the first, whose input has no gradient."""
+    small: Any = stage("mlp", task={"sizes": [20, 40]})
+    found = data_efficiency_arrays(small, [0])["multiplications"].values
+    width, depth = small.network.width, small.network.depth
+    inputs = make_method(small.task.function, small.network).num_inputs
+    forward = [inputs * width, *([width * width] * (depth - 1)), width]
+    steps = [small.train.epochs(num) * (num // small.train.batch(num)) * small.train.batch(num) for num in (20, 40)]
+    np.testing.assert_array_equal(found, [(3 * sum(forward) - forward[0]) * num for num in steps])
+
+
 def test_divergence_names_trial_and_network() -> None:
     wild = {"arms": {"augmented": {"train": {"learning_rate": 1e30}}}}
     with pytest.raises(DataError, match=r"trial 1 of arm augmented, network 0, 20 training samples: the training loss"):
@@ -246,6 +260,7 @@ def _block(folder: Path, arm: str, mse: list[float], error: list[float], ensembl
         "ensemble_sizes": storage.Array(np.array(ensembles), ("ensemble_size",)),
         "mse": grid(mse),
         "equivariance_error": grid(error),
+        "multiplications": storage.Array(np.array([1e6, 3e6]), ("size",)),
     }
     storage.write(path, stage="train", attributes={}, arrays=arrays)
     return path
@@ -270,9 +285,29 @@ def test_summary(tmp_path: Path) -> None:
     assert quantities.loc["ensemble_gain/augmented/2/40", "value"] == pytest.approx(np.log10(2))
     assert quantities.loc["ensemble_equivariance_error/augmented/2/20", "value"] == pytest.approx(0.02)
     assert isinstance(table, pd.DataFrame)
+    chosen = tables["choices"]
+    assert list(chosen["symmetry"]) == ["none", "augmented", "augmented"]
+    # Of the largest training set; an ensemble of two costs twice one network.
+    assert chosen["work"].tolist() == [3e6, 3e6, 6e6] and chosen["ensemble_size"].tolist() == [1, 1, 2]
+    assert chosen["error"].tolist() == pytest.approx([1.0, 0.2, 0.1])
+    assert not quantities.index.str.startswith("equal_work/").any()
+    assert chosen["asymmetry"].tolist() == pytest.approx([0.1, 0.02, 0.01])
     other: Any = study(arms={"emlp": None}, task={"sizes": [20]}).stage("summary")
     with pytest.raises(DataError, match=r"training sets of \[20, 40\] samples, expected \[20\]"):
         summarise_data_efficiency(other, blocks, {})
+
+
+def test_equal_work_is_that_of_the_largest_affordable_ensemble() -> None:
+    errors = {1: np.array([0.2, 0.4]), 2: np.array([0.1, 0.2]), 10: np.array([0.01, 0.02])}
+    augmented = [(choice("mlp", "augmented", size, 1e6, values, values), values) for size, values in errors.items()]
+    for work, size in ((0.5e6, 1), (1e6, 1), (5e6, 2), (1e8, 10)):
+        own = np.array([0.02, 0.04])
+        quantities = Quantities()
+        add_equal_work([*augmented, (choice("emlp", "built_in", 1, work, own, own), own)], quantities)
+        found = quantities.table().set_index("name")
+        # Repeat by repeat: what scatters in both alike is not in the error.
+        assert list(found.index) == ["equal_work/emlp"] and found.at["equal_work/emlp", "stderr"] < 1e-12
+        assert found.at["equal_work/emlp", "value"] == pytest.approx(np.log10(0.02 / errors[size][0]))
 
 
 def test_schedule_of_the_published_scalars() -> None:

@@ -10,6 +10,7 @@ from figure_tables import efficiency_tables, facts
 from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
 from emergent.errors import DataError
+from emergent.figures.built_or_learnt import relative
 from emergent.figures.drawing import Drawing
 from emergent.figures.facts import Inputs
 from emergent.figures.plots import draw
@@ -56,3 +57,37 @@ def test_ensembles_are_needed_for_their_figure() -> None:
     single = table[table["ensemble_size"] == 1]  # pyright: ignore[reportCallIssue, reportArgumentType]
     with pytest.raises(DataError, match="no row with experiment"):
         draw(CATALOGUE["ensemble_equivariance"], given._replace(tables={"efficiency": single}), {})
+
+
+CHOICES = read_catalogue(ROOT / "config/figures.yaml")["built_or_learnt"]
+
+
+def choices() -> Inputs:
+    names = CHOICES.experiments
+    parts = [efficiency_tables()["choices"].assign(experiment=experiment) for experiment in names]
+    known = [facts("mlp", "mlp_augmented", "tensors", "relaxed", label=one)._replace(experiment=one) for one in names]
+    return Inputs({"choices": pd.concat(parts, ignore_index=True)}, tuple(known))
+
+
+def test_what_a_symmetry_gives_is_drawn_over_the_reference_network() -> None:
+    drawing = draw(CHOICES, choices(), {})
+    assert isinstance(drawing, Drawing) and len(drawing.figure.axes) == 2 * len(CHOICES.experiments)
+    with context():
+        assert_words_have_room(drawing.figure)
+    assert "{" not in fill_caption(CHOICES, drawing.facts, "paper", ())
+    one = drawing.data[drawing.data["experiment"] == CHOICES.experiments[0]]
+    plain, ten = one[one["arm"] == "mlp"].iloc[0], one[one["ensemble_size"] == 10].iloc[0]
+    assert (plain["work"], plain["error"]) == (1.0, 1.0)
+    # Ten networks of 1.2 times the work, with a tenth of half of the error.
+    assert ten["work"] == pytest.approx(12.0) and ten["error"] == pytest.approx(0.05)
+
+
+def test_without_a_plain_network_the_augmented_one_is_the_reference() -> None:
+    rows = efficiency_tables()["choices"].assign(experiment="one")
+    found = relative(rows[rows["symmetry"] != "none"])
+    assert found.loc[(found["arm"] == "mlp_augmented") & (found["ensemble_size"] == 1), "work"].tolist() == [1.0]
+
+
+def test_missing_choices_are_named() -> None:
+    with pytest.raises(DataError, match="has no table 'choices'"):
+        draw(CHOICES, Inputs({}, choices().facts), {})

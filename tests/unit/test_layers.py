@@ -32,6 +32,7 @@ LAYERS = (
     ("training",),
     ("flows",),
     ("linear",),
+    ("theorems",),
     ("domains",),
     ("statistics",),
     ("metrics",),

@@ -84,6 +84,7 @@ def painted(
             "error": Array(errors, ("member", "group", "size")),
             "asymmetry": Array(asymmetry, ("member", "group", "size")),
             "validation": Array(error, ("member", "group")),
+            "multiplications": Array(np.full(len(blocks), 1e6), ("group",)),
             "best_step": Array(np.full((num, len(blocks)), 50.0), ("member", "group")),
             "start": Array(np.full((num, len(blocks)), 1e-7), ("member", "group")),
             "examples": Array(np.zeros((num, len(blocks), 2, settings.side**2)), ("member", "group", "image", "pixel")),
@@ -122,6 +123,10 @@ def test_the_best_group_is_chosen_on_validation_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("shared", "verdict"), [(0.0, "agrees"), (1.0, "differs")])
 def test_ensembles_that_err_alike_are_no_nearer_to_equivariant(tmp_path: Path, shared: float, verdict: str) -> None:
     tables = painted(tmp_path, 1.0, 0.1, "inpainting_augmented", shared=shared)
+    chosen = tables["choices"]
+    assert set(chosen["symmetry"]) == {"none", "built_in", "augmented"}
+    augmented = chosen[chosen["symmetry"] == "augmented"]
+    assert augmented["work"].tolist() == [1e6, 2e6, 3e6] and augmented["asymmetry"].is_monotonic_decreasing
     assert verdicts(tables, "inpainting_ensemble_asymmetry") == {"inpainting_ensemble_asymmetry": [verdict]}
 
 

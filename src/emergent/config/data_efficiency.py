@@ -20,7 +20,7 @@ from emergent.config.data_efficiency_training import (
     Task,
     TensorMethod,
 )
-from emergent.config.stages import ArmFacts, Stage, SummaryStage
+from emergent.config.stages import ArmFacts, Stage, SummaryStage, Symmetry
 from emergent.config.study import ArmLabels, StudyBase
 
 
@@ -119,4 +119,10 @@ class DataEfficiencyExperiment(StudyBase):
         network = self.arms[name].network
         group = network.group if isinstance(network, TensorMethod) else SYMMETRY[self.task.function]
         width = network.width if isinstance(network, PlainMethod | FrameMethod) else None
-        return ArmFacts(**self.arms[name].labels(name), group=group, width=width)
+        return ArmFacts(**self.arms[name].labels(name), group=group, width=width, symmetry=_symmetry(network))
+
+
+def _symmetry(network: Method) -> Symmetry:
+    if isinstance(network, PlainMethod):
+        return "augmented" if network.augmented else "none"
+    return "relaxed" if isinstance(network, TensorMethod) and network.relaxed else "built_in"

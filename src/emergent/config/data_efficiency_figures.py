@@ -20,5 +20,12 @@ class EquivarianceByEnsembleSize(Figure):
     options: NoOptions = NoOptions()
 
 
-EfficiencyEntry = ErrorByTrainingSize | EquivarianceByEnsembleSize
+class BuiltOrLearnt(Figure):
+    """Test and equivariance errors against training work, of symmetries built in, learnt or relaxed, by experiment."""
+
+    plot: Literal["built_or_learnt"]
+    options: NoOptions = NoOptions()
+
+
+EfficiencyEntry = ErrorByTrainingSize | EquivarianceByEnsembleSize | BuiltOrLearnt
 """All of them."""

@@ -135,10 +135,12 @@ class TensorMethod(StrictModel):
     Attributes:
         group: that layers are equivariant under.
         channels: numbers in a hidden layer, spread over tensors of all ranks that fit.
+        relaxed: a plain network is added, times a factor that starts at 0 and is learnt.
     """
 
     method: Literal["tensors"]
     group: str
+    relaxed: bool = False
     channels: PositiveInt = 384
     depth: PositiveInt = 3
     networks: PositiveInt = 1

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, SerializeAsAny, model_validator
 
 from emergent.config.base import Many, Name, StrictModel, hint, read_yaml, validate
+from emergent.config.cloud_pairs import CloudPairOptions
 from emergent.config.downloads import DownloadConfig, RawFile
 from emergent.config.generators import (
     CosineOptions,
@@ -172,6 +173,7 @@ class DatasetEntry(StrictModel):
 OPTIONS: dict[str, type[StrictModel]] = {
     "cifar10": ColourOptions,
     "cifar10_jpeg": ColourOptions,
+    "cloud_pairs": CloudPairOptions,
     "cosine": CosineOptions,
     "cross_product": CrossProductOptions,
     "digits": DigitsOptions,

@@ -112,12 +112,14 @@ class InpaintingSummary(SummaryStage):
         ensembles: networks of a run, by arm.
         side: of the images.
         measured: see ``InpaintingStage``.
+        permuted: augmentation, by arm.
     """
 
     blocks: dict[Name, Many[PositiveInt]]
     ensembles: dict[Name, PositiveInt]
     side: PositiveInt
     measured: PositiveInt
+    permuted: dict[Name, PositiveInt | None]
 
 
 class InpaintingExperiment(StudyBase):
@@ -172,6 +174,7 @@ class InpaintingExperiment(StudyBase):
                 ensembles={name: own.ensemble for name, own in self.arms.items()},
                 side=self.data.side,
                 measured=self.measured,
+                permuted={name: own.permuted for name, own in self.arms.items()},
             )
         own = self.arms[self.trained_arm(stage, arm)]
         return InpaintingStage(

@@ -18,6 +18,9 @@ from emergent.config.groups import Augmentation, Fill, Interpolation, UniformRot
 from emergent.config.models import Model
 from emergent.config.training import Training
 
+Symmetry = Literal["none", "augmented", "built_in", "relaxed"]
+"""How networks come by a symmetry: not at all, from augmented data, by their layers, or by these and further ones."""
+
 
 class Stage(StrictModel):
     """What every stage knows."""
@@ -98,6 +101,7 @@ class ArmFacts(StrictModel):
         width: of the hidden layers, or of the last convolution; null where there are none.
         interpolation: of the rotations in training, where there are some.
         num_members: of this arm, where it has fewer than others.
+        symmetry: how its networks come by their symmetry, where that is compared over experiments.
     """
 
     name: Name
@@ -110,6 +114,7 @@ class ArmFacts(StrictModel):
     width: PositiveInt | None = None
     interpolation: Interpolation | None = None
     num_members: PositiveInt | None = None
+    symmetry: Symmetry | None = None
 
     @field_validator("width", mode="before")
     @classmethod

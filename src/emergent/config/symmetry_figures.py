@@ -43,5 +43,28 @@ class InpaintingExamples(Figure):
     options: ExampleOptions
 
 
-SymmetryEntry = RiskBySize | GapTable | InpaintingTable | InpaintingExamples
+class InvariantMatrix(Figure):
+    """Distances of invariants, a row per set of them, a column per kind of pair."""
+
+    plot: Literal["invariant_matrix"]
+    options: NoOptions = NoOptions()
+
+
+class PredictedPairs(Figure):
+    """Predicted against true distances of pairs of clouds, a panel per arm, and errors by arm as bars."""
+
+    plot: Literal["predicted_pairs"]
+    options: NoOptions = NoOptions()
+
+
+class CloudTable(Table):
+    """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
+
+    plot: Literal["cloud_table"]
+    options: NoOptions = NoOptions()
+
+
+SymmetryEntry = (
+    RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix | PredictedPairs | CloudTable
+)
 """All of them."""

@@ -30,15 +30,25 @@ def prepare(raw: Path, options: ModelNetOptions) -> dict[str, Array]:
     with reading(path), zipfile.ZipFile(path) as archive:
         names = zip_members(archive, path)
         for split in options.splits:
-            members = _select(path, names, options, split)
+            members = select_members(path, names, options, split)
             bar = tqdm(members, desc=f"{path.name} {split}", unit="mesh", mininterval=5.0)
             meshes = [read_off(archive.read(name), f"{path}: {name}") for name, _ in bar]
             arrays |= mesh_split(split, meshes, [label for _, label in members])
     return arrays
 
 
-def _select(path: Path, names: list[str], options: ModelNetOptions, split: str) -> list[tuple[str, int]]:
-    """Returns (member, label) in an order that does not depend on the order inside the archive."""
+def select_members(path: Path, names: list[str], options: ModelNetOptions, split: str) -> list[tuple[str, int]]:
+    """Returns (member, label) of one split, in an order that does not depend on the order inside the archive.
+
+    Args:
+        path: of the archive, for messages.
+        names: of its members.
+        options: classes to look for.
+        split: ``train`` or ``test``.
+
+    Raises:
+        DataError: a class has no meshes.
+    """
     by_class: dict[str, list[str]] = {}
     for name in names:
         parts = PurePosixPath(name).parts

@@ -36,9 +36,18 @@ def _generated_meshes(raw: Path, options: Any) -> dict[str, Array]:
     return generated_meshes.prepare(raw, options)
 
 
+def _cloud_pairs(raw: Path, options: Any) -> dict[str, Array]:
+    """Returns the arrays of pairs of point clouds."""
+    # Only here: it needs JAX and a library for transport.
+    from emergent.datasets import cloud_pairs
+
+    return cloud_pairs.prepare(raw, options)
+
+
 PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "cifar10": cifar10.prepare,
     "cifar10_jpeg": cifar10_jpeg.prepare,
+    "cloud_pairs": _cloud_pairs,
     "cosine": cosine.prepare,
     "cross_product": cross_product.prepare,
     "digits": digits.prepare,

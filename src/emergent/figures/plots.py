@@ -8,6 +8,8 @@ from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
+    built_or_learnt,
+    cloud_table,
     conditions,
     conditions_table,
     curves_by_width,
@@ -29,6 +31,7 @@ from emergent.figures import (
     infinite_width_readings,
     inpainting_examples,
     inpainting_table,
+    invariant_matrix,
     law,
     layer_correspondence,
     learned_curves,
@@ -46,6 +49,7 @@ from emergent.figures import (
     metric_readings,
     metric_sensitivity,
     pool_by_epoch,
+    predicted_pairs,
     published_points,
     risk_by_size,
     samples,
@@ -105,6 +109,7 @@ PLOTS: dict[str, Plot] = {
         learned_curves.draw, tables=("curves", "targets", "asymmetry"), animate=learned_curves.animate
     ),
     "curves_by_width": Plot(curves_by_width.draw, tables=("curves", "limit", "targets", "approach")),
+    "built_or_learnt": Plot(built_or_learnt.draw, tables=("choices",)),
     "error_by_training_size": Plot(error_by_training_size.draw, tables=("efficiency",)),
     "equivariance_by_ensemble_size": Plot(equivariance_by_ensemble_size.draw, tables=("efficiency",)),
     "error_by_width": Plot(error_by_width.draw, tables=("convergence",)),
@@ -124,7 +129,10 @@ PLOTS: dict[str, Plot] = {
     "risk_by_size": Plot(risk_by_size.draw, tables=("risks", "crossings")),
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
+    "predicted_pairs": Plot(predicted_pairs.draw, tables=("pairs", "distances")),
+    "cloud_table": Plot(cloud_table.tabulate, tables=("distances",)),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),
+    "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
     "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }

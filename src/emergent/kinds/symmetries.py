@@ -1,10 +1,12 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
+from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.config.wilson_loops import LoopSummary, WilsonLoopsExperiment
@@ -57,6 +59,22 @@ def inpainting() -> Summarise:
     from emergent.summaries.inpainting import summarise_inpainting
 
     return summarise_inpainting
+
+
+@kind(SeparationExperiment, SeparationSummary, {"train": "train_separation"})
+def separation() -> Summarise:
+    """Which invariants tell the orbits of a group apart?"""
+    from emergent.summaries.separation import summarise_separation
+
+    return summarise_separation
+
+
+@kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
+def cloud_distance() -> Summarise:
+    """Do invariant features tell how far apart point clouds are, or ensembles of augmented networks on coordinates?"""
+    from emergent.summaries.cloud_distance import summarise_cloud_distance
+
+    return summarise_cloud_distance
 
 
 @kind(WilsonLoopsExperiment, LoopSummary, {"train": "train_wilson_loops"})

@@ -13,6 +13,7 @@ from emergent import storage
 from emergent.config.data_efficiency import DataEfficiencySummary
 from emergent.errors import DataError
 from emergent.statistics.estimate import Estimate, sample_std
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -22,7 +23,7 @@ AXES = dict.fromkeys(METRICS, 1)
 
 
 def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``efficiency`` and ``quantities``.
+    """Returns the tables ``efficiency``, ``choices`` (``emergent.summaries.choices``) and ``quantities``.
 
     ``efficiency`` (arm, size, ensemble_size, metric, mean, std, num): over trials. Quantities are
     ``<metric>/<arm>/<n>`` of single networks, ``ensemble_<metric>/<arm>/<M>/<n>`` of ensembles of M,
@@ -41,10 +42,18 @@ def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, p
     """
     del predictions
     rows: list[dict[str, Any]] = []
+    chosen: list[tuple[dict[str, Any], np.ndarray]] = []
     quantities, logarithms = Quantities(), dict[str, np.ndarray]()
     for arm in settings.arms:
         found = read_runs(arm.name, blocks[arm.name], settings.num_members, AXES, "trials")
         sizes, ensembles = _axes(arm.name, settings, blocks)
+        work = storage.read_arrays(blocks[arm.name][0], ["multiplications"], "train")["multiplications"]
+        mse, asymmetry = (found[metric].astype(np.float64) for metric in METRICS)
+        # From the largest training set: what is left then is not for want of samples.
+        chosen += [
+            (choice(arm.name, arm.symmetry, number, work[-1], mse[-1, :, j], asymmetry[-1, :, j]), mse[-1, :, j])
+            for j, number in enumerate(ensembles)
+        ]
         for metric, words in METRICS.items():
             values = found[metric].astype(np.float64)
             for i, size in enumerate(sizes):
@@ -69,7 +78,12 @@ def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, p
                 name = f"log_ratio/{arm.name}/{arm.compare_to}/{size}"
                 text = f"log10 of the test error over that of {arm.compare_to}, trial by trial, {size} samples"
                 quantities.add(name, Estimate.mean(values), text)
-    return {"efficiency": pd.DataFrame(rows), "quantities": quantities.table()}
+    add_equal_work(chosen, quantities)
+    return {
+        "efficiency": pd.DataFrame(rows),
+        "choices": choices_table([row for row, _ in chosen]),
+        "quantities": quantities.table(),
+    }
 
 
 def _axes(arm: str, settings: DataEfficiencySummary, blocks: Blocks) -> tuple[list[int], list[int]]:

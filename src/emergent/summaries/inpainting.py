@@ -9,7 +9,9 @@ import pandas as pd
 
 from emergent import storage
 from emergent.config.inpainting import InpaintingSummary
+from emergent.config.stages import Symmetry
 from emergent.statistics.estimate import Estimate, standard_error
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -20,7 +22,7 @@ UNIT = 100.0
 
 
 def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``errors``, ``ensembles``, ``examples`` and ``quantities``.
+    """Returns the tables ``errors``, ``ensembles``, ``examples``, ``choices`` and ``quantities``.
 
     ``errors`` (arm, side, blocks, mean, std, stderr, validation, best_step, asymmetry, start, num): test errors of
     networks in hundredths, mean and standard deviation (over num, as published) of runs; ``asymmetry`` is the relative
@@ -28,6 +30,8 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
     largest.
 
     ``ensembles`` (arm, side, blocks, size, mean, std, stderr, asymmetry, asymmetry_stderr, num): the same by size.
+
+    ``choices`` (``emergent.summaries.choices``): of arms with the trivial group or the measured one.
 
     ``examples`` (arm, side, blocks, image, pixel, value, target, input): in-painted images of the first run.
 
@@ -42,11 +46,12 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
     del predictions
     quantities = Quantities()
     quantities.add("num_members", Estimate.exact(settings.num_members), "runs of every arm")
-    errors, ensembles, examples = [], [], []
+    errors, ensembles, examples, chosen = [], [], [], []
     found = {}
     for arm in (facts.name for facts in settings.arms):
         runs = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(RUNS, 0), "runs")
         found[arm] = runs
+        work = storage.read_arrays(min(blocks[arm]), ["multiplications"], "train")["multiplications"]
         examples.append(_examples(arm, settings, min(blocks[arm])))
         for index, side in enumerate(settings.blocks[arm]):
             single = UNIT * runs["error"][:, index, 0]
@@ -62,16 +67,31 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
                            "validation": UNIT * runs["validation"][:, index].mean(),
                            "best_step": runs["best_step"][:, index].mean(), "asymmetry": asymmetry.value,
                            "start": start, "num": len(single)})  # fmt: skip
+            if side in (settings.side, settings.measured):
+                symmetry = _symmetry(settings, arm, side)
+                for size in range(runs["error"].shape[2]):
+                    own = UNIT * runs["error"][:, index, size]
+                    row = choice(arm, symmetry, size + 1, work[index], own, runs["asymmetry"][:, index, size])
+                    chosen.append((row, own))
             rows = _ensemble_rows(arm, side, index, runs, quantities)
             ensembles += [{"arm": arm, "side": settings.side, **row} for row in rows]
         _add_gains(arm, settings, runs, quantities)
     _add_beside(settings, found, quantities)
+    add_equal_work(chosen, quantities)
     return {
         "errors": pd.DataFrame(errors),
         "ensembles": pd.DataFrame(ensembles),
         "examples": pd.concat(examples, ignore_index=True),
+        "choices": choices_table([row for row, _ in chosen]),
         "quantities": quantities.table(),
     }
+
+
+def _symmetry(settings: InpaintingSummary, arm: str, side: int) -> Symmetry:
+    if settings.permuted[arm] is not None:
+        return "augmented"
+    # The trivial group, of as many blocks as pixels, is no symmetry.
+    return "none" if side == settings.side else "built_in"
 
 
 def _ensemble_rows(

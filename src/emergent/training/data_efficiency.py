@@ -20,6 +20,7 @@ from jaxtyping import Array as JaxArray
 from emergent.config.data_efficiency_training import DataEfficiencyStage, Descent
 from emergent.config.training import Training
 from emergent.errors import DataError
+from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.storage import Array
 from emergent.training.engine import Divergence, default_strategy, train_members
@@ -95,6 +96,31 @@ def program(method: SymmetricMethod, train: Descent, num: int, vectorised: bool)
     )
 
 
+def training_multiplications(
+    method: SymmetricMethod, train: Descent, num: int, parameters: Any, data: TrialData
+) -> float:
+    """Returns the multiplications in matrix products of the training of one network on ``num`` samples.
+
+    Args:
+        method: how it learns.
+        train: its optimisation.
+        num: training samples.
+        parameters: of one network, or their shapes.
+        data: of which one batch is seen at a time.
+    """
+    batch = train.batch(num)
+    seen = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((batch, *leaf.shape[2:]), leaf.dtype), data.seen)
+    elements = None if method.draw is None else jax.eval_shape(lambda key: method.draw(key, batch), jax.random.key(0))
+
+    def loss(parameters: Any, seen: Any, elements: Any) -> JaxArray:
+        network = partial(method.module.apply, parameters)
+        outputs = method.mean(network, seen) if elements is None else method.augmented(network, seen, elements)  # pyright: ignore[reportArgumentType]
+        return jnp.square(outputs).mean()
+
+    steps = (train.samples_per_epoch or num) // batch * train.epochs(num)
+    return float(steps * multiplications(jax.grad(loss), parameters, seen, elements))
+
+
 def require_equivariance(stage: DataEfficiencyStage, error: float) -> None:
     """Checks the equivariance error of a network before training.
 
@@ -142,6 +168,8 @@ def data_efficiency_arrays(
         _, before = test.errors(test.run(_of_trial(start, 0, networks), 0, keys[0]), 0, 1, 0)
         if method.equivariant:
             require_equivariance(stage, before)
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), start)
+    work = [training_multiplications(method, stage.train, num, one, data) for num in task.sizes]
     given = start, jnp.repeat(jnp.arange(len(trials)), networks)
     found = []
     for num in task.sizes:
@@ -153,7 +181,9 @@ def data_efficiency_arrays(
         parameters = from_flat(start, {name: value[-1] for name, value in result.parameters.items()})
         with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
             found.append(_errors(stage, test, parameters, keys))
-    return _stored(stage, trials, before, start, found)
+    return _stored(stage, trials, before, start, found) | {
+        "multiplications": Array(np.asarray(work), ("size",), "1", "in matrix products, training one network")
+    }
 
 
 def _start(stage: DataEfficiencyStage, method: SymmetricMethod, members: Sequence[int]) -> Any:

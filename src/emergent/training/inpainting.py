@@ -22,6 +22,7 @@ from emergent.domains.inpainting import InpaintingData, Pool, Run, draw_run
 from emergent.errors import DataError
 from emergent.groups.blocks import draw_permutations, mirror, move
 from emergent.models.block_network import BlockNet
+from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.storage import Array
 from emergent.training.engine import Divergence, train_members
@@ -103,6 +104,17 @@ def learner(network: BlockNetwork, blocks: int, learning_rate: float) -> Learner
         return objective(parameters, (), data.validation_inputs, data.validation_targets)
 
     return Learner(initialise, gradient, keep_best(make_optimiser("adam", learning_rate), validate))
+
+
+def step_multiplications(network: BlockNetwork, blocks: int, data: InpaintingData) -> int:
+    """Returns the multiplications in matrix products of one step of one network on all training images."""
+    module = BlockNet(network, blocks)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), data.example())
+    return multiplications(
+        jax.grad(lambda parameters, images: mean_squared(module.apply(parameters, images), images)),  # pyright: ignore[reportArgumentType]
+        shapes,
+        data.images,
+    )
 
 
 Apply = Callable[[Any, np.ndarray], np.ndarray]
@@ -238,7 +250,7 @@ def inpainting_arrays(
         num_epochs=stage.train.num_epochs,
         matmul_precision=stage.train.matmul_precision,
     )
-    rows, runs = [], []
+    rows, runs, work = [], [], []
     for number in members:
         key = member_key(stage.seed, stage.experiment, RUN, number, "initialise")
         seed = [int(word) for word in np.asarray(jax.random.key_data(key))]
@@ -247,16 +259,19 @@ def inpainting_arrays(
         program = Program(settings, learner(stage.network, blocks, stage.train.learning_rate),
                           runs[0].data.num_samples, vectorised=False)  # fmt: skip
         group = _Group(blocks, program, compiled(stage.network, blocks))
+        work.append(stage.train.num_epochs * step_multiplications(stage.network, blocks, runs[0].data))
         rows.append([_networks(stage, group, number, run, advance) for number, run in zip(members, runs, strict=True)])
 
     def stored(name: str) -> np.ndarray:
         return np.stack([[getattr(found, name) for found in row] for row in rows], 1)
 
     few = slice(0, stage.examples)
+    products = "in matrix products, training one network"
     dims = ("member", "group")
     return {
         "members": Array(np.asarray(members), ("member",), "1", "index over all runs"),
         "blocks": Array(np.asarray(stage.blocks), ("group",), "1", "blocks a side"),
+        "multiplications": Array(np.asarray(work, float), ("group",), "1", products),
         "error": Array(stored("error"), (*dims, "size"), "1", "mean squared error on test images by ensemble size"),
         "asymmetry": Array(stored("asymmetry"), (*dims, "size"), "1", "relative error of equivariance"),
         "validation": Array(stored("validation"), dims, "1", "mean squared error on validation images"),

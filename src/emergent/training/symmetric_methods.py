@@ -28,6 +28,7 @@ from emergent.datasets.symmetric_functions import INPUTS, OUTPUTS
 from emergent.groups.matrix_groups import MatrixGroup, matrix_group
 from emergent.groups.tensors import TensorAction, TensorSpace, move
 from emergent.models.feedforward import FeedForward
+from emergent.models.relaxed import RelaxedNetwork
 from emergent.models.scalar_networks import (
     ScalarInertia,
     all_signs,
@@ -200,11 +201,15 @@ def _in_frames(spaces: Spaces, settings: FrameMethod) -> SymmetricMethod:
 
 
 def _on_tensors(spaces: Spaces, settings: TensorMethod) -> SymmetricMethod:
+    module: nn.Module = TensorNetwork(settings.group, spaces.inputs, spaces.outputs, settings.channels, settings.depth)
+    if settings.relaxed:
+        free = FeedForward(settings.channels, settings.depth, spaces.outputs.size, nn.swish)
+        module = RelaxedNetwork(module, free)
     return SymmetricMethod(
         scaled=True,
-        equivariant=True,
+        equivariant=not settings.relaxed,
         symmetry=matrix_group(settings.group),
-        module=TensorNetwork(settings.group, spaces.inputs, spaces.outputs, settings.channels, settings.depth),
+        module=module,
         num_inputs=spaces.inputs.size,
         see=lambda inputs: inputs,
         aim=lambda inputs, targets: targets,
