@@ -39,6 +39,7 @@ from emergent.config.figure_options import (
     TruthOptions,
 )
 from emergent.config.infinite_width_figures import InfiniteWidthEntry
+from emergent.config.lattice_figures import LatticeEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -281,6 +282,7 @@ Entry = Annotated[
     | SymmetryEntry
     | DynamicsEntry
     | EfficiencyEntry
-    | EmbeddingEntry,
+    | EmbeddingEntry
+    | LatticeEntry,
     Field(discriminator="plot"),
 ]

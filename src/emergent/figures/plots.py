@@ -20,6 +20,7 @@ from emergent.figures import (
     embedding_residuals,
     equivariance_by_ensemble_size,
     error_by_clusters,
+    error_by_lattice,
     error_by_training_size,
     error_by_width,
     error_over_time,
@@ -148,6 +149,7 @@ PLOTS: dict[str, Plot] = {
     "predicted_radiation": Plot(predicted_radiation.draw, tables=("curves", "errors")),
     "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
     "embedding_residuals": Plot(embedding_residuals.draw, tables=("embeddings", "ensembles")),
+    "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

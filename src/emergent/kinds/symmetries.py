@@ -14,6 +14,7 @@ from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.config.traffic import TrafficExperiment, TrafficSummary
+from emergent.config.wilson_loops import LoopSummary, WilsonLoopsExperiment
 from emergent.kinds.record import Summarise, kind
 
 
@@ -119,3 +120,11 @@ def contrastive() -> Summarise:
     from emergent.summaries.contrastive import summarise_contrastive
 
     return summarise_contrastive
+
+
+@kind(WilsonLoopsExperiment, LoopSummary, {"train": "train_wilson_loops"})
+def wilson_loops() -> Summarise:
+    """How well are loops of a lattice gauge theory learnt with gauge symmetry built in, learnt or left?"""
+    from emergent.summaries.wilson_loops import summarise_wilson_loops
+
+    return summarise_wilson_loops
