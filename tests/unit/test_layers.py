@@ -33,6 +33,7 @@ LAYERS = (
     ("flows",),
     ("linear",),
     ("theorems",),
+    ("units",),
     ("domains",),
     ("statistics",),
     ("metrics",),

@@ -31,6 +31,7 @@ from emergent.figures import (
     infinite_width_readings,
     inpainting_examples,
     inpainting_table,
+    intertwiner_counts,
     invariant_matrix,
     law,
     layer_correspondence,
@@ -52,6 +53,7 @@ from emergent.figures import (
     phase_portraits,
     pool_by_epoch,
     predicted_pairs,
+    predicted_radiation,
     published_points,
     risk_by_size,
     samples,
@@ -138,6 +140,8 @@ PLOTS: dict[str, Plot] = {
     "phase_portraits": Plot(phase_portraits.draw, tables=("portraits", "rollouts")),
     "motion_table": Plot(motion_table.tabulate, tables=("rollouts",)),
     "invariant_matrix": Plot(invariant_matrix.draw, tables=("separation",)),
+    "predicted_radiation": Plot(predicted_radiation.draw, tables=("curves", "errors")),
+    "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

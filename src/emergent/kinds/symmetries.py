@@ -1,5 +1,7 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
+from emergent.config.bundles import BundleExperiment, BundleSummary
 from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
@@ -75,6 +77,22 @@ def separation() -> Summarise:
     from emergent.summaries.separation import summarise_separation
 
     return summarise_separation
+
+
+@kind(BlackBodyExperiment, BlackBodySummary, {"train": "train_black_body"})
+def black_body() -> Summarise:
+    """What are units worth, and can a constant of nature be found by its units?"""
+    from emergent.summaries.black_body import summarise_black_body
+
+    return summarise_black_body
+
+
+@kind(BundleExperiment, BundleSummary, {"train": "train_bundles"})
+def bundles() -> Summarise:
+    """Are equivariant maps between sections of homogeneous bundles convolutions?"""
+    from emergent.summaries.bundles import summarise_bundles
+
+    return summarise_bundles
 
 
 @kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
