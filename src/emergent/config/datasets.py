@@ -20,6 +20,7 @@ from emergent.config.generators import (
     IsingOptions,
     MoleculeOptions,
     PhotoPatchOptions,
+    SU2Options,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
 from emergent.config.traffic_series import TrafficOptions
@@ -187,6 +188,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "photo_patches": PhotoPatchOptions,
     "qm9": Qm9Options,
     "traffic_series": TrafficOptions,
+    "su2_links": SU2Options,
 }
 """Modules with something to choose; all others take no options."""
 

@@ -78,6 +78,26 @@ class CloudTable(Table):
     options: NoOptions = NoOptions()
 
 
+class UnitsOptions(StrictModel):
+    """Predictions of radiation."""
+
+    arms: Many[Name] = Field(min_length=1, description="arms whose predictions are drawn; errors are those of all")
+
+
+class PredictedRadiation(Figure):
+    """Predictions by wavelength, a panel per test temperature; below, errors by arm."""
+
+    plot: Literal["predicted_radiation"]
+    options: UnitsOptions
+
+
+class IntertwinerCounts(Figure):
+    """Dimensions of equivariant maps against their count; and norms of kernels on the sphere."""
+
+    plot: Literal["intertwiner_counts"]
+    options: NoOptions = NoOptions()
+
+
 SymmetryEntry = (
     RiskBySize
     | GapTable
@@ -86,6 +106,8 @@ SymmetryEntry = (
     | InvariantMatrix
     | PredictedPairs
     | CloudTable
+    | PredictedRadiation
+    | IntertwinerCounts
     | ErrorByClusters
     | ClustersTable
 )

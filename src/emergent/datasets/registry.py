@@ -22,6 +22,7 @@ from emergent.datasets import (
     photo_patches,
     qm9,
     qm9_subset,
+    su2_links,
     traffic_series,
 )
 from emergent.errors import DataError
@@ -64,6 +65,7 @@ PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "qm9": qm9.prepare,
     "qm9_subset": qm9_subset.prepare,
     "traffic_series": traffic_series.prepare,
+    "su2_links": su2_links.prepare,
 }
 
 RAGGED = ("vertex", "face", "bound")

@@ -12,6 +12,7 @@ from emergent.config.data_efficiency_training import DataEfficiencyStage, Tensor
 from emergent.config.datasets import DatasetEntry
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
 from emergent.config.discretisation import DiscretisationStage
+from emergent.config.dynamics_training import DynamicsStage, TensorDynamics
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.equal_means import MeansStage
 from emergent.config.generators import IsingOptions
@@ -115,6 +116,13 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             seen = sum((train.samples_per_epoch or num) * train.epochs(num) for num in stage.task.sizes)
             amount = PASSES_OF_TRAINING * members * network.networks * seen * network.depth * width**2
             return Work(f"{verb} {network.method}", amount)
+        case DynamicsStage():
+            network, given = stage.network, stage.trajectories
+            width = network.channels if isinstance(network, TensorDynamics) else network.width
+            # Runge and Kutta's method asks four times for velocities in each step.
+            asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
+            amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * width**2
+            return Work(f"{verb} {stage.family} {network.method}", amount)
         case InpaintingStage():
             images = plan.num_samples(stage.data.train.dataset, stage.data.train.split, stage.data.train.num)
             # Every pixel by its block's number, and sums over blocks by a matrix; layers between 1 and C channels.
