@@ -33,12 +33,14 @@ LAYERS = (
     ("flows",),
     ("linear",),
     ("theorems",),
+    ("units",),
     ("domains",),
     ("statistics",),
     ("metrics",),
     ("kernels",),
     ("models",),
     ("datasets",),
+    ("dynamics",),
     ("groups",),
     ("prng",),
     ("runs",),
@@ -68,7 +70,7 @@ WITHOUT_JAX = (
     "point_groups",
     "errors",
 )
-JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "neural_tangents"}
+JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "diffrax", "neural_tangents"}
 VAGUE_NAMES = {"utils", "util", "helpers", "misc", "common"}
 MAX_LINES = 300
 

@@ -84,7 +84,7 @@ def test_smoke_scale_downloads_nothing_and_fits_into_two_gigabytes() -> None:
             {"experiments": ["isign"]},
             [
                 "no experiment 'isign'; did you mean 'ising'?",
-                "There are: augmented_kernels, cnn_gcnn, cnn_gcnn_cifar10",
+                "There are: augmented_kernels, black_body, bundles, cnn_gcnn",
             ],
         ),
         ({"experiments": "ising"}, ["experiments", "(found 'ising')"]),

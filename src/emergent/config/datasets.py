@@ -20,8 +20,10 @@ from emergent.config.generators import (
     IsingOptions,
     MoleculeOptions,
     PhotoPatchOptions,
+    SU2Options,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
+from emergent.config.traffic_series import TrafficOptions
 from emergent.errors import ConfigError
 
 
@@ -185,6 +187,8 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "nct_crc": NctCrcOptions,
     "photo_patches": PhotoPatchOptions,
     "qm9": Qm9Options,
+    "traffic_series": TrafficOptions,
+    "su2_links": SU2Options,
 }
 """Modules with something to choose; all others take no options."""
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
+from emergent.config.dynamics_figures import DynamicsEntry
 from emergent.config.embedding_figures import EmbeddingEntry
 from emergent.config.figure_entry import Figure, Table
 from emergent.config.figure_options import (
@@ -38,6 +39,7 @@ from emergent.config.figure_options import (
     TruthOptions,
 )
 from emergent.config.infinite_width_figures import InfiniteWidthEntry
+from emergent.config.lattice_figures import LatticeEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -278,7 +280,9 @@ Entry = Annotated[
     | Departure
     | InfiniteWidthEntry
     | SymmetryEntry
+    | DynamicsEntry
     | EfficiencyEntry
-    | EmbeddingEntry,
+    | EmbeddingEntry
+    | LatticeEntry,
     Field(discriminator="plot"),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from emergent.config.base import StrictModel
+from emergent.config.base import Many, StrictModel, require_ascending
 
 Seed = Annotated[int, Field(ge=0)]
 Pair = Annotated[tuple[float, float], Field(strict=False)]
@@ -202,4 +202,40 @@ class MoleculeOptions(GeneratorOptions):
         low, high = self.num_atoms
         if not 2 <= low <= high <= 29:
             raise ValueError(f"num_atoms: expected two numbers from 2 to 29, ascending, found {low}, {high}")
+        return self
+
+
+class SU2Options(GeneratorOptions):
+    """Links of SU(2) lattice gauge theory in 1+1 dimensions, by heat bath.
+
+    Attributes:
+        sizes: of lattices, even, ascending; training samples are on the first.
+        betas: smallest and largest coupling; the weight of links is exp(beta / 2 sum over plaquettes Re Tr P).
+        num_betas: couplings, evenly spaced.
+        num_train: training samples at each coupling.
+        num_validation: the same for validation.
+        num_test: test samples at each coupling, on every lattice.
+        warm_up: sweeps of a chain before its first sample.
+        spacing: sweeps between two samples; each split has one chain per coupling.
+        seed: of everything.
+
+    References:
+        arXiv:2012.12901, Wilson loops in 1+1 dimensions.
+    """
+
+    sizes: Many[Annotated[int, Field(ge=4, le=128, multiple_of=2)]] = Field(min_length=1)
+    betas: Pair
+    num_betas: PositiveInt
+    num_train: PositiveInt
+    num_validation: PositiveInt
+    num_test: PositiveInt
+    warm_up: PositiveInt
+    spacing: PositiveInt
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check(self) -> "SU2Options":
+        require_ascending("sizes", self.sizes)
+        if not 0 <= self.betas[0] < self.betas[1]:
+            raise ValueError(f"betas: expected [low, high] with 0 <= low < high, found {list(self.betas)}")
         return self

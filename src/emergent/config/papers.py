@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Paper = Literal["gerken_kessel", "misof", "nordenfors_flinth", "flinth", "villar"]
+Paper = Literal["gerken_kessel", "misof", "nordenfors_flinth", "flinth", "villar", "group_list"]
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,6 @@ PAPERS: dict[Paper, PaperFacts] = {
         "2303.13458",
     ),
     "villar": PaperFacts("S. Villar and co-workers", "Exact and approximate symmetries in machine learning models", ""),
+    "group_list": PaperFacts("J. E. Gerken and co-workers", "Further works on equivariance, with ensembles beside", ""),
 }
 """All papers, in the order of pages."""

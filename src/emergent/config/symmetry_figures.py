@@ -57,6 +57,20 @@ class PredictedPairs(Figure):
     options: NoOptions = NoOptions()
 
 
+class ErrorByClusters(Figure):
+    """Errors of predicted speeds by the number of clusters of sensors, of networks and ensembles."""
+
+    plot: Literal["error_by_clusters"]
+    options: NoOptions = NoOptions()
+
+
+class TrafficTable(Table):
+    """The same as a table, with published values."""
+
+    plot: Literal["traffic_table"]
+    options: NoOptions = NoOptions()
+
+
 class CloudTable(Table):
     """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
 
@@ -64,7 +78,37 @@ class CloudTable(Table):
     options: NoOptions = NoOptions()
 
 
+class UnitsOptions(StrictModel):
+    """Predictions of radiation."""
+
+    arms: Many[Name] = Field(min_length=1, description="arms whose predictions are drawn; errors are those of all")
+
+
+class PredictedRadiation(Figure):
+    """Predictions by wavelength, a panel per test temperature; below, errors by arm."""
+
+    plot: Literal["predicted_radiation"]
+    options: UnitsOptions
+
+
+class IntertwinerCounts(Figure):
+    """Dimensions of equivariant maps against their count; and norms of kernels on the sphere."""
+
+    plot: Literal["intertwiner_counts"]
+    options: NoOptions = NoOptions()
+
+
 SymmetryEntry = (
-    RiskBySize | GapTable | InpaintingTable | InpaintingExamples | InvariantMatrix | PredictedPairs | CloudTable
+    RiskBySize
+    | GapTable
+    | InpaintingTable
+    | InpaintingExamples
+    | InvariantMatrix
+    | PredictedPairs
+    | CloudTable
+    | PredictedRadiation
+    | IntertwinerCounts
+    | ErrorByClusters
+    | TrafficTable
 )
 """All of them."""

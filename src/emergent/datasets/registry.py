@@ -22,6 +22,8 @@ from emergent.datasets import (
     photo_patches,
     qm9,
     qm9_subset,
+    su2_links,
+    traffic_series,
 )
 from emergent.errors import DataError
 from emergent.storage import Array
@@ -62,6 +64,8 @@ PREPARE: Mapping[str, Callable[[Path, Any], dict[str, Array]]] = {
     "photo_patches": photo_patches.prepare,
     "qm9": qm9.prepare,
     "qm9_subset": qm9_subset.prepare,
+    "traffic_series": traffic_series.prepare,
+    "su2_links": su2_links.prepare,
 }
 
 RAGGED = ("vertex", "face", "bound")

@@ -8,12 +8,15 @@ import itertools
 import math
 from typing import NamedTuple
 
+from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
 from emergent.config.datasets import DatasetEntry
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
 from emergent.config.discretisation import DiscretisationStage
+from emergent.config.dynamics_training import DynamicsStage, TensorDynamics
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.equal_means import MeansStage
 from emergent.config.generators import IsingOptions
+from emergent.config.inpainting import InpaintingStage
 from emergent.config.kernel_convergence import ConvergenceStage
 from emergent.config.kernel_regression import KernelRegressionStage
 from emergent.config.models import CnnModel
@@ -107,6 +110,26 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             sampling = stage.sampling
             points = sampling.num_train + sampling.num_points * sampling.num_angles
             return Work(verb, members * sampling.num_train * points * sum(stage.orders))
+        case DataEfficiencyStage():
+            network, train = stage.network, stage.train
+            width = network.channels if isinstance(network, TensorMethod) else network.width
+            seen = sum((train.samples_per_epoch or num) * train.epochs(num) for num in stage.task.sizes)
+            amount = PASSES_OF_TRAINING * members * network.networks * seen * network.depth * width**2
+            return Work(f"{verb} {network.method}", amount)
+        case DynamicsStage():
+            network, given = stage.network, stage.trajectories
+            width = network.channels if isinstance(network, TensorDynamics) else network.width
+            # Runge and Kutta's method asks four times for velocities in each step.
+            asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
+            amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * width**2
+            return Work(f"{verb} {stage.family} {network.method}", amount)
+        case InpaintingStage():
+            images = plan.num_samples(stage.data.train.dataset, stage.data.train.split, stage.data.train.num)
+            # Every pixel by its block's number, and sums over blocks by a matrix; layers between 1 and C channels.
+            products = sum(stage.data.side**2 + blocks**4 for blocks in stage.blocks)
+            channels = stage.network.channels if stage.network.layers > 1 else 1
+            amount = products * channels * stage.network.layers * images * stage.train.num_epochs
+            return Work(verb, PASSES_OF_TRAINING * members * stage.ensemble * amount)
         case _:
             return Work(verb, members)
 

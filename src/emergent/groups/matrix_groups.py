@@ -1,6 +1,7 @@
 """Groups of matrices by generators: a Lie algebra, elements beside it, and a metric that all of them keep.
 
-O(n), SO(n) and the Lorentz groups O(1,3), SO(1,3) and SO+(1,3). What is known of a group here is all that the solver of
+O(n), SO(n), the Lorentz groups O(1,3), SO(1,3) and SO+(1,3), and groups about the axis z of space: O(2)_z, SO(2)_z and
+the finite C2_z, D2_z, C3_z, D3_z ... What is known of a group here is all that the solver of
 ``emergent.groups.equivariant_maps`` and the actions of ``emergent.groups.tensors`` need; finite groups have no Lie
 algebra. NumPy only, float64.
 """
@@ -116,9 +117,27 @@ def lorentz(name: str) -> MatrixGroup:
     return MatrixGroup(name, metric, algebra, np.array(discrete).reshape(-1, 4, 4), np.where(boosts, BOOST_SCALE, 1.0))
 
 
+def about_z(name: str) -> MatrixGroup:
+    """Returns O(2)_z, SO(2)_z, Cn_z or Dn_z, which turn the plane of x and y; O(2)_z and Dn_z also mirror x.
+
+    Args:
+        name: which, with n of at least 2.
+    """
+    found = re.fullmatch(r"([CD])(\d+)_z", name)
+    metric = np.ones(3)
+    algebra, turns = _plane_rotations(3, metric)[:1], np.zeros((0, 3, 3))
+    if found:
+        angle = 2 * np.pi / int(found[2])
+        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
+        algebra, turns = algebra[:0], turn[None]
+    mirror = np.diag([-1.0, 1.0, 1.0])[None]
+    discrete = turns if name.startswith(("S", "C")) else np.concatenate([turns, mirror])
+    return MatrixGroup(name, metric, algebra, discrete, np.ones(len(algebra)))
+
+
 @cache
 def matrix_group(name: str) -> MatrixGroup:
-    """Returns a group by its name: ``O(5)``, ``SO(3)``, ``O(1,3)``, ``SO(1,3)``, ``SO+(1,3)`` ...
+    """Returns a group by its name: ``O(5)``, ``SO(3)``, ``O(1,3)``, ``SO(1,3)``, ``SO+(1,3)``, ``O(2)_z``, ``D6_z`` ...
 
     Raises:
         ConfigError: no such group.
@@ -128,4 +147,8 @@ def matrix_group(name: str) -> MatrixGroup:
         return orthogonal(int(found[2]), bool(found[1]))
     if name in ("O(1,3)", "SO(1,3)", "SO+(1,3)"):
         return lorentz(name)
-    raise ConfigError(f"group {name!r}: expected O(n), SO(n), O(1,3), SO(1,3) or SO+(1,3).")
+    if name in ("O(2)_z", "SO(2)_z") or re.fullmatch(r"[CD]([2-9]|[1-9]\d)_z", name):
+        return about_z(name)
+    raise ConfigError(
+        f"group {name!r}: expected O(n), SO(n), O(1,3), SO(1,3), SO+(1,3), O(2)_z, SO(2)_z, Cn_z or Dn_z."
+    )

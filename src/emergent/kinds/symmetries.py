@@ -1,15 +1,20 @@
 """Questions with a training of their own: symmetries built in, learnt, relaxed or left."""
 
+from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
+from emergent.config.bundles import BundleExperiment, BundleSummary
 from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.contrastive import ContrastiveExperiment
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
+from emergent.config.dynamics import DynamicsExperiment, DynamicsSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
+from emergent.config.traffic import TrafficExperiment, TrafficSummary
+from emergent.config.wilson_loops import LoopSummary, WilsonLoopsExperiment
 from emergent.kinds.record import Summarise, kind
 
 
@@ -35,6 +40,14 @@ def data_efficiency() -> Summarise:
     from emergent.summaries.data_efficiency import summarise_data_efficiency
 
     return summarise_data_efficiency
+
+
+@kind(DynamicsExperiment, DynamicsSummary, {"train": "train_dynamics"})
+def dynamics() -> Summarise:
+    """Is motion followed for longer where its symmetry is built in, learnt from moved pieces, or averaged?"""
+    from emergent.summaries.dynamics import summarise_dynamics
+
+    return summarise_dynamics
 
 
 @kind(FlowExperiment, FlowSummary, {"train": "train_flow"})
@@ -69,6 +82,22 @@ def separation() -> Summarise:
     return summarise_separation
 
 
+@kind(BlackBodyExperiment, BlackBodySummary, {"train": "train_black_body"})
+def black_body() -> Summarise:
+    """What are units worth, and can a constant of nature be found by its units?"""
+    from emergent.summaries.black_body import summarise_black_body
+
+    return summarise_black_body
+
+
+@kind(BundleExperiment, BundleSummary, {"train": "train_bundles"})
+def bundles() -> Summarise:
+    """Are equivariant maps between sections of homogeneous bundles convolutions?"""
+    from emergent.summaries.bundles import summarise_bundles
+
+    return summarise_bundles
+
+
 @kind(CloudDistanceExperiment, CloudDistanceSummary, {"train": "train_cloud_distance"})
 def cloud_distance() -> Summarise:
     """Do invariant features tell how far apart point clouds are, or ensembles of augmented networks on coordinates?"""
@@ -77,9 +106,25 @@ def cloud_distance() -> Summarise:
     return summarise_cloud_distance
 
 
+@kind(TrafficExperiment, TrafficSummary, {"train": "train_traffic"})
+def traffic() -> Summarise:
+    """Does a network on a graph gain by weights of its own for every cluster of nodes, or by ensembles?"""
+    from emergent.summaries.traffic import summarise_traffic
+
+    return summarise_traffic
+
+
 @kind(ContrastiveExperiment, SummaryStage, {"train": "train_contrastive"})
 def contrastive() -> Summarise:
     """Do random views act as rotations of embeddings that are learnt without labels?"""
     from emergent.summaries.contrastive import summarise_contrastive
 
     return summarise_contrastive
+
+
+@kind(WilsonLoopsExperiment, LoopSummary, {"train": "train_wilson_loops"})
+def wilson_loops() -> Summarise:
+    """How well are loops of a lattice gauge theory learnt with gauge symmetry built in, learnt or left?"""
+    from emergent.summaries.wilson_loops import summarise_wilson_loops
+
+    return summarise_wilson_loops

@@ -10,6 +10,7 @@ References:
 import math
 from collections import Counter
 from itertools import product
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +59,44 @@ def _merged(space: TensorSpace, values: Float[Array, "N size"]) -> dict[int, Flo
     return {rank: jnp.concatenate(found, 1) for rank, found in by_rank.items()}
 
 
+def _projector(group: str, upper: int, lower: int, dtype: jnp.dtype) -> jax.Array:
+    return jnp.asarray(invariant_tensors(group, upper, lower), dtype)
+
+
+def project_kernel(
+    group: str, source: TensorSpace, target: TensorSpace, free: Float[Array, "target source"]
+) -> Float[Array, "target source"]:
+    """Returns the matrix nearest to another one that commutes with a group."""
+
+    def block(row: tuple[int, tuple[int, int]], column: tuple[int, tuple[int, int]]) -> Float[Array, "rows columns"]:
+        (i, (num_out, rank_out)), (j, (num_in, rank_in)) = row, column
+        size_out, size_in = target.dimension**rank_out, source.dimension**rank_in
+        top, left = _starts(target)[i], _starts(source)[j]
+        part = free[top : top + num_out * size_out, left : left + num_in * size_in]
+        basis = _projector(group, rank_out, rank_in, free.dtype)
+        if not basis.shape[1]:
+            return jnp.zeros_like(part)
+        if size_out * size_in == 1:
+            return part
+        pairs = part.reshape(num_out, size_out, num_in, size_in).swapaxes(1, 2).reshape(num_out, num_in, -1)
+        kept = (pairs @ basis) @ basis.T
+        return kept.reshape(num_out, num_in, size_out, size_in).swapaxes(1, 2).reshape(part.shape)
+
+    columns = list(enumerate(source.types))
+    return jnp.concatenate(
+        [jnp.concatenate([block(row, column) for column in columns], 1) for row in enumerate(target.types)]
+    )
+
+
+def project_bias(group: str, target: TensorSpace, offset: Float[Array, " target"]) -> Float[Array, " target"]:
+    """Returns the vector nearest to another one that a group leaves where it is."""
+    parts = []
+    for part, (_, rank) in zip(target.split(offset[None]), target.types, strict=True):
+        basis = _projector(group, rank, 0, offset.dtype)
+        parts.append(((part @ basis) @ basis.T).reshape(-1))
+    return jnp.concatenate(parts)
+
+
 class EquivariantLinear(nn.Module):
     """Linear map whose matrix and bias are projected onto those that commute with the group.
 
@@ -68,49 +107,23 @@ class EquivariantLinear(nn.Module):
         group: name of the group.
         source: space of the inputs.
         target: space of the outputs.
+        projected: the parameters are those after the projection, and taken as they are.
     """
 
     group: str
     source: TensorSpace
     target: TensorSpace
+    projected: bool = False
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
         """Returns the outputs of a batch."""
-        shape = (self.target.size, self.source.size)
-        free = self.param("kernel", nn.initializers.orthogonal(), shape)
-        offset = self.param("bias", _uniform, (self.target.size,))
-        rows = [
-            jnp.concatenate([self._block(free, *place) for place in product([row], enumerate(self.source.types))], 1)
-            for row in enumerate(self.target.types)
-        ]
-        return inputs @ jnp.concatenate(rows).T + self._bias(offset)[None]
-
-    def _projector(self, upper: int, lower: int, dtype: jnp.dtype) -> jax.Array:
-        return jnp.asarray(invariant_tensors(self.group, upper, lower), dtype)
-
-    def _block(
-        self, free: Array, row: tuple[int, tuple[int, int]], column: tuple[int, tuple[int, int]]
-    ) -> Float[Array, "rows columns"]:
-        (i, (num_out, rank_out)), (j, (num_in, rank_in)) = row, column
-        size_out, size_in = self.target.dimension**rank_out, self.source.dimension**rank_in
-        top, left = _starts(self.target)[i], _starts(self.source)[j]
-        block = free[top : top + num_out * size_out, left : left + num_in * size_in]
-        basis = self._projector(rank_out, rank_in, free.dtype)
-        if not basis.shape[1]:
-            return jnp.zeros_like(block)
-        if size_out * size_in == 1:
-            return block
-        pairs = block.reshape(num_out, size_out, num_in, size_in).swapaxes(1, 2).reshape(num_out, num_in, -1)
-        kept = (pairs @ basis) @ basis.T
-        return kept.reshape(num_out, num_in, size_out, size_in).swapaxes(1, 2).reshape(block.shape)
-
-    def _bias(self, offset: Array) -> Float[Array, " target"]:
-        parts = []
-        for part, (_, rank) in zip(self.target.split(offset[None]), self.target.types, strict=True):
-            basis = self._projector(rank, 0, offset.dtype)
-            parts.append(((part @ basis) @ basis.T).reshape(-1))
-        return jnp.concatenate(parts)
+        kernel = self.param("kernel", nn.initializers.orthogonal(), (self.target.size, self.source.size))
+        bias = self.param("bias", _uniform, (self.target.size,))
+        if not self.projected:
+            kernel = project_kernel(self.group, self.source, self.target, kernel)
+            bias = project_bias(self.group, self.target, bias)
+        return inputs @ kernel.T + bias[None]
 
 
 def _uniform(key: jax.Array, shape: tuple[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
@@ -196,6 +209,7 @@ class TensorNetwork(nn.Module):
         target: space of the outputs.
         channels: numbers in a hidden layer.
         depth: number of blocks.
+        projected: parameters are those that ``project`` returns: nothing is projected at every call.
     """
 
     group: str
@@ -203,14 +217,33 @@ class TensorNetwork(nn.Module):
     target: TensorSpace
     channels: int
     depth: int
+    projected: bool = False
+
+    @property
+    def _hidden(self) -> TensorSpace:
+        return spread_channels(self.channels, self.source.dimension)
 
     @nn.compact
     def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
         """Returns the outputs of a batch."""
-        hidden = spread_channels(self.channels, self.source.dimension)
-        before, values = self.source, inputs
+        hidden, before, values = self._hidden, self.source, inputs
         for _ in range(self.depth):
-            linear = EquivariantLinear(self.group, before, gated(hidden))(values)
+            linear = EquivariantLinear(self.group, before, gated(hidden), self.projected)(values)
             values = apply_gates(hidden, linear + EquivariantBilinear(self.group, gated(hidden))(linear))
             before = hidden
-        return EquivariantLinear(self.group, hidden, self.target)(values)
+        return EquivariantLinear(self.group, hidden, self.target, self.projected)(values)
+
+    def project(self, parameters: Any) -> Any:
+        """Returns the parameters with those of linear layers projected, for a network that is called many times."""
+        hidden = self._hidden
+        sources = [self.source, *[hidden] * self.depth]
+        targets = [*[gated(hidden)] * self.depth, self.target]
+        layers = dict(parameters["params"])
+        for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
+            name = f"{EquivariantLinear.__name__}_{index}"
+            free = layers[name]
+            layers[name] = {
+                "kernel": project_kernel(self.group, source, target, free["kernel"]),
+                "bias": project_bias(self.group, target, free["bias"]),
+            }
+        return {"params": layers}

@@ -17,7 +17,7 @@ from emergent.pages.tables import selected
 WORDS = textwrap.fill(
     f"{group_legend()}; a dash: nothing to compare. *judged*: how many; the others are numbers that only a larger run "
     "can test.",
-    width=240,
+    width=400,
 )
 """Legend of the table."""
 
