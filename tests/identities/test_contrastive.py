@@ -134,6 +134,22 @@ def test_the_published_network_is_a_resnet_50() -> None:
     assert features.shape == (2, 2048) and embedded.shape == (2, 128)
 
 
+def test_a_step_of_the_published_setting_fits_together() -> None:
+    own = experiment("paper").stage("train", "care")
+    assert isinstance(own, ContrastiveStage)
+    learns = learner(own)
+    pixels = jax.ShapeDtypeStruct((512, *own.data.shape), jnp.uint8)
+    sample, key = jax.ShapeDtypeStruct((1, *own.data.shape), jnp.float32), jax.random.key(0)
+    parameters, _ = jax.eval_shape(learns.initialise, key, sample, None)
+
+    def step(parameters: Any, images: jax.Array, key: jax.Array) -> Any:
+        return learns.gradient(parameters, (), Unlabelled(images), jnp.arange(256), key)
+
+    loss, gradient = jax.eval_shape(step, parameters, pixels, key)
+    assert loss.shape == () and learns.has_convolutions
+    assert jax.tree.map(lambda leaf: leaf.shape, gradient) == jax.tree.map(lambda leaf: leaf.shape, parameters)
+
+
 def test_the_change_of_inner_products_is_part_of_the_objective() -> None:
     own = stage("care")
     data = Unlabelled(jnp.asarray(images()[0].images))
