@@ -5,7 +5,8 @@ from emergent.cli._pairs import parse_pairs
 from emergent.cli._run import main_guard, progress, read_stage
 from emergent.config.blocks import parse_block
 from emergent.config.contrastive import ContrastiveStage
-from emergent.training.contrastive import contrastive_arrays, read_images
+from emergent.domains.contrastive import read_images
+from emergent.training.contrastive import contrastive_arrays
 
 
 def main() -> None:

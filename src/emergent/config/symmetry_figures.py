@@ -64,10 +64,10 @@ class ErrorByClusters(Figure):
     options: NoOptions = NoOptions()
 
 
-class TrafficTable(Table):
+class ClustersTable(Table):
     """The same as a table, with published values."""
 
-    plot: Literal["traffic_table"]
+    plot: Literal["clusters_table"]
     options: NoOptions = NoOptions()
 
 
@@ -109,6 +109,6 @@ SymmetryEntry = (
     | PredictedRadiation
     | IntertwinerCounts
     | ErrorByClusters
-    | TrafficTable
+    | ClustersTable
 )
 """All of them."""

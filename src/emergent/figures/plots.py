@@ -10,6 +10,7 @@ from emergent.figures import (
     accuracy_table,
     built_or_learnt,
     cloud_table,
+    clusters_table,
     conditions,
     conditions_table,
     curves_by_width,
@@ -66,7 +67,6 @@ from emergent.figures import (
     style,
     subspace_distance,
     tail_with_bound,
-    traffic_table,
 )
 from emergent.figures.drawing import Animation, Drawing, References, Tabulation
 from emergent.figures.facts import Inputs
@@ -138,7 +138,7 @@ PLOTS: dict[str, Plot] = {
     "inpainting_table": Plot(inpainting_table.tabulate, tables=("errors", "ensembles")),
     "inpainting_examples": Plot(inpainting_examples.draw, tables=("examples", "ensembles")),
     "error_by_clusters": Plot(error_by_clusters.draw, tables=("traffic",)),
-    "traffic_table": Plot(traffic_table.tabulate, tables=("traffic",)),
+    "clusters_table": Plot(clusters_table.tabulate, tables=("traffic",)),
     "predicted_pairs": Plot(predicted_pairs.draw, tables=("pairs", "distances")),
     "cloud_table": Plot(cloud_table.tabulate, tables=("distances",)),
     "gap_table": Plot(gap_table.tabulate, tables=("gaps",)),

@@ -5,9 +5,8 @@ on held-out images, whether these rotations compose, how inner products change u
 The engine takes the steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,10 +16,9 @@ import optax
 from jaxtyping import Array as JaxArray
 from jaxtyping import Float
 
-from emergent.config.contrastive import ContrastiveImages, ContrastiveStage
-from emergent.config.domains import DataSelection
+from emergent.config.contrastive import ContrastiveStage
 from emergent.config.training import Training
-from emergent.domains.prepared import read_split
+from emergent.domains.contrastive import Labelled, Unlabelled, scaled, unit
 from emergent.errors import DataError
 from emergent.groups.views import View, draw_views, repeated, take_views
 from emergent.models.projected_encoder import EncoderNet
@@ -43,66 +41,10 @@ from emergent.training.step import Learner
 # Views that networks are tested under, the same for all of them.
 PROBE = "probe"
 AT_A_TIME = 250
-GREY_LEVELS = 255.0
 
 Variables = dict[str, Any]
 Embed = Callable[[Variables, Float[np.ndarray, "N H W C"]], tuple[np.ndarray, np.ndarray]]
 """Variables of a network and images between 0 and 1 to features [N, F] and embeddings [N, D]."""
-
-
-class Labelled(NamedTuple):
-    """Images [N, H, W, C] of 8 bits with labels [N]."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class Unlabelled(NamedTuple):
-    """Resident training images [N, H, W, C] of 8 bits."""
-
-    images: JaxArray
-
-    @property
-    def num_samples(self) -> int:
-        """Returns the number of images."""
-        return self.images.shape[0]
-
-    def example(self) -> Float[JaxArray, "1 H W C"]:
-        """Returns one image as networks see it."""
-        return jnp.asarray(self.images[:1], jnp.float32)
-
-
-def read_images(paths: Mapping[str, Path], data: ContrastiveImages) -> tuple[Labelled, Labelled]:
-    """Returns training and test images.
-
-    Raises:
-        DataError: another shape than configured, or no labels.
-    """
-    return _read(paths[data.train.dataset], data.train, data), _read(paths[data.test.dataset], data.test, data)
-
-
-def _read(path: Path, selection: DataSelection, data: ContrastiveImages) -> Labelled:
-    arrays = read_split(path, selection)
-    images, labels = arrays["inputs"], arrays.get("labels")
-    if images.shape[1:] != data.shape or images.dtype != np.uint8:
-        raise DataError(
-            f"{path}: expected 8-bit images of shape {data.shape} (data.side, and a number in data.mean for each "
-            f"channel), found {images.dtype} of shape {images.shape[1:]}."
-        )
-    if labels is None:
-        raise DataError(f"{path}: readouts learn classes, but the data set has no labels; choose another one.")
-    return Labelled(images, labels)
-
-
-def unit(images: JaxArray | np.ndarray) -> JaxArray:
-    """Returns 8-bit images with pixels between 0 and 1."""
-    return jnp.asarray(images, jnp.float32) / GREY_LEVELS
-
-
-def scaled(images: Float[JaxArray, "N H W C"], data: ContrastiveImages) -> Float[JaxArray, "N H W C"]:
-    """Returns images as networks see them."""
-    mean, std = (jnp.asarray(values, images.dtype)[None, None, None] for values in (data.mean, data.std))
-    return (images - mean) / std
 
 
 def learner(stage: ContrastiveStage) -> Learner:

@@ -7,7 +7,7 @@ import math
 
 import pandas as pd
 
-from emergent.config.symmetry_figures import TrafficTable
+from emergent.config.symmetry_figures import ClustersTable
 from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import References, Tabulation, measured, published_table, require_table, span, stack
 from emergent.figures.error_by_clusters import COLUMNS as SHARED
@@ -17,7 +17,7 @@ from emergent.figures.facts import Inputs
 COLUMNS = (*SHARED, "departure", "parameters")
 
 
-def tabulate(inputs: Inputs, references: References, entry: TrafficTable) -> Tabulation:
+def tabulate(inputs: Inputs, references: References, entry: ClustersTable) -> Tabulation:
     """Returns a row per arm: error of one network and of the largest ensembles, and the published one.
 
     Args:
