@@ -27,6 +27,7 @@ from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
+from emergent.config.wilson_loops_training import LinkCnn, LoopStage
 from emergent.estimates.sizes import ArmSize
 from emergent.kinds import kind_of
 from emergent.plan import Plan
@@ -130,6 +131,10 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             channels = stage.network.channels if stage.network.layers > 1 else 1
             amount = products * channels * stage.network.layers * images * stage.train.num_epochs
             return Work(verb, PASSES_OF_TRAINING * members * stage.ensemble * amount)
+        case LoopStage():
+            sites = plan.num_samples(stage.data.dataset, "train", None) * stage.data.sizes[0] ** 2
+            amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * _loop_multiplications(stage)
+            return Work(f"{verb} {stage.network.family}", amount)
         case _:
             return Work(verb, members)
 
@@ -237,3 +242,19 @@ def _departure_multiplications(plan: Plan, stage: DepartureStage) -> float:
     last = task.network.features
     products += points * widths[-1] * (last if last is not None else 2 * points)
     return PASSES_OF_TRAINING * task.train.num_steps * num * (2 + task.train.num_passes) * products
+
+
+def _loop_multiplications(stage: LoopStage) -> int:
+    """Returns the multiplications of a network on links at one site: links have 8 components, quaternions 4."""
+    network = stage.network
+    if isinstance(network, LinkCnn):
+        widths = (12 if network.plaquettes else 8, *network.channels)
+        return sum(4 * before * after for before, after in itertools.pairwise(widths))
+    # Without leaves fields get their conjugates as further channels; both get the identity.
+    leaves, copies = (8, 8) if network.point_group else (1, 2)
+    total, before = 0, 1
+    for channels in network.channels:
+        near, far = copies * before + 1, copies * before * (1 + 4 * network.reach) + 1
+        total += 4 * near * leaves * channels * (far + 4)
+        before = channels
+    return total
