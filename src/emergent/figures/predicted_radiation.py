@@ -6,6 +6,7 @@ Input: summary tables ``curves`` and ``errors``. A figure of arXiv 2301.13724 ha
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from emergent.config.symmetry_figures import PredictedRadiation
 from emergent.figures import style
@@ -60,6 +61,8 @@ def draw(inputs: Inputs, references: References, entry: PredictedRadiation) -> D
             style.published(left, [row["mean"]], [names.index(row["arm"]) + 0.28], "D")
     _draw_errors(right, errors[errors["equivariance"] > NONE], names, "equivariance")
     left.set_xscale("log")
+    # Less than two decades: labels of the steps between would lie on each other.
+    left.xaxis.set_minor_formatter(NullFormatter())
     right.set_xlim(left=0)
     left.set_yticks(range(len(names)), [arms[name].label for name in names])
     left.set_ylim(len(names) - 0.4, -0.6)
