@@ -18,7 +18,9 @@ from emergent.config.training import Training
 from emergent.datasets.symmetric_functions import DRAW, inertia, o5_invariant, scattering
 from emergent.errors import ConfigError, DataError
 from emergent.kinds import load_experiment
+from emergent.summaries.choices import add_equal_work, choice
 from emergent.summaries.data_efficiency import summarise_data_efficiency
+from emergent.summaries.quantities import Quantities
 from emergent.training.data_efficiency import data_efficiency_arrays, require_equivariance
 from emergent.training.engine import train_members
 from emergent.training.program import KeyNames, Program, segments
@@ -288,10 +290,24 @@ def test_summary(tmp_path: Path) -> None:
     # Of the largest training set; an ensemble of two costs twice one network.
     assert chosen["work"].tolist() == [3e6, 3e6, 6e6] and chosen["ensemble_size"].tolist() == [1, 1, 2]
     assert chosen["error"].tolist() == pytest.approx([1.0, 0.2, 0.1])
+    assert not quantities.index.str.startswith("equal_work/").any()
     assert chosen["asymmetry"].tolist() == pytest.approx([0.1, 0.02, 0.01])
     other: Any = study(arms={"emlp": None}, task={"sizes": [20]}).stage("summary")
     with pytest.raises(DataError, match=r"training sets of \[20, 40\] samples, expected \[20\]"):
         summarise_data_efficiency(other, blocks, {})
+
+
+def test_equal_work_is_that_of_the_largest_affordable_ensemble() -> None:
+    errors = {1: np.array([0.2, 0.4]), 2: np.array([0.1, 0.2]), 10: np.array([0.01, 0.02])}
+    augmented = [(choice("mlp", "augmented", size, 1e6, values, values), values) for size, values in errors.items()]
+    for work, size in ((0.5e6, 1), (1e6, 1), (5e6, 2), (1e8, 10)):
+        own = np.array([0.02, 0.04])
+        quantities = Quantities()
+        add_equal_work([*augmented, (choice("emlp", "built_in", 1, work, own, own), own)], quantities)
+        found = quantities.table().set_index("name")
+        # Repeat by repeat: what scatters in both alike is not in the error.
+        assert list(found.index) == ["equal_work/emlp"] and found.at["equal_work/emlp", "stderr"] < 1e-12
+        assert found.at["equal_work/emlp", "value"] == pytest.approx(np.log10(0.02 / errors[size][0]))
 
 
 def test_schedule_of_the_published_scalars() -> None:

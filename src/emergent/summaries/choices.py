@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from emergent.config.stages import Symmetry
 from emergent.statistics.estimate import Estimate
+from emergent.summaries.quantities import Quantities
 
 COLUMNS = (
     "arm", "symmetry", "ensemble_size", "work", "error", "error_stderr", "asymmetry", "asymmetry_stderr", "num",
@@ -43,3 +44,32 @@ def choice(
 def choices_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Returns the table of these rows."""
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def add_equal_work(chosen: list[tuple[dict[str, Any], Float[np.ndarray, " M"]]], quantities: Quantities) -> None:
+    """Adds ``equal_work/<arm>``: log10 of an arm's test error over that of augmented networks of no more training work.
+
+    Of arms whose symmetry is built in or relaxed, against the largest ensemble that takes at most as much work, or one
+    augmented network where that takes more; repeat by repeat.
+
+    Args:
+        chosen: rows of ``choice`` with the errors of their repeats, which arms share.
+        quantities: to add to.
+    """
+    augmented = [item for item in chosen if item[0]["symmetry"] == "augmented"]
+    if not augmented:
+        return
+    for row, errors in chosen:
+        if row["symmetry"] not in ("built_in", "relaxed") or row["ensemble_size"] > 1:
+            continue
+        affordable = [item for item in augmented if item[0]["work"] <= row["work"]]
+        other, theirs = max(affordable, key=_work) if affordable else min(augmented, key=_work)
+        number = other["ensemble_size"]
+        text = f"log10 of the test error over that of {number} augmented network(s), of no more training work"
+        if not affordable:
+            text = "log10 of the test error over that of one augmented network, whose training is more work"
+        quantities.add(f"equal_work/{row['arm']}", Estimate.mean(np.log10(errors) - np.log10(theirs)), text)
+
+
+def _work(item: tuple[dict[str, Any], Any]) -> float:
+    return item[0]["work"]

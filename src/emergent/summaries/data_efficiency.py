@@ -13,7 +13,7 @@ from emergent import storage
 from emergent.config.data_efficiency import DataEfficiencySummary
 from emergent.errors import DataError
 from emergent.statistics.estimate import Estimate, sample_std
-from emergent.summaries.choices import choice, choices_table
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -42,7 +42,7 @@ def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, p
     """
     del predictions
     rows: list[dict[str, Any]] = []
-    chosen: list[dict[str, Any]] = []
+    chosen: list[tuple[dict[str, Any], np.ndarray]] = []
     quantities, logarithms = Quantities(), dict[str, np.ndarray]()
     for arm in settings.arms:
         found = read_runs(arm.name, blocks[arm.name], settings.num_members, AXES, "trials")
@@ -51,7 +51,7 @@ def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, p
         mse, asymmetry = (found[metric].astype(np.float64) for metric in METRICS)
         # From the largest training set: what is left then is not for want of samples.
         chosen += [
-            choice(arm.name, arm.symmetry, number, work[-1], mse[-1, :, j], asymmetry[-1, :, j])
+            (choice(arm.name, arm.symmetry, number, work[-1], mse[-1, :, j], asymmetry[-1, :, j]), mse[-1, :, j])
             for j, number in enumerate(ensembles)
         ]
         for metric, words in METRICS.items():
@@ -78,9 +78,10 @@ def summarise_data_efficiency(settings: DataEfficiencySummary, blocks: Blocks, p
                 name = f"log_ratio/{arm.name}/{arm.compare_to}/{size}"
                 text = f"log10 of the test error over that of {arm.compare_to}, trial by trial, {size} samples"
                 quantities.add(name, Estimate.mean(values), text)
+    add_equal_work(chosen, quantities)
     return {
         "efficiency": pd.DataFrame(rows),
-        "choices": choices_table(chosen),
+        "choices": choices_table([row for row, _ in chosen]),
         "quantities": quantities.table(),
     }
 

@@ -11,7 +11,7 @@ from emergent import storage
 from emergent.config.inpainting import InpaintingSummary
 from emergent.config.stages import Symmetry
 from emergent.statistics.estimate import Estimate, standard_error
-from emergent.summaries.choices import choice, choices_table
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -69,20 +69,20 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
                            "start": start, "num": len(single)})  # fmt: skip
             if side in (settings.side, settings.measured):
                 symmetry = _symmetry(settings, arm, side)
-                chosen += [
-                    choice(arm, symmetry, size + 1, work[index], UNIT * runs["error"][:, index, size],
-                           runs["asymmetry"][:, index, size])
-                    for size in range(runs["error"].shape[2])
-                ]  # fmt: skip
+                for size in range(runs["error"].shape[2]):
+                    own = UNIT * runs["error"][:, index, size]
+                    row = choice(arm, symmetry, size + 1, work[index], own, runs["asymmetry"][:, index, size])
+                    chosen.append((row, own))
             rows = _ensemble_rows(arm, side, index, runs, quantities)
             ensembles += [{"arm": arm, "side": settings.side, **row} for row in rows]
         _add_gains(arm, settings, runs, quantities)
     _add_beside(settings, found, quantities)
+    add_equal_work(chosen, quantities)
     return {
         "errors": pd.DataFrame(errors),
         "ensembles": pd.DataFrame(ensembles),
         "examples": pd.concat(examples, ignore_index=True),
-        "choices": choices_table(chosen),
+        "choices": choices_table([row for row, _ in chosen]),
         "quantities": quantities.table(),
     }
 
