@@ -89,8 +89,8 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
 def _draw_arm(axes: Axes, rows: pd.DataFrame, what: str, symmetry: str, marker: str) -> None:
     color = LOOKS[symmetry][0]
     values, errors = rows[what].clip(lower=FLOOR if what == "asymmetry" else None), rows[f"{what}_stderr"]
-    # A bar that reaches below zero has no lower end on a logarithmic axis.
-    low = errors.where(errors < values, 0.9 * values)
+    # A bar that reaches below zero has no lower end on a logarithmic axis; one repeat has no bar.
+    low = errors.where(~(errors >= values), 0.9 * values)
     axes.errorbar(rows["work"], values, yerr=[low, errors], color=color, linestyle="none", elinewidth=0.8)
     axes.plot(rows["work"], values, color=color, linewidth=0.8)
     single = rows["ensemble_size"] == 1
