@@ -21,6 +21,8 @@ LOOKS = {
     "relaxed": (style.PURPLE, "relaxed"),
 }
 """Symmetry to colour and words, in the order of the legend."""
+NAMED = ("built_in", "relaxed")
+"""Of which there are several kinds."""
 MARKERS = ("o", "^", "D", "v", "P", "X")
 FLOOR = 1e-7
 """Smaller equivariance errors, of rounding, are drawn here."""
@@ -52,8 +54,9 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
         for symmetry in LOOKS:
             of_symmetry = own[own["symmetry"] == symmetry]
             for arm, rows in of_symmetry.groupby("arm", sort=False):
-                # An arm that several experiments have looks alike in all.
-                key = (symmetry, names[str(arm)])
+                # An arm that several experiments have looks alike in all; of networks without a symmetry of their own
+                # there is one kind.
+                key = (symmetry, names[str(arm)] if symmetry in NAMED else "")
                 marks.setdefault(key, MARKERS[sum(other[0] == symmetry for other in marks) % len(MARKERS)])
                 for axes, what in zip(column, ("error", "asymmetry"), strict=True):
                     _draw_arm(axes, rows.sort_values("work"), what, symmetry, marks[key])
@@ -64,7 +67,7 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
         axes.set_yscale("log")
     handles = [
         Line2D([], [], color=color, linestyle="-" if symmetry == "augmented" else "none", marker=marks[symmetry, name],
-               markersize=4, label=f"{words}: {name}" if symmetry in ("built_in", "relaxed") else words)
+               markersize=4, label=f"{words}: {name}" if name else words)
         for symmetry, (color, words) in LOOKS.items() for other, name in marks if other == symmetry
     ]  # fmt: skip
     handles.append(Line2D([], [], color=style.ORANGE, linestyle="-", marker="o", markersize=4, markerfacecolor="white",
@@ -89,8 +92,8 @@ def relative(rows: pd.DataFrame) -> pd.DataFrame:
 def _draw_arm(axes: Axes, rows: pd.DataFrame, what: str, symmetry: str, marker: str) -> None:
     color = LOOKS[symmetry][0]
     values, errors = rows[what].clip(lower=FLOOR if what == "asymmetry" else None), rows[f"{what}_stderr"]
-    # A bar that reaches below zero has no lower end on a logarithmic axis.
-    low = errors.where(errors < values, 0.9 * values)
+    # A bar that reaches below zero has no lower end on a logarithmic axis; one repeat has no bar.
+    low = errors.where(~(errors >= values), 0.9 * values)
     axes.errorbar(rows["work"], values, yerr=[low, errors], color=color, linestyle="none", elinewidth=0.8)
     axes.plot(rows["work"], values, color=color, linewidth=0.8)
     single = rows["ensemble_size"] == 1
