@@ -84,7 +84,8 @@ def test_committed_summaries_can_be_drawn_today() -> None:
     assert len(paths) > 3
     for path in paths:
         facts = read_facts(path)
-        assert f"{facts.experiment}_summary.h5" == path.name and facts.num_members > 1
+        # Exact statements need no repeats.
+        assert f"{facts.experiment}_summary.h5" == path.name and facts.num_members >= 1
 
 
 def error_of_mean(spread: float, reading: float, size: int, value: float) -> Measured:
