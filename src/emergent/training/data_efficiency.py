@@ -110,7 +110,9 @@ def training_multiplications(
     """
     batch = train.batch(num)
     seen = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((batch, *leaf.shape[2:]), leaf.dtype), data.seen)
-    elements = None if method.draw is None else jax.eval_shape(lambda key: method.draw(key, batch), jax.random.key(0))
+    elements = None if method.draw is None else jax.eval_shape(
+        lambda key: method.draw(key, batch), jax.random.key(0),  # pyright: ignore[reportOptionalCall]
+    )  # fmt: skip
 
     def loss(parameters: Any, seen: Any, elements: Any) -> JaxArray:
         network = partial(method.module.apply, parameters)
