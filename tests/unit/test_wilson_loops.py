@@ -134,7 +134,12 @@ TRUE = {"lcnn": -13.5, "lcnn_d4": -13.0, "lcnn_augmented": -13.5, "cnn": -5.0, "
 
 
 def written(
-    folder: Path, levels: dict[str, float], growth: float = 0.0, shared: float = 0.0, bad: float = 1.0
+    folder: Path,
+    levels: dict[str, float],
+    growth: float = 0.0,
+    shared: float = 0.0,
+    bad: float = 1.0,
+    gauge: float = 1e-7,
 ) -> dict[str, pd.DataFrame]:
     """Networks with errors of these decades, each noise of its own but for a part that all of an arm share.
 
@@ -144,6 +149,7 @@ def written(
         growth: of the error from lattice to lattice, in decades.
         shared: part of what D4 changes that is alike in all networks.
         bad: factor on the noise of every fifth network.
+        gauge: what a gauge transformation changes in outputs of L-CNNs.
     """
     found = experiment("laptop").stage("summary")
     assert isinstance(found, LoopSummary)
@@ -157,7 +163,7 @@ def written(
         alike = generator.normal(size=(8, 4, 4, 4)) * 10 ** (level / 2)
         turned = targets + (1 - shared) * noise + shared * alike
         change = generator.normal(size=turned[:, 0].shape)
-        gauged = turned[:, 0] + change * (1e-7 if arm.startswith("lcnn") else size)
+        gauged = turned[:, 0] + change * (gauge if arm.startswith("lcnn") else size)
         arrays = {"sizes": Array(np.asarray(settings.sizes), ("lattice",), "1", "s"),
                   "mse": Array(10**logs, ("member", "lattice"), "1", "e"),
                   "turned": Array(turned, ("member", "element", "sample", "row", "column"), "1", "o"),
@@ -184,6 +190,10 @@ def test_claims_can_fail(tmp_path: Path) -> None:
     for name in ("lcnn_error", "lcnn_worst", "lcnn_stable", "cnn_error", "d4_by_weights"):
         assert found[f"wilson_loops_{name}"] == {"differs"}, name
     assert "differs" in found["wilson_loops_cnn_above"]
+
+
+def test_networks_that_gauge_transformations_change_are_told(tmp_path: Path) -> None:
+    assert verdicts(written(tmp_path, TRUE, gauge=1e-3))["wilson_loops_gauge_built_in"] == {"differs"}
 
 
 def test_ensembles_gain_what_is_not_shared(tmp_path: Path) -> None:

@@ -114,6 +114,16 @@ def require_ascending(name: str, values: Sequence[float]) -> None:
         raise ValueError(f"{name}: expected ascending numbers, found {list(values)}")
 
 
+def require_ensemble_sizes(sizes: Sequence[int]) -> None:
+    """Checks that sizes of ensembles ascend from single networks.
+
+    Raises:
+        ValueError: they do not; pydantic makes one error of all.
+    """
+    if list(sizes) != sorted(set(sizes)) or list(sizes[:1]) != [1]:
+        raise ValueError(f"ensemble_sizes: expected ascending numbers that begin with 1, found {list(sizes)}")
+
+
 def hint(word: str, known: list[str]) -> str:
     """Returns ``"; did you mean 'x'?"`` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name
+from emergent.config.base import Many, Name, require_ensemble_sizes
 from emergent.config.data_efficiency_training import (
     SUBGROUPS,
     SYMMETRY,
@@ -72,10 +72,7 @@ class DataEfficiencyExperiment(StudyBase):
     @model_validator(mode="after")
     def _check(self) -> "DataEfficiencyExperiment":
         allowed = SUBGROUPS[self.task.function]
-        if list(self.ensemble_sizes) != sorted(set(self.ensemble_sizes)) or self.ensemble_sizes[:1] != (1,):
-            raise ValueError(
-                f"ensemble_sizes: expected ascending numbers that begin with 1, found {list(self.ensemble_sizes)}"
-            )
+        require_ensemble_sizes(self.ensemble_sizes)
         for name, arm in self.arms.items():
             if isinstance(arm.network, TensorMethod) and arm.network.group not in allowed:
                 raise ValueError(

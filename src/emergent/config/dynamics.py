@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name
+from emergent.config.base import Many, Name, require_ensemble_sizes
 from emergent.config.dynamics_training import (
     SYMMETRY,
     DynamicsMethod,
@@ -72,10 +72,7 @@ class DynamicsExperiment(StudyBase):
 
     @model_validator(mode="after")
     def _check(self) -> "DynamicsExperiment":
-        if list(self.ensemble_sizes) != sorted(set(self.ensemble_sizes)) or self.ensemble_sizes[:1] != (1,):
-            raise ValueError(
-                f"ensemble_sizes: expected ascending numbers that begin with 1, found {list(self.ensemble_sizes)}"
-            )
+        require_ensemble_sizes(self.ensemble_sizes)
         for name, arm in self.arms.items():
             late = [step for step in arm.train.milestones if step >= arm.train.num_epochs]
             if late:

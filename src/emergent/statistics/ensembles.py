@@ -16,9 +16,9 @@ Run = tuple[int, int]
 """Half-open range of member indices."""
 
 
-def disjoint_ensembles(size: int, num_members: int, max_ensembles: int) -> list[Run]:
-    """Returns the disjoint ensembles of one size that a pool can fill, at most ``max_ensembles``."""
-    return [(k * size, (k + 1) * size) for k in range(min(num_members // size, max_ensembles))]
+def disjoint_ensembles(size: int, num_members: int, max_ensembles: int | None = None) -> list[Run]:
+    """Returns the disjoint ensembles of one size that a pool can fill, at most ``max_ensembles``; None for all."""
+    return [(first, first + size) for first in range(0, num_members - size + 1, size)][:max_ensembles]
 
 
 def runs_in_block(sizes: tuple[int, ...], max_ensembles: int, first: int, stop: int) -> list[Run]:

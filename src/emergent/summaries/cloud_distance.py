@@ -12,11 +12,10 @@ import pandas as pd
 
 from emergent import storage
 from emergent.config.cloud_distance import CloudDistanceSummary
-from emergent.errors import DataError
 from emergent.statistics.estimate import Estimate, sample_std
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import read_runs
+from emergent.summaries.runs import read_runs, require_networks
 
 METRICS = {
     "mse": "mean squared error on test pairs",
@@ -56,8 +55,8 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
         found = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(METRICS, 0), "trials")
         first = storage.read_arrays(min(blocks[arm]), ["num_parameters", "initial_asymmetry"], "train")
         own = {"parameters": int(first["num_parameters"][0]), "start": float(first["initial_asymmetry"][0])}
-        if (num := found["mse"].shape[1]) != settings.networks[arm]:
-            raise DataError(f"arm {arm}: {num} networks a trial, expected {settings.networks[arm]}; train again.")
+        num = settings.networks[arm]
+        require_networks(arm, found["mse"].shape[1], num)
         quantities.add(f"parameters/{arm}", Estimate.exact(own["parameters"]), "parameters of one network")
         for metric, words in METRICS.items():
             for index in range(num):

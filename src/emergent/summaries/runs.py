@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emergent import storage
+from emergent.errors import DataError
 from emergent.summaries.files import in_order
 
 
@@ -27,3 +28,13 @@ def read_runs(
     ordered = in_order(arm, paths, "train", num_members, unit)
     blocks = [storage.read_arrays(path, list(axes), "train") for path, _, _ in ordered]
     return {name: np.concatenate([block[name] for block in blocks], axis) for name, axis in axes.items()}
+
+
+def require_networks(arm: str, found: int, expected: int) -> None:
+    """Checks how many networks a trial has.
+
+    Raises:
+        DataError: others than configured.
+    """
+    if found != expected:
+        raise DataError(f"arm {arm}: {found} networks a trial, expected {expected}; train again.")

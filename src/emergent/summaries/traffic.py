@@ -11,11 +11,10 @@ import pandas as pd
 
 from emergent import storage
 from emergent.config.traffic import TrafficSummary
-from emergent.errors import DataError
 from emergent.statistics.estimate import Estimate, sample_std
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import read_runs
+from emergent.summaries.runs import read_runs, require_networks
 
 
 def summarise_traffic(settings: TrafficSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -44,8 +43,8 @@ def summarise_traffic(settings: TrafficSummary, blocks: Blocks, predictions: Pre
         found = read_runs(arm, blocks[arm], settings.num_members, {"mae": 0, "departure": 0}, "trials")
         first = storage.read_arrays(min(blocks[arm]), ["num_parameters", "num_edges"], "train")
         mae = found["mae"].astype(np.float64)
-        if (num := mae.shape[1]) != settings.networks[arm]:
-            raise DataError(f"arm {arm}: {num} networks a trial, expected {settings.networks[arm]}; train again.")
+        num = settings.networks[arm]
+        require_networks(arm, mae.shape[1], num)
         quantities.add(f"departure/{arm}", Estimate.mean(found["departure"]), "of weights by clusters from their mean")
         for index in range(num):
             trials = mae[:, index]

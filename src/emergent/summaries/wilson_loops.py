@@ -14,6 +14,7 @@ import pandas as pd
 from emergent import storage
 from emergent.config.wilson_loops import LoopSummary
 from emergent.errors import DataError
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.statistics.estimate import Estimate
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
@@ -121,10 +122,9 @@ def _ensembles(
     logs: dict[int, pd.DataFrame] = {}
     rows: list[dict[str, object]] = []
     for size in settings.ensemble_sizes:
-        starts = range(0, settings.num_members - size + 1, size)
         found = pd.DataFrame([
-            errors_of(turned[first : first + size].mean(0), gauged[first : first + size].mean(0), targets)
-            for first in starts
+            errors_of(turned[first:stop].mean(0), gauged[first:stop].mean(0), targets)
+            for first, stop in disjoint_ensembles(size, settings.num_members)
         ])  # fmt: skip
         logs[size] = np.log10(found.clip(lower=TINY))
         for metric, words in METRICS.items():

@@ -26,6 +26,7 @@ from emergent.errors import DataError
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.models.set_networks import EMBEDDING, STATISTICS, CloudDistance
 from emergent.prng import member_key
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
@@ -169,7 +170,7 @@ def by_size(outputs: Outputs, train: Pairs, test: Pairs) -> list[Tested]:
     """Returns what ensembles of 1 ... M networks give, mean over the disjoint ones."""
     num, rows = len(outputs.test), []
     for size in range(1, num + 1):
-        groups = [tested(outputs.mean(first, first + size), train, test) for first in range(0, num - size + 1, size)]
+        groups = [tested(outputs.mean(*ensemble), train, test) for ensemble in disjoint_ensembles(size, num)]
         rows.append(Tested(*np.mean(groups, 0).tolist()))
     return rows
 

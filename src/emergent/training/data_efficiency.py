@@ -22,6 +22,7 @@ from emergent.config.training import Training
 from emergent.errors import DataError
 from emergent.models.size import multiplications
 from emergent.prng import member_key
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
@@ -62,8 +63,7 @@ def learner(method: SymmetricMethod, train: Descent, num: int) -> Learner:
         elements = None if method.draw is None else method.draw(key, len(aims))
 
         def loss(parameters: Any) -> JaxArray:
-            network = partial(module.apply, parameters)
-            outputs = method.mean(network, seen) if elements is None else method.augmented(network, seen, elements)
+            outputs = method.in_training(parameters, seen, elements)
             return jnp.square(in_units(outputs, data.units, trial) - aims).mean()
 
         return jax.value_and_grad(loss)(parameters)
@@ -115,9 +115,7 @@ def training_multiplications(
     )  # fmt: skip
 
     def loss(parameters: Any, seen: Any, elements: Any) -> JaxArray:
-        network = partial(method.module.apply, parameters)
-        outputs = method.mean(network, seen) if elements is None else method.augmented(network, seen, elements)  # pyright: ignore[reportArgumentType]
-        return jnp.square(outputs).mean()
+        return jnp.square(method.in_training(parameters, seen, elements)).mean()
 
     steps = (train.samples_per_epoch or num) // batch * train.epochs(num)
     return float(steps * multiplications(jax.grad(loss), parameters, seen, elements))
@@ -205,11 +203,10 @@ def _errors(stage: DataEfficiencyStage, test: Test, parameters: Any, keys: Seque
     networks, rows = stage.network.networks, []
     for trial, key in enumerate(keys):
         tested = test.run(_of_trial(parameters, trial, networks), trial, key)
-        starts = [range(0, networks - size + 1, size) for size in stage.ensemble_sizes]
         rows.append(
             [
-                np.mean([test.errors(tested, start, start + size, trial) for start in of_size], 0)
-                for size, of_size in zip(stage.ensemble_sizes, starts, strict=True)
+                np.mean([test.errors(tested, *ensemble, trial) for ensemble in disjoint_ensembles(size, networks)], 0)
+                for size in stage.ensemble_sizes
             ]
         )
     both = np.asarray(rows)

@@ -14,6 +14,7 @@ from emergent.errors import DataError
 from emergent.groups.matrix_groups import matrix_group
 from emergent.groups.tensors import TensorAction
 from emergent.metrics.rollouts import MOMENTUM_CLAMP, geometric_mean, relative_error
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.training.dynamics_methods import STATES, LearnedDynamics, draw_about_z, move_states
 
 
@@ -72,8 +73,8 @@ class Rollouts:
         start = jnp.asarray(truth[:, 0])
         for size in self._stage.ensemble_sizes:
             row = []
-            for begin in range(0, networks - size + 1, size):
-                some = jax.tree.map(lambda leaf, begin=begin, size=size: leaf[begin : begin + size], parameters)
+            for begin, stop in disjoint_ensembles(size, networks):
+                some = jax.tree.map(lambda leaf, begin=begin, stop=stop: leaf[begin:stop], parameters)
                 states, asymmetry = map(np.asarray, self._run(some, span, start, key))
                 first = states if first is None else first
                 row.append(_errors(states, truth, float(asymmetry)))

@@ -24,6 +24,7 @@ from emergent.groups.blocks import draw_permutations, mirror, move
 from emergent.models.block_network import BlockNet
 from emergent.models.size import multiplications
 from emergent.prng import member_key
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
 from emergent.training.engine import Divergence, train_members
 from emergent.training.parameters import from_flat
@@ -184,7 +185,7 @@ def by_size(outputs: np.ndarray, moved: np.ndarray, targets: np.ndarray) -> tupl
     num = len(outputs)
     rows = []
     for size in range(1, num + 1):
-        groups = [slice(first, first + size) for first in range(0, num - size + 1, size)]
+        groups = [slice(*ensemble) for ensemble in disjoint_ensembles(size, num)]
         means = [(outputs[group].mean(0), moved[group].mean(0)) for group in groups]
         rows.append([
             (float(np.square(own - targets).mean()), relative_error(other, own)) for own, other in means

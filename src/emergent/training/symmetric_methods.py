@@ -103,6 +103,19 @@ class SymmetricMethod:
     mean: Callable[[Callable[[Seen], Array], Seen], Array]
     finish: Callable[[Array, Array], Array]
 
+    def in_training(self, parameters: Any, seen: Seen, elements: Array | None) -> Array:
+        """Returns what training compares with ``aim``.
+
+        Args:
+            parameters: of the network.
+            seen: of a batch.
+            elements: one for each sample, of ``draw``; None without one.
+        """
+        network = partial(self.module.apply, parameters)
+        if elements is None:
+            return self.mean(network, seen)  # pyright: ignore[reportArgumentType]
+        return self.augmented(network, seen, elements)  # pyright: ignore[reportArgumentType]
+
     def outputs(self, parameters: Any, inputs: Float[Array, "N size"]) -> Float[Array, "N K"]:
         """Returns the outputs for inputs, both in the network's units."""
         network = partial(self.module.apply, parameters)

@@ -22,6 +22,7 @@ from emergent.config.traffic import TrafficNetwork, TrafficStage, TrafficSteps
 from emergent.config.training import Training
 from emergent.domains.traffic import Series, TrafficData, resident
 from emergent.models.diffusion_network import TrafficNet, departure
+from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
@@ -104,7 +105,7 @@ def by_size(outputs: Float[np.ndarray, "M W H N"], speed: Float[np.ndarray, "W H
     num, known = len(outputs), speed != 0
     errors = []
     for size in range(1, num + 1):
-        means = [outputs[first : first + size].mean(0) for first in range(0, num - size + 1, size)]
+        means = [outputs[first:stop].mean(0) for first, stop in disjoint_ensembles(size, num)]
         errors.append(np.mean([np.abs(mean - speed)[known].mean(dtype=np.float64) for mean in means]))
     return np.asarray(errors)
 
