@@ -12,6 +12,7 @@ from emergent.config.base import digest
 from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
+from emergent.errors import ResourceError
 from emergent.plan import Plan
 from emergent.provenance import physical_memory_bytes
 
@@ -32,7 +33,7 @@ def require_memory(plan: Plan) -> None:
     limit, accelerator = memory_limit(plan), plan.run.accelerator
     for name in plan.run.experiments:
         study = plan.experiment(plan.run.scale, name)
-        # The small kinds that train in their own way always fit.
+        require_own_memory(study, limit)
         networks = [s for arm in study.arms_of("train") if isinstance(s := study.stage("train", arm), TrainStage)]
         if networks:
             train = networks[0].data.train
@@ -40,6 +41,22 @@ def require_memory(plan: Plan) -> None:
             require_training_memory(networks, study.members, num_samples, limit, accelerator)
         if sizes := set_sizes(plan, study):
             require_evaluation_memory(study, sizes, limit, accelerator)
+
+
+def require_own_memory(study: StudyBase, limit: int) -> None:
+    """Checks arms that train in a way of their own; of these, small kinds always fit.
+
+    Raises:
+        ResourceError: naming arm, need and limit.
+    """
+    for arm in study.arms_of("train"):
+        need = study.training_bytes(arm)
+        if need > limit:
+            raise ResourceError(
+                f"{study.experiment}, arm {arm}: training one network needs about {need / 2**30:.1f} GiB, but "
+                f"{limit / 2**30:.1f} GiB may be used; use a smaller batch_size, smaller bandwidths or fewer features, "
+                "or a machine with more memory (memory_gb)."
+            )
 
 
 def memory_limit(plan: Plan) -> int:

@@ -75,11 +75,16 @@ def write_result(
     stage: Literal["train", "evaluate"],
     arrays: Mapping[str, Array],
     attributes: Mapping[str, str] | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> None:
-    """Writes a trained or evaluated block and its provenance; without attributes, with those of every file."""
+    """Writes a trained or evaluated block and its provenance; without attributes, with those of every file.
+
+    What was ``measured`` differs from run to run and goes with the provenance.
+    """
     attributes = attributes or file_attributes(settings, arguments.fingerprint)
     storage.write(arguments.output, stage=stage, attributes=attributes, arrays=arrays)
-    provenance.write_sidecar(arguments.output, inputs=_inputs(arguments))
+    extra = None if measured is None else {"measured": dict(measured)}
+    provenance.write_sidecar(arguments.output, extra, inputs=_inputs(arguments))
 
 
 def _inputs(arguments: argparse.Namespace) -> list[Path]:

@@ -40,6 +40,7 @@ from emergent.config.figure_options import (
 )
 from emergent.config.infinite_width_figures import InfiniteWidthEntry
 from emergent.config.lattice_figures import LatticeEntry
+from emergent.config.sphere_figures import SphereEntry
 from emergent.config.symmetry_figures import SymmetryEntry
 
 
@@ -283,6 +284,7 @@ Entry = Annotated[
     | DynamicsEntry
     | EfficiencyEntry
     | EmbeddingEntry
-    | LatticeEntry,
+    | LatticeEntry
+    | SphereEntry,
     Field(discriminator="plot"),
 ]

@@ -141,6 +141,11 @@ class StudyBase(StrictModel):
             raise ConfigError(f"{self.experiment}: no stage {stage!r} of arm {arm!r}; arms: {known}.")
         return arm
 
+    def training_bytes(self, arm: str) -> int:
+        """Returns the estimated peak memory, in bytes, of training one block; 0 for small kinds, which always fit."""
+        del arm
+        return 0
+
     def evaluation_inputs(self, arm: str, num_samples: Mapping[str, int]) -> list[int]:
         """Returns how many inputs the networks of an arm see on each evaluation set; none without an evaluation."""
         del arm, num_samples

@@ -96,6 +96,8 @@ def _arm_size(plan: Plan, study: StudyBase, arm: str) -> ArmSize:
             # One member after another; on a GPU its own memory holds the others.
             train_bytes=block_bytes(stage, block, num_samples, 1),
         )
+    elif stage is not None:
+        size = size._replace(train_bytes=study.training_bytes(arm))
     if isinstance(stage, ConvergenceStage):
         inputs = jax.ShapeDtypeStruct((1, *stage.inputs.shape), jax.numpy.float32)
         size = size._replace(

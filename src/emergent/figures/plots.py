@@ -58,9 +58,12 @@ from emergent.figures import (
     pool_by_epoch,
     predicted_pairs,
     predicted_radiation,
+    projected_masks,
     published_points,
     risk_by_size,
     samples,
+    score_by_copies,
+    score_by_cost,
     significance,
     sphere_signals,
     spread_by_size,
@@ -150,6 +153,9 @@ PLOTS: dict[str, Plot] = {
     "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
     "embedding_residuals": Plot(embedding_residuals.draw, tables=("embeddings", "ensembles")),
     "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
+    "score_by_copies": Plot(score_by_copies.draw, tables=("scores",)),
+    "score_by_cost": Plot(score_by_cost.draw, tables=("scores", "costs", "times")),
+    "projected_masks": Plot(projected_masks.draw, tables=("examples",)),
     "samples": Plot(samples.draw, arrays=("ood_samples",)),
 }
 

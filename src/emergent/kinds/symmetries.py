@@ -11,6 +11,7 @@ from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.separation import SeparationExperiment, SeparationSummary
+from emergent.config.spherical_images import SphereSummary, SphericalImagesExperiment
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.config.traffic import TrafficExperiment, TrafficSummary
@@ -128,3 +129,11 @@ def wilson_loops() -> Summarise:
     from emergent.summaries.wilson_loops import summarise_wilson_loops
 
     return summarise_wilson_loops
+
+
+@kind(SphericalImagesExperiment, SphereSummary, {"train": "train_spherical_images"})
+def spherical_images() -> Summarise:
+    """Do planar networks that see rotated copies reach spherical ones, and what do ensembles of them add?"""
+    from emergent.summaries.spherical_images import summarise_spherical_images
+
+    return summarise_spherical_images

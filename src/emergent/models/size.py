@@ -7,7 +7,9 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 from jax.extend.core import jaxprs_in_params
 
 from emergent.config.models import NetworkModel
@@ -139,9 +141,10 @@ def _operations(model: Any, inputs: Any) -> str:
 
 
 def multiplications(function: Callable[..., Any], *arguments: Any) -> int:
-    """Returns the multiplications in the matrix products and convolutions of a function; nothing is computed.
+    """Returns the multiplications in the matrix products, convolutions and Fourier transforms of a function.
 
-    Work on single numbers, as interpolation and activations, is not counted: it is little beside products.
+    Nothing is computed. A product of complex numbers takes four; a transform of n numbers n log2 n / 2 such. Work on
+    single numbers, as interpolation and activations, is not counted: it is little beside products.
 
     Args:
         function: to look into.
@@ -156,11 +159,18 @@ def _products(jaxpr: Any) -> int:
         inputs, outputs = ([variable.aval.shape for variable in part] for part in (equation.invars, equation.outvars))
         if equation.primitive.name == "dot_general":
             contracted, _ = equation.params["dimension_numbers"]
-            total += math.prod(outputs[0]) * math.prod(inputs[0][axis] for axis in contracted[0])
+            products = math.prod(outputs[0]) * math.prod(inputs[0][axis] for axis in contracted[0])
+            total += products * (4 if jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.complexfloating) else 1)
         elif equation.primitive.name == "conv_general_dilated":
             # Every output is a product with all of the filter but its output channels.
             features = inputs[1][equation.params["dimension_numbers"].rhs_spec[0]]
             total += math.prod(outputs[0]) * math.prod(inputs[1]) // features
+        elif equation.primitive.name == "fft":
+            kind = lax.FftType(equation.params["fft_type"])
+            size = math.prod((outputs if kind == lax.FftType.IRFFT else inputs)[0])
+            # Of real numbers a transform is half the work.
+            halves = 2 if kind in (lax.FftType.RFFT, lax.FftType.IRFFT) else 1
+            total += math.ceil(2 * size * math.log2(math.prod(equation.params["fft_lengths"])) / halves)
         repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
         total += repeats * sum(_products(inner) for inner in jaxprs_in_params(equation.params))
     return total

@@ -1,0 +1,88 @@
+"""Memory of training on images on the sphere, by arithmetic on settings: functions on SO(3) fill it quickly.
+
+A grid of bandwidth b has 8 b^3 rotations. What a step keeps is counted in such functions; the factors are from the
+compiled programs of small networks, and rather high than low.
+"""
+
+import itertools
+
+from emergent.config.evaluation import BASE_BYTES
+from emergent.config.spherical_images_training import OUTPUTS, PlanarCnn, SphereNetwork, SphereStage, SphericalCnn, Task
+from emergent.config.training import STATE_COPIES
+
+FLOAT_BYTES = 4
+KEPT, IN_WORK = 5, 12
+"""Copies of a layer's values from the forward to the backward pass; of the largest one's, complex ones, in transforms."""
+KERNEL_COPIES = 6
+PLANAR_COPIES = 8
+RINGS, SPOKES = 3, 8
+
+
+def num_points(band_limit: int) -> int:
+    """Returns the rotations of the grid on SO(3) of a bandwidth."""
+    return (2 * band_limit) ** 3
+
+
+def activations(network: SphereNetwork, task: Task, bandwidth: int) -> int:
+    """Returns the numbers that one image takes in a step."""
+    if isinstance(network, SphericalCnn):
+        sizes = [num_points(limit) * own for limit, own in zip(network.band_limits, network.features, strict=True)]
+        return KEPT * sum(sizes) + IN_WORK * max(sizes)
+    side, total = 2 * bandwidth, 0
+    for kernel, stride, features in zip(network.kernels, network.strides, network.features, strict=True):
+        side = max(1, (side - kernel) // stride + 1)
+        total += side**2 * features
+    # A decoder has maps of the same sides.
+    return PLANAR_COPIES * total * (2 if task == "segment" else 1)
+
+
+def num_parameters(network: SphereNetwork, task: Task) -> int:
+    """Returns the weights and biases of a network."""
+    outputs = OUTPUTS[task]
+    widths = [1, *network.features]
+    pairs = list(itertools.pairwise(widths))
+    if isinstance(network, SphericalCnn):
+        total = sum((RINGS * SPOKES * (SPOKES if index else 1) * c + 1) * d for index, (c, d) in enumerate(pairs))
+        last = RINGS * SPOKES**2 if network.segments else 1
+        return total + (last * widths[-1] + 1) * outputs
+    total = 0
+    for index, ((c, d), kernel) in enumerate(zip(pairs, network.kernels, strict=True)):
+        shortcut = 1 if index else 0
+        total += (kernel**2 * c + 1) * d + shortcut * (c + 1) * d
+        if task == "segment":
+            back = c if index else outputs
+            total += (kernel**2 * d + 1) * back + shortcut * (d + 1) * back
+    return total if task == "segment" else total + (widths[-1] + 1) * outputs
+
+
+def kernel_numbers(network: SphereNetwork, task: Task, bandwidth: int) -> int:
+    """Returns the real numbers in the coefficients of all kernels of a spherical CNN; 0 of a planar one."""
+    if not isinstance(network, SphericalCnn):
+        return 0
+    limits = [*network.band_limits, bandwidth] if network.segments else list(network.band_limits)
+    widths = [*network.features, *([OUTPUTS[task]] if network.segments else [])]
+    total = 0
+    for (before, limit), (c, d) in zip(itertools.pairwise(limits), itertools.pairwise(widths), strict=True):
+        low = min(before, limit)
+        total += 2 * low * (4 * low**2 - 1) // 3 * c * d
+    return total
+
+
+def step_bytes(stage: SphereStage) -> int:
+    """Returns the memory of one network while a step runs."""
+    own = activations(stage.network, stage.task, stage.bandwidth) * stage.train.batch_size
+    weights = STATE_COPIES["adam"] * num_parameters(stage.network, stage.task)
+    return FLOAT_BYTES * (own + weights + KERNEL_COPIES * kernel_numbers(stage.network, stage.task, stage.bandwidth))
+
+
+def training_bytes(stage: SphereStage, members: int) -> int:
+    """Returns the estimated peak memory, in bytes, of training one block.
+
+    Args:
+        stage: of the arm.
+        members: networks that train at the same time.
+    """
+    data, points = stage.data, (2 * stage.bandwidth) ** 2
+    images = (stage.num_images + data.num_validation + 2 * data.num_test) * points
+    # Masks are as large; images on the host and on the device.
+    return BASE_BYTES + members * step_bytes(stage) + 4 * images

@@ -1,0 +1,69 @@
+"""Scores on rotated images against what networks and ensembles cost, and how long they take.
+
+Input: summary tables ``scores``, ``costs`` and ``times``. arXiv:2202.03990 shows latency and training time.
+"""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from emergent.config.sphere_figures import ScoreByCost
+from emergent.figures import style
+from emergent.figures.arms import ArmLook, arm_looks, legend_handles
+from emergent.figures.drawing import Drawing, References, listed, require_rows, require_table, span, stack
+from emergent.figures.facts import Inputs
+from emergent.figures.score_by_copies import COLUMNS, LABELS, TITLES
+
+COSTS = ("arm", "task", "num_parameters", "inference", "training")
+TIMES = ("arm", "task", "training_seconds", "latency_seconds", "num")
+
+
+def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
+    """Returns a row for each task: scores by multiplications, time for one image and for training.
+
+    Args:
+        inputs: holds the tables of one experiment.
+        references: not used.
+        entry: titles.
+
+    Raises:
+        DataError: a table is missing.
+    """
+    del references
+    scores, costs = require_table(inputs, "scores", COLUMNS), require_table(inputs, "costs", COSTS)
+    times = require_table(inputs, "times", TIMES)
+    looks = {name: look._replace(line="-") for name, look in arm_looks(inputs).items()}
+    tasks = [task for task in TITLES if task in set(scores["task"])]
+    figure = style.new_figure(entry.width, 0.4 + 2.4 * len(tasks))
+    parts: Any = figure.subfigures(len(tasks), 1, squeeze=False)[:, 0]
+    data: list[pd.DataFrame] = []
+    for part, task in zip(parts, tasks, strict=True):
+        panels: Any = part.subplots(1, 3, width_ratios=(1.6, 1, 1))
+        own = require_rows(scores, "scores", task=task, metric="score").merge(
+            costs[["arm", "inference", "training", "num_parameters"]], on="arm"
+        )
+        own = own.assign(multiplications=own["inference"] * own["ensemble_size"])
+        arms = [arm for arm in looks if arm in set(own["arm"])]
+        for arm in arms:
+            _draw_arm(panels[0], own[own["arm"] == arm].sort_values("ensemble_size"), looks[arm])
+        panels[0].set(xscale="log", xlabel="Multiplications per Image", ylabel=LABELS[task, "score"], title=TITLES[task])
+        measured = times[times["task"] == task].set_index("arm").reindex(arms)
+        for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
+                                           (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
+            panel.barh(range(len(arms)), factor * measured[name], color=[looks[arm].color for arm in arms])
+            panel.set(yticks=[], title=title)
+            panel.invert_yaxis()
+        part.legend(handles=legend_handles([looks[arm] for arm in arms]), loc="outside lower center", ncols=len(arms))
+        data.append(own.merge(measured.reset_index()[["arm", "training_seconds", "latency_seconds"]], on="arm"))
+    facts = {
+        "num_members": span([int(num) for num in scores.loc[scores["ensemble_size"] == 1, "num"]]),
+        "ensemble_sizes": listed(sorted({int(size) for size in scores["ensemble_size"]})),
+        "arms": listed([look.label for look in looks.values()]),
+    }
+    return Drawing(figure, stack(pd.concat(data, ignore_index=True), pd.DataFrame()), facts)
+
+
+def _draw_arm(panel: Axes, rows: pd.DataFrame, look: ArmLook) -> None:
+    panel.errorbar(rows["multiplications"], rows["mean"], yerr=rows["stderr"], color=look.color, marker=look.marker,
+                   linestyle=look.line)  # fmt: skip

@@ -1,0 +1,171 @@
+"""Summary of experiments of kind ``spherical_images``: scores on rotated images, errors of equivariance, costs.
+
+The score of a classifier is its accuracy, that of labels of points the mean intersection over union of the classes
+without the background, from counts pooled over all test images; both in percent.
+
+References:
+    arXiv:2202.03990.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from emergent import provenance, storage
+from emergent.config.spherical_images import SphereArmFacts, SphereSummary
+from emergent.statistics.estimate import Estimate
+from emergent.summaries.files import Blocks, Predictions, Tables, in_order
+from emergent.summaries.quantities import Quantities
+
+IMAGES = ("upright", "rotated")
+SCORES = {"classify": "accuracy in percent", "segment": "mean intersection over union without background in percent"}
+COSTS = ("num_parameters", "inference", "training")
+TINY = 1e-12
+"""Below every change that single precision can have."""
+
+Scores = dict[int, Float[np.ndarray, "E 2"]]
+Moved = dict[int, Float[np.ndarray, " E"]]
+
+
+def mean_overlap(counts: Int[np.ndarray, "... K K"]) -> Float[np.ndarray, "..."]:
+    """Returns the mean over classes 1 to K - 1 of intersection over union; classes in neither count are left out."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    union = counts.sum(-1) + counts.sum(-2) - hits
+    overlap = np.divide(hits, union, out=np.full(hits.shape, np.nan), where=union > 0)
+    return np.nanmean(overlap[..., 1:], -1)
+
+
+def accuracy(counts: Int[np.ndarray, "... K K"]) -> Float[np.ndarray, "..."]:
+    """Returns the part of all counts on the diagonal."""
+    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum((-2, -1))
+
+
+def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predictions: Predictions) -> Tables:
+    """Returns the tables ``scores``, ``costs``, ``times``, ``examples`` and ``quantities``.
+
+    ``scores`` (arm, task, family, copies, num_images, ensemble_size, metric, mean, stderr, num): metrics are ``score``
+    on rotated images, ``upright`` the same on images that are not rotated, ``accuracy`` of images or points, and
+    ``moved``, the relative change of logits when images are rotated, and labels of points back.
+
+    ``costs`` (arm, task, num_parameters, inference, training): of one network; multiplications for one image. ``times``
+    (arm, task, training_seconds, latency_seconds, num): of one network, for all steps and for one image, as measured on
+    whatever machine; they differ from run to run. ``examples`` (arm, example, row, column, upright, rotated, target,
+    prediction): test images and masks, of arms that label points.
+
+    Quantities are ``score``, ``upright`` and ``moved`` ``/<arm>/<M>``, ``gain/<arm>/<M>`` and ``moved_gain/<arm>/<M>``
+    (ensembles of M against their members, in percent points, and in decades), ``score_gap/<arm>/<M>`` to the arm that
+    it is compared with, ``cost_ratio/<arm>`` (multiplications of that arm over those of this one),
+    ``equal_cost_gap/<arm>`` (``score_gap`` of the ensemble whose cost comes nearest), and ``round_trip/<arm>``.
+
+    Args:
+        settings: of the summary stage.
+        blocks: arm to its training files.
+        predictions: not used by this kind.
+
+    Raises:
+        DataError: the files of an arm do not hold every network once.
+    """
+    del predictions
+    quantities = Quantities()
+    rows: list[dict[str, Any]] = []
+    costs, times, examples = [], [], []
+    found: dict[str, Scores] = {}
+    for name, facts in settings.sphere_arms.items():
+        paths = [path for path, _, _ in in_order(name, blocks[name], "train", facts.num_members, "networks")]
+        head = {"arm": name, "task": facts.task, "family": facts.family, "copies": facts.copies,
+                "num_images": facts.num_images}  # fmt: skip
+        found[name] = _add_scores(head, facts, paths, rows, quantities)
+        first = storage.read_arrays(paths[0], [*COSTS, "round_trip"], "train")
+        costs.append({"arm": name, "task": facts.task, **{key: float(first[key][0]) for key in COSTS}})
+        if facts.family == "s2cnn":
+            largest = Estimate.exact(float(first["round_trip"].max()), "largest", len(first["round_trip"]))
+            text = "relative error of a transform on SO(3) and back in single precision, largest of the layers"
+            quantities.add(f"round_trip/{name}", largest, text)
+        times += _times(name, facts, paths)
+        if facts.task == "segment":
+            examples.append(_examples(name, paths[0]))
+    _compare(settings, found, pd.DataFrame(costs).set_index("arm"), quantities)
+    return {
+        "scores": pd.DataFrame(rows),
+        "costs": pd.DataFrame(costs),
+        **({"times": pd.DataFrame(times)} if times else {}),
+        **({"examples": pd.concat(examples, ignore_index=True)} if examples else {}),
+        "quantities": quantities.table(),
+    }
+
+
+def _add_scores(
+    head: dict[str, Any], facts: SphereArmFacts, paths: list[Path], rows: list[dict[str, Any]], quantities: Quantities
+) -> Scores:
+    """Adds the rows and quantities of an arm, and returns its scores (upright, rotated) by size of ensembles."""
+    score = accuracy if facts.task == "classify" else mean_overlap
+    name, scores, moved = head["arm"], Scores(), Moved()
+    for size in facts.ensemble_sizes:
+        read = [storage.read_arrays(path, [f"confusion_{size}", f"moved_{size}"], "train") for path in paths]
+        counts = np.concatenate([part[f"confusion_{size}"] for part in read])
+        moved[size] = np.concatenate([part[f"moved_{size}"] for part in read]).astype(np.float64)
+        scores[size] = 100 * score(counts)
+        of_ensembles = {
+            "score": (scores[size][:, 1], f"{SCORES[facts.task]}, rotated images"),
+            "upright": (scores[size][:, 0], f"{SCORES[facts.task]}, images that are not rotated"),
+            "moved": (moved[size], "relative change of logits when images are rotated"),
+        }
+        for metric, (values, text) in of_ensembles.items():
+            estimate = Estimate.mean(values)
+            quantities.add(f"{metric}/{name}/{size}", estimate, f"{text}, ensembles of {size}")
+            rows.append(_row(head, size, metric, estimate))
+        rows.append(_row(head, size, "accuracy", Estimate.mean(100 * accuracy(counts[:, 1]))))
+        if size > 1:
+            of_members = [values[: size * len(scores[size])].reshape(-1, size).mean(1)
+                          for values in (scores[1][:, 1], np.log10(np.maximum(moved[1], TINY)))]  # fmt: skip
+            gain = Estimate.mean(scores[size][:, 1] - of_members[0])
+            quantities.add(f"gain/{name}/{size}", gain, f"percent points, ensembles of {size} minus members: score")
+            gain = Estimate.mean(of_members[1] - np.log10(np.maximum(moved[size], TINY)))
+            text = f"decades by which logits of ensembles of {size} change less than those of members"
+            quantities.add(f"moved_gain/{name}/{size}", gain, text)
+    return scores
+
+
+def _row(head: dict[str, Any], size: int, metric: str, estimate: Estimate) -> dict[str, Any]:
+    return head | {"ensemble_size": size, "metric": metric, "mean": estimate.value, "stderr": estimate.stderr,
+                   "num": estimate.num}  # fmt: skip
+
+
+def _compare(settings: SphereSummary, found: dict[str, Scores], costs: pd.DataFrame, quantities: Quantities) -> None:
+    for arm in settings.arms:
+        if arm.compare_to is None:
+            continue
+        other = Estimate.mean(found[arm.compare_to][1][:, 1])
+        gaps = {size: Estimate.mean(values[:, 1]).minus(other) for size, values in found[arm.name].items()}
+        for size, gap in gaps.items():
+            text = f"percent points, ensembles of {size} minus single networks of {arm.compare_to}: score, rotated images"
+            quantities.add(f"score_gap/{arm.name}/{size}", gap, text)
+        ratio = float(costs.loc[arm.compare_to, "inference"] / costs.loc[arm.name, "inference"])  # pyright: ignore
+        text = f"multiplications per image of {arm.compare_to} over those of one network"
+        quantities.add(f"cost_ratio/{arm.name}", Estimate.exact(ratio), text)
+        nearest = min(gaps, key=lambda size: abs(np.log(size / ratio)))
+        text = f"score gap to {arm.compare_to} of the ensembles, of {nearest}, whose multiplications come nearest to its"
+        quantities.add(f"equal_cost_gap/{arm.name}", gaps[nearest], text)
+
+
+def _times(name: str, facts: SphereArmFacts, paths: list[Path]) -> list[dict[str, Any]]:
+    """Returns what was measured of an arm, mean over blocks; nothing where no file says so."""
+    sidecars = [path for path in map(provenance.sidecar_path, paths) if path.exists()]
+    found = [own for path in sidecars if (own := provenance.read_sidecar(path).get("measured"))]
+    if not found:
+        return []
+    means = {key: float(np.mean([own[key] for own in found])) for key in ("training_seconds", "latency_seconds")}
+    return [{"arm": name, "task": facts.task, **means, "num": facts.num_members}]
+
+
+def _examples(name: str, path: Path) -> pd.DataFrame:
+    read = storage.read_arrays(path, ["example_images", "example_targets", "example_predictions"], "train")
+    images = read["example_images"]
+    example, row, column = (part.ravel() for part in np.indices((len(images), *images.shape[2:])))
+    parts = {"upright": images[:, 0], "rotated": images[:, 1], "target": read["example_targets"],
+             "prediction": read["example_predictions"]}  # fmt: skip
+    values = {key: part.astype(np.int64).ravel() for key, part in parts.items()}
+    return pd.DataFrame({"arm": name, "example": example, "row": row, "column": column, **values})
