@@ -1,4 +1,4 @@
-"""Verb ``train_spherical_images``: a block of networks of one arm that learn from images on the sphere, to their tests."""
+"""Verb ``train_spherical_images``: networks of one arm that learn from images on the sphere, to their tests."""
 
 from emergent.cli._block import training_arguments, write_result
 from emergent.cli._pairs import parse_pairs

@@ -38,8 +38,8 @@ class SphericalCnn(StrictModel):
         num = len(self.features)
         if len(self.band_limits) != num or len(self.max_beta) not in (num, num + 1):
             raise ValueError(
-                f"band_limits and max_beta: expected {num} band limits, as of features, and {num} angles (classifier) or "
-                f"{num + 1} (labels of points), found {len(self.band_limits)} and {len(self.max_beta)}"
+                f"band_limits and max_beta: expected {num} band limits, as of features, and {num} angles (classifier) "
+                f"or {num + 1} (labels of points), found {len(self.band_limits)} and {len(self.max_beta)}"
             )
         return self
 

@@ -7,12 +7,12 @@ compiled programs of small networks, and rather high than low.
 import itertools
 
 from emergent.config.evaluation import BASE_BYTES
-from emergent.config.spherical_images_training import OUTPUTS, PlanarCnn, SphereNetwork, SphereStage, SphericalCnn, Task
+from emergent.config.spherical_images_training import OUTPUTS, SphereNetwork, SphereStage, SphericalCnn, Task
 from emergent.config.training import STATE_COPIES
 
 FLOAT_BYTES = 4
 KEPT, IN_WORK = 5, 12
-"""Copies of a layer's values from the forward to the backward pass; of the largest one's, complex ones, in transforms."""
+"""Copies of a layer's values between the passes; of the largest one's, complex ones, within transforms."""
 KERNEL_COPIES = 6
 PLANAR_COPIES = 8
 RINGS, SPOKES = 3, 8

@@ -31,7 +31,7 @@ class SphereImages(NamedTuple):
     """
 
     images: UInt8[np.ndarray, "N K A"]
-    targets: Int[np.ndarray, "N *grid"]
+    targets: Int[np.ndarray, "*points"]
 
 
 class SphereSets(NamedTuple):
@@ -65,8 +65,8 @@ def read_planar(path: Path, data: SphereData) -> dict[str, Labelled]:
             raise DataError(f"{path}, {split}: expected labelled grey squares [N, S, S, 1], found {images.shape}.")
         if len(images) < wanted[split]:
             raise DataError(
-                f"{path}, {split}: expected at least {wanted[split]} images, found {len(images)}; lower data.num_train, "
-                "data.num_validation or data.num_test."
+                f"{path}, {split}: expected at least {wanted[split]} images, found {len(images)}; lower "
+                "data.num_train, data.num_validation or data.num_test."
             )
     (train, labels), (test, test_labels) = parts["train"], parts["test"]
     assert labels is not None

@@ -40,7 +40,7 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCopies) -> Drawin
     scores = require_table(inputs, "scores", COLUMNS)
     tasks = [task for task in TITLES if task in set(scores["task"])]
     sizes = sorted({int(size) for size in scores["ensemble_size"]})
-    colors = dict(zip(sizes, (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE), strict=False))
+    colors: dict[int, str] = dict(zip(sizes, (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE), strict=False))
     figure = style.new_figure(entry.width, 4.2)
     panels: Any = figure.subplots(2, len(tasks), squeeze=False, sharex="col")
     for column, task in enumerate(tasks):
@@ -78,4 +78,6 @@ def _draw_panel(panel: Axes, rows: pd.DataFrame, colors: dict[int, str]) -> None
         still = part[part["copies"] == 0]
         panel.errorbar(still["num_images"] * beside, still["mean"], yerr=still["stderr"], color=color, marker="D",
                        linestyle="none", markerfacecolor="white")  # fmt: skip
-    style.log_axis(panel, sorted({float(num) for num in planar["num_images"]}))
+    known = sorted({float(num) for num in planar["num_images"]})
+    style.log_axis(panel, known)
+    panel.set_xlim(known[0] / 1.4, known[-1] * 1.4)

@@ -47,7 +47,9 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
         arms = [arm for arm in looks if arm in set(own["arm"])]
         for arm in arms:
             _draw_arm(panels[0], own[own["arm"] == arm].sort_values("ensemble_size"), looks[arm])
-        panels[0].set(xscale="log", xlabel="Multiplications per Image", ylabel=LABELS[task, "score"], title=TITLES[task])
+        panels[0].set(
+            xscale="log", xlabel="Multiplications per Image", ylabel=LABELS[task, "score"], title=TITLES[task]
+        )
         measured = times[times["task"] == task].set_index("arm").reindex(arms)
         for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
                                            (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip

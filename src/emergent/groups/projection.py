@@ -73,7 +73,9 @@ def project(
     return results
 
 
-def resample(values: Float[np.ndarray, "N K A C"], points: Float[np.ndarray, "N K A 3"]) -> Float[np.ndarray, "N K A C"]:
+def resample(
+    values: Float[np.ndarray, "N K A C"], points: Float[np.ndarray, "N K A 3"]
+) -> Float[np.ndarray, "N K A C"]:
     """Returns values on the grid, bilinear in both angles, at other points of the sphere, of each sample its own.
 
     South of the last row the values are those of that row.

@@ -1,7 +1,7 @@
 """Transforms of functions on SO(3) and on the sphere between values on grids and coefficients, and kernels there.
 
-Coefficients of real functions are kept for m >= 0 only, [L, L, 2 L - 1, N, C] (degree, m, n, sample, channel), zero where
-|m| or |n| exceeds the degree; those of m < 0 follow. Fast Fourier transforms in the two angles about the axis,
+Coefficients of real functions are kept for m >= 0 only, [L, L, 2 L - 1, N, C] (degree, m, n, sample, channel), zero
+where |m| or |n| exceeds the degree; those of m < 0 follow. Fast Fourier transforms in the two angles about the axis,
 products with Wigner functions in the polar one. Conventions are those of ``emergent.groups.rotation_spectra``.
 
 References:
@@ -46,9 +46,7 @@ def _both(table: Array, values: Array, subscripts: str) -> Array:
     return jnp.einsum(subscripts, table, values.real) + 1j * jnp.einsum(subscripts, table, values.imag)
 
 
-def synthesise(
-    coefficients: Complex[Array, "L m n N C"], bandwidth: int
-) -> Float[Array, "A K G N C"]:
+def synthesise(coefficients: Complex[Array, "L m n N C"], bandwidth: int) -> Float[Array, "A K G N C"]:
     """Returns values on the grid (alpha, beta, gamma) of 2 b points a side; degrees are below b."""
     limit, side = coefficients.shape[0], 2 * bandwidth
     table = _constant(_rotation_table(bandwidth, limit), coefficients)
@@ -155,7 +153,10 @@ def stacked(parts: list[Complex[Array, "m N k D"]]) -> Complex[Array, "L m n N D
 
 
 def summed(parts: list[Complex[Array, "m N k D"]]) -> Complex[Array, "L m N D"]:
-    """Returns the coefficients of functions on the sphere: sums over the third index."""
+    """Returns the coefficients of real functions on the sphere: sums over the third index, of which even ones remain.
+
+    The sum over all is a complex function, whose real part is the sum over even ones.
+    """
     limit = len(parts)
-    return jnp.stack([jnp.pad(part.sum(2), ((0, limit - 1 - degree), (0, 0), (0, 0)))
+    return jnp.stack([jnp.pad(part[:, :, degree % 2 :: 2].sum(2), ((0, limit - 1 - degree), (0, 0), (0, 0)))
                       for degree, part in enumerate(parts)])  # fmt: skip

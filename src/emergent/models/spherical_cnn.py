@@ -10,6 +10,7 @@ References:
 
 import math
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Complex, Float
 
@@ -40,6 +41,11 @@ def _weights(module: nn.Module, points: tuple[int, ...], channels: int, features
     """
     weights = module.param("kernel", normal, (*points, channels, features))
     return weights * (2 / (math.prod(points) * channels)) ** 0.5
+
+
+def _bias(module: nn.Module, values: Array) -> Array:
+    bias = module.param("bias", nn.initializers.zeros, (values.shape[-1],))
+    return jnp.expand_dims(bias, range(values.ndim - 1))
 
 
 class Lifting(nn.Module):
@@ -94,7 +100,7 @@ class GridActivation(nn.Module):
     def __call__(self, coefficients: Complex[Array, "L m n N C"]) -> Float[Array, "A K G N C"]:
         """Returns values."""
         values = synthesise(coefficients, self.bandwidth)
-        return nn.relu(values + self.param("bias", nn.initializers.zeros, (values.shape[-1],)))
+        return nn.relu(values + _bias(self, values))
 
 
 class SphericalCnnNet(nn.Module):
@@ -132,5 +138,5 @@ class SphericalCnnNet(nn.Module):
             return nn.Dense(self.num_outputs)(integrate(values))
         hidden = analyse(values, min(limits[-1], side // 2))
         found = RotationLayer(self.num_outputs, config.max_beta[-1], to_sphere=True)(hidden)
-        bias = self.param("bias", nn.initializers.zeros, (self.num_outputs,))
-        return synthesise_sphere(found, side // 2) + bias
+        outputs = synthesise_sphere(found, side // 2)
+        return outputs + _bias(self, outputs)

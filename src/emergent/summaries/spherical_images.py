@@ -141,13 +141,17 @@ def _compare(settings: SphereSummary, found: dict[str, Scores], costs: pd.DataFr
         other = Estimate.mean(found[arm.compare_to][1][:, 1])
         gaps = {size: Estimate.mean(values[:, 1]).minus(other) for size, values in found[arm.name].items()}
         for size, gap in gaps.items():
-            text = f"percent points, ensembles of {size} minus single networks of {arm.compare_to}: score, rotated images"
+            text = (
+                f"percent points, ensembles of {size} minus single networks of {arm.compare_to}: score, rotated images"
+            )
             quantities.add(f"score_gap/{arm.name}/{size}", gap, text)
         ratio = float(costs.loc[arm.compare_to, "inference"] / costs.loc[arm.name, "inference"])  # pyright: ignore
         text = f"multiplications per image of {arm.compare_to} over those of one network"
         quantities.add(f"cost_ratio/{arm.name}", Estimate.exact(ratio), text)
         nearest = min(gaps, key=lambda size: abs(np.log(size / ratio)))
-        text = f"score gap to {arm.compare_to} of the ensembles, of {nearest}, whose multiplications come nearest to its"
+        text = (
+            f"score gap to {arm.compare_to} of the ensembles, of {nearest}, whose multiplications come nearest to its"
+        )
         quantities.add(f"equal_cost_gap/{arm.name}", gaps[nearest], text)
 
 

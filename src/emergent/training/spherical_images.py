@@ -212,9 +212,7 @@ def spherical_images_arrays(
         if on_progress:
             on_progress(num)
 
-    result = train_members(
-        program, names, tuple(members), data, partial(_words, stage), in_flight, progress
-    )
+    result = train_members(program, names, tuple(members), data, partial(_words, stage), in_flight, progress)
     structure, _ = jax.eval_shape(own.initialise, member_keys(names, jnp.asarray(members[0])).initialise,
                                   data.example(), None)  # fmt: skip
     networks = [from_flat(structure, {name: value[-1, index] for name, value in result.parameters.items()})
@@ -246,8 +244,9 @@ def _stored(
         "round_trip": Array(errors, ("layer",), "1", "relative error of a transform on SO(3) and back"),
         "example_images": Array(tests.images, ("example", "rotated", "polar", "azimuth"), "1", "grey values"),
         "example_targets": Array(tests.targets, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "rotated"),
-        "example_predictions": Array(tests.predictions, ("example", *("point",) * (tests.targets.ndim - 1)), "1",
-                                     "of the ensemble of the block"),  # fmt: skip
+        "example_predictions": Array(
+            tests.predictions, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "of the ensemble of the block"
+        ),  # fmt: skip
         **costs(stage),
     }
     for size in stage.ensemble_sizes:
