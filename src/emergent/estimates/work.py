@@ -124,7 +124,7 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             # Runge and Kutta's method asks four times for velocities in each step.
             asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
             amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * width**2
-            return Work(f"{verb} {stage.family} {network.method}", amount)
+            return Work(f"{verb} {stage.family}_{network.method}", amount)
         case UnitStage():
             network, given = stage.network, stage.pendulums
             asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
