@@ -153,8 +153,8 @@ def test_kernels_are_combs_of_points() -> None:
         own = given[degree, : degree + 1, 0, 0]
         terms = own * wigner_matrix(degree, (about, polar, 0.0))[degree:, degree]
         at_point += terms[0].real + 2 * terms[1:].real.sum()
-        diagonal = [found[degree, m, limit - 1 + m, 0, 0] for m in range(degree + 1)]
-        at_identity += diagonal[0].real + 2 * sum(diagonal[1:]).real
+        diagonal = np.array([found[degree, m, limit - 1 + m, 0, 0] for m in range(degree + 1)])
+        at_identity += diagonal[0].real + 2 * diagonal[1:].real.sum()
     np.testing.assert_allclose(at_identity, gain * at_point, atol=1e-12)
 
 
@@ -258,9 +258,9 @@ def test_networks_that_label_points_keep_the_grid() -> None:
 
 
 def test_images_are_projected_from_the_north_pole() -> None:
-    south = lambda theta, about: np.array(
-        [np.sin(theta) * np.cos(about), np.sin(theta) * np.sin(about), -np.cos(theta)]
-    )
+    def south(theta: float, about: float) -> np.ndarray:
+        return np.array([np.sin(theta) * np.cos(about), np.sin(theta) * np.sin(about), -np.cos(theta)])
+
     np.testing.assert_allclose(plane_positions(south(0.0, 0.0)), [0, 0], atol=1e-15)
     edge, corner = (2 * np.arctan(radius / 2) for radius in (1.5, 1.5 * 2**0.5))
     np.testing.assert_allclose(np.degrees([edge, corner]), [73.74, 93.37], atol=0.01)
@@ -270,7 +270,7 @@ def test_images_are_projected_from_the_north_pole() -> None:
     image = np.zeros((1, 27, 27), np.uint8)
     image[0, 12:15, 12:15] = 200
     found = project(image, 16)
-    # The row next to the south pole, which is no point of the grid, sees the centre; rows beyond 94 degrees see nothing.
+    # The row next to the south pole, no point of the grid, sees the centre; rows beyond 94 degrees see nothing.
     assert (found[0, -1] == 255).all()
     assert not project(np.full((1, 28, 28), 9, np.uint8), 16)[0, sphere_angles(16) < np.pi - corner].any()
 

@@ -18,9 +18,10 @@ from emergent.config.spherical_images_training import (
     SphericalCnn,
     Task,
 )
-from emergent.config.spherical_memory import training_bytes
+from emergent.config.spherical_memory import map_sides, training_bytes
 from emergent.config.stages import ArmFacts, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
+from emergent.errors import ConfigError
 
 
 class SphereArm(ArmLabels):
@@ -110,6 +111,10 @@ class SphericalImagesExperiment(StudyBase):
             )
         for name, arm in self.arms.items():
             if not isinstance(arm.network, SphericalCnn):
+                try:
+                    map_sides(arm.network, 2 * getattr(self.bandwidth, arm.task))
+                except ConfigError as error:
+                    raise ValueError(f"arms.{name}.network.{error}") from None
                 continue
             if arm.network.segments != (arm.task == "segment"):
                 num, more = len(arm.network.features), "" if arm.task == "classify" else " and one for the last layer"

@@ -7,8 +7,9 @@ compiled programs of small networks, and rather high than low.
 import itertools
 
 from emergent.config.evaluation import BASE_BYTES
-from emergent.config.spherical_images_training import OUTPUTS, SphereNetwork, SphereStage, SphericalCnn, Task
+from emergent.config.spherical_images_training import OUTPUTS, PlanarCnn, SphereNetwork, SphereStage, SphericalCnn, Task
 from emergent.config.training import STATE_COPIES
+from emergent.errors import ConfigError
 
 FLOAT_BYTES = 4
 KEPT, IN_WORK = 5, 12
@@ -23,15 +24,30 @@ def num_points(band_limit: int) -> int:
     return (2 * band_limit) ** 3
 
 
+def map_sides(network: PlanarCnn, side: int) -> list[int]:
+    """Returns the sides of the maps in front of each stage of the encoder, and behind the last.
+
+    Raises:
+        ConfigError: a kernel is larger than its map.
+    """
+    sides = [side]
+    for kernel, stride in zip(network.kernels, network.strides, strict=True):
+        if kernel > sides[-1]:
+            raise ConfigError(
+                f"kernels: a kernel of {kernel} x {kernel} meets maps of {sides[-1]} x {sides[-1]} points on a grid of "
+                f"{side} x {side}; use smaller kernels, fewer strides or a larger data.bandwidth."
+            )
+        sides.append((sides[-1] - kernel) // stride + 1)
+    return sides
+
+
 def activations(network: SphereNetwork, task: Task, bandwidth: int) -> int:
     """Returns the numbers that one image takes in a step."""
     if isinstance(network, SphericalCnn):
         sizes = [num_points(limit) * own for limit, own in zip(network.band_limits, network.features, strict=True)]
         return KEPT * sum(sizes) + IN_WORK * max(sizes)
-    side, total = 2 * bandwidth, 0
-    for kernel, stride, features in zip(network.kernels, network.strides, network.features, strict=True):
-        side = max(1, (side - kernel) // stride + 1)
-        total += side**2 * features
+    sides = map_sides(network, 2 * bandwidth)[1:]
+    total = sum(side**2 * features for side, features in zip(sides, network.features, strict=True))
     # A decoder has maps of the same sides.
     return PLANAR_COPIES * total * (2 if task == "segment" else 1)
 

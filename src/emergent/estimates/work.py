@@ -24,6 +24,8 @@ from emergent.config.molecule_regression import MoleculeStage
 from emergent.config.networks import Network
 from emergent.config.questions import OrbitDivergence, RotationDivergence
 from emergent.config.spherical import SphericalGcnnModel
+from emergent.config.spherical_images_training import SphereStage, SphericalCnn
+from emergent.config.spherical_memory import map_sides, num_points
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
@@ -140,6 +142,10 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
         case LoopStage():
             sites = plan.num_samples(stage.data.dataset, "train", None) * stage.data.sizes[0] ** 2
             amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * _loop_multiplications(stage)
+            return Work(f"{verb} {stage.network.family}", amount)
+        case SphereStage():
+            images = stage.images_per_epoch * stage.train.num_epochs
+            amount = PASSES_OF_TRAINING * members * images * _sphere_multiplications(stage)
             return Work(f"{verb} {stage.network.family}", amount)
         case _:
             return Work(verb, members)
@@ -264,3 +270,15 @@ def _loop_multiplications(stage: LoopStage) -> int:
         total += 4 * near * leaves * channels * (far + 4)
         before = channels
     return total
+
+
+def _sphere_multiplications(stage: SphereStage) -> int:
+    """Returns the multiplications of a network on the sphere for one image; of spherical ones those of transforms."""
+    network = stage.network
+    if isinstance(network, SphericalCnn):
+        # There and back on every grid: a product with Wigner functions, complex in the two angles about the axis.
+        return sum(4 * num_points(b) * b * own for b, own in zip(network.band_limits, network.features, strict=True))
+    sides, widths = map_sides(network, 2 * stage.bandwidth), [1, *network.features]
+    pairs = zip(sides[1:], network.kernels, itertools.pairwise(widths), strict=True)
+    encoder = sum(side**2 * kernel**2 * c * d for side, kernel, (c, d) in pairs)
+    return encoder * (2 if stage.task == "segment" else 1)

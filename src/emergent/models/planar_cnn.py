@@ -13,24 +13,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from emergent.config.spherical_images_training import PlanarCnn
-from emergent.errors import ConfigError
-
-
-def map_sides(network: PlanarCnn, side: int) -> list[int]:
-    """Returns the sides of the maps in front of each stage of the encoder, and behind the last.
-
-    Raises:
-        ConfigError: a kernel is larger than its map.
-    """
-    sides = [side]
-    for kernel, stride in zip(network.kernels, network.strides, strict=True):
-        if kernel > sides[-1]:
-            raise ConfigError(
-                f"kernels: a kernel of {kernel} x {kernel} meets maps of {sides[-1]} x {sides[-1]} points on a grid of "
-                f"{side} x {side}; use smaller kernels, fewer strides or a larger data.bandwidth."
-            )
-        sides.append((sides[-1] - kernel) // stride + 1)
-    return sides
+from emergent.config.spherical_memory import map_sides
 
 
 class PlanarCnnNet(nn.Module):

@@ -1,7 +1,7 @@
-"""Spherical CNNs with local kernels: from images on the sphere to SO(3), on SO(3), and to labels or back to the sphere.
+"""Spherical CNNs with local kernels: from images on the sphere to SO(3), on SO(3), to labels or back to the sphere.
 
-Everything linear works on coefficients (``emergent.models.rotation_transforms``), biases and ReLU at the points of grids
-on SO(3). Kernels are combs: a layer sums values at rotations near each one, with weights that are learnt. Linear layers
+Everything linear works on coefficients (``emergent.models.rotation_transforms``), biases and ReLU at points of grids on
+SO(3). Kernels are combs: a layer sums values at rotations near each one, with weights that are learnt. Linear layers
 are equivariant under all rotations; ReLU is as far as the grid resolves what it makes.
 
 References:
@@ -35,7 +35,7 @@ from emergent.models.rotation_transforms import (
 
 
 def _weights(module: nn.Module, points: tuple[int, ...], channels: int, features: int) -> Array:
-    """Returns N(0, 1) times a gain that keeps the size of what goes through ReLU, where values at points are independent.
+    """Returns N(0, 1) times a gain that keeps the size of what goes through ReLU, of independent values at points.
 
     The gain is in the forward pass: Adam moves all weights by as much, and a sum over many points would move by a lot.
     """
@@ -125,8 +125,8 @@ class SphericalCnnNet(nn.Module):
         limits = config.band_limits
         if side % 2 or images.shape[2] != side or limits[0] > side // 2:
             raise ConfigError(
-                f"band_limits: a first layer of degrees below {limits[0]} reads a grid of 2 b x 2 b points with b of at "
-                f"least {limits[0]}, found images of {side} x {images.shape[2]} points; set data.bandwidth to match."
+                f"band_limits: a first layer of degrees below {limits[0]} reads a grid of 2 b x 2 b points with b "
+                f"of at least {limits[0]}, found {side} x {images.shape[2]} points; set bandwidth to match."
             )
         coefficients = analyse_sphere(images, limits[0])
         values = GridActivation(limits[0])(Lifting(config.features[0], config.max_beta[0])(coefficients))

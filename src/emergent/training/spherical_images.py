@@ -137,10 +137,12 @@ def round_trips(stage: SphereStage) -> np.ndarray:
     if not isinstance(stage.network, SphericalCnn):
         return np.zeros(1)
     generator, errors = np.random.default_rng(stage.seed), []
+    to_coefficients = jax.jit(analyse, static_argnums=1)
+    there_and_back = jax.jit(lambda given, limit: analyse(synthesise(given, limit), limit), static_argnums=1)
     for limit in stage.network.band_limits:
         values = generator.normal(size=(2 * limit, 2 * limit, 2 * limit, 1, 1)).astype(np.float32)
-        given = analyse(jnp.asarray(values), limit)
-        found = analyse(synthesise(given, limit), limit)
+        given = to_coefficients(jnp.asarray(values), limit)
+        found = there_and_back(given, limit)
         errors.append(float(jnp.linalg.norm((found - given).ravel()) / jnp.linalg.norm(given.ravel())))
         print(f"{stage.arm}: round trip of {num_rotation_coefficients(limit)} coefficients on SO(3): {errors[-1]:.2g}")
         if not errors[-1] <= stage.tolerance:
@@ -246,7 +248,7 @@ def _stored(
         "example_targets": Array(tests.targets, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "rotated"),
         "example_predictions": Array(
             tests.predictions, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "of the ensemble of the block"
-        ),  # fmt: skip
+        ),
         **costs(stage),
     }
     for size in stage.ensemble_sizes:
