@@ -146,9 +146,9 @@ def test_cells_see_their_window_and_after_a_shift_beyond() -> None:
 @pytest.mark.parametrize("family", ["heal_swin", "flat_swin"])
 def test_networks_of_both_grids(family: str) -> None:
     given = network(family=family, nside=8 if family == "heal_swin" else None, depths=[2, 1], heads=[2, 4], channels=8)
-    grid, num = ("healpix", 768) if family == "heal_swin" else ("square", 256)
+    grid, num = ("healpix", (768,)) if family == "heal_swin" else ("square", (16, 16))
     net = SwinNet(given, 10, grid)  # pyright: ignore[reportArgumentType]
-    images = jax.random.normal(jax.random.key(0), (3, num, 1))
+    images = jax.random.normal(jax.random.key(0), (3, *num, 1))
     parameters = net.init(jax.random.key(1), images)
     assert net.apply(parameters, images).shape == (3, 10)
     # Both grids have the same parameters, those that are counted by hand.

@@ -40,5 +40,12 @@ class ProjectedMasks(Figure):
     options: MaskOptions
 
 
-SphereEntry = ScoreByCopies | ScoreByCost | ProjectedMasks
+class ChangeByAngle(Figure):
+    """Scores of classifiers, and changes of their logits against the angle of rotations."""
+
+    plot: Literal["change_by_angle"]
+    options: NoOptions = NoOptions()
+
+
+SphereEntry = ScoreByCopies | ScoreByCost | ProjectedMasks | ChangeByAngle
 """All of them."""

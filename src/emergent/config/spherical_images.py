@@ -21,6 +21,7 @@ from emergent.config.spherical_images_training import (
 from emergent.config.spherical_memory import map_sides, training_bytes
 from emergent.config.stages import ArmFacts, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.swin import SwinNetwork
 from emergent.errors import ConfigError
 
 
@@ -67,7 +68,7 @@ class SphereArmFacts(StrictModel):
     """
 
     task: Task
-    family: Literal["s2cnn", "cnn"]
+    family: Literal["s2cnn", "cnn", "heal_swin", "flat_swin"]
     copies: NonNegativeInt
     num_images: PositiveInt
     num_members: PositiveInt
@@ -79,9 +80,11 @@ class SphereSummary(SummaryStage):
 
     Attributes:
         sphere_arms: by name.
+        angles: see ``SphereData``.
     """
 
     sphere_arms: dict[Name, SphereArmFacts]
+    angles: Many[int]
 
 
 class SphericalImagesExperiment(StudyBase):
@@ -110,6 +113,12 @@ class SphericalImagesExperiment(StudyBase):
                 f"found {self.ensemble_sizes[-1]}"
             )
         for name, arm in self.arms.items():
+            if isinstance(arm.network, SwinNetwork):
+                if arm.task != "classify":
+                    raise ValueError(f"arms.{name}.task: networks with shifted windows classify, found {arm.task!r}")
+                if arm.network.nside is None:
+                    arm.network.require_cells(1, 2 * self.bandwidth.classify)
+                continue
             if not isinstance(arm.network, SphericalCnn):
                 try:
                     map_sides(arm.network, 2 * getattr(self.bandwidth, arm.task))
@@ -152,7 +161,8 @@ class SphericalImagesExperiment(StudyBase):
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
         if stage == "summary":
-            return SphereSummary(**self.facts(), sphere_arms={name: self._facts_of(name) for name in self.arms})
+            arms = {name: self._facts_of(name) for name in self.arms}
+            return SphereSummary(**self.facts(), sphere_arms=arms, angles=self.data.angles)
         arm = self.trained_arm(stage, arm)
         own = self.arms[arm]
         return SphereStage(

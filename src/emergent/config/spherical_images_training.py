@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from emergent.config.base import Many, Name, StrictModel
+from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.stages import ArmStage
+from emergent.config.swin import SwinNetwork
 
 Task = Literal["classify", "segment"]
 NUM_CLASSES = 10
@@ -73,7 +74,7 @@ class PlanarCnn(StrictModel):
         return self
 
 
-SphereNetwork = Annotated[SphericalCnn | PlanarCnn, Field(discriminator="family")]
+SphereNetwork = Annotated[SphericalCnn | PlanarCnn | SwinNetwork, Field(discriminator="family")]
 
 
 class SphereDescent(StrictModel):
@@ -103,6 +104,8 @@ class SphereData(StrictModel):
         num_test: first images of the split test.
         num_moved: first of these, by which errors of equivariance are measured.
         threshold: grey values of 0 to 255 above which a point carries its image's class in a mask.
+        angles: in degrees; images by which errors of equivariance are measured are also turned by each of them, about
+            random axes.
     """
 
     dataset: Name
@@ -111,11 +114,13 @@ class SphereData(StrictModel):
     num_test: PositiveInt
     num_moved: PositiveInt
     threshold: Annotated[int, Field(ge=0, lt=255)] = 150
+    angles: Many[Annotated[int, Field(gt=0, le=180)]] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "SphereData":
         if self.num_moved > self.num_test:
             raise ValueError(f"num_moved: expected at most num_test = {self.num_test}, found {self.num_moved}")
+        require_ascending("angles", self.angles)
         return self
 
 

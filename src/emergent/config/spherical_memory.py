@@ -5,9 +5,11 @@ compiled programs of small networks, and rather high than low.
 """
 
 import itertools
+from typing import NamedTuple
 
 from emergent.config.evaluation import BASE_BYTES
 from emergent.config.spherical_images_training import OUTPUTS, PlanarCnn, SphereNetwork, SphereStage, SphericalCnn, Task
+from emergent.config.swin import SwinNetwork
 from emergent.config.training import STATE_COPIES
 from emergent.errors import ConfigError
 
@@ -16,6 +18,7 @@ KEPT, IN_WORK = 5, 12
 """Copies of a layer's values between the passes; of the largest one's, complex ones, within transforms."""
 KERNEL_COPIES = 6
 PLANAR_COPIES = 8
+ATTENTION_COPIES = 4
 RINGS, SPOKES = 3, 8
 
 
@@ -41,20 +44,63 @@ def map_sides(network: PlanarCnn, side: int) -> list[int]:
     return sides
 
 
+def num_cells(network: SphereNetwork, bandwidth: int) -> int:
+    """Returns the points of the sphere that a network sees."""
+    nside = network.nside if isinstance(network, SwinNetwork) else None
+    return (2 * bandwidth) ** 2 if nside is None else 12 * nside**2
+
+
+class SwinSize(NamedTuple):
+    """What transformers with shifted windows take for one image.
+
+    Attributes:
+        values: numbers that a step keeps.
+        parameters: weights and biases.
+        multiplications: of the outputs.
+    """
+
+    values: int
+    parameters: int
+    multiplications: int
+
+
+def swin_size(network: SwinNetwork, cells: int) -> SwinSize:
+    """Returns the size of a classifier with shifted windows on so many cells."""
+    cells //= 4
+    channels, outputs = network.channels, OUTPUTS["classify"]
+    values, parameters, work = cells * channels, 7 * channels, 4 * channels * cells
+    for stage, (depth, heads) in enumerate(zip(network.depths, network.heads, strict=True)):
+        if stage:
+            cells, channels = cells // 4, 2 * channels
+            work += cells * 2 * channels**2
+            parameters += 2 * channels**2 + 2 * channels
+        window, hidden = min(network.window, cells), network.ratio * channels
+        offsets = (2 * round(window**0.5) - 1) ** 2
+        linear = 4 * channels**2 + 2 * channels * hidden
+        parameters += depth * (linear + 8 * channels + hidden + heads * (1 + offsets))
+        values += depth * cells * (10 * channels + 2 * hidden + ATTENTION_COPIES * heads * window)
+        work += depth * cells * (linear + 2 * channels * window)
+    return SwinSize(values, parameters + 2 * channels + (channels + 1) * outputs, work + channels * outputs)
+
+
 def activations(network: SphereNetwork, task: Task, bandwidth: int) -> int:
     """Returns the numbers that one image takes in a step."""
     if isinstance(network, SphericalCnn):
         sizes = [num_points(limit) * own for limit, own in zip(network.band_limits, network.features, strict=True)]
         return KEPT * sum(sizes) + IN_WORK * max(sizes)
+    if isinstance(network, SwinNetwork):
+        return 2 * swin_size(network, num_cells(network, bandwidth)).values
     sides = map_sides(network, 2 * bandwidth)[1:]
     total = sum(side**2 * features for side, features in zip(sides, network.features, strict=True))
     # A decoder has maps of the same sides.
     return PLANAR_COPIES * total * (2 if task == "segment" else 1)
 
 
-def num_parameters(network: SphereNetwork, task: Task) -> int:
-    """Returns the weights and biases of a network."""
+def num_parameters(network: SphereNetwork, task: Task, bandwidth: int = 0) -> int:
+    """Returns the weights and biases of a network; those of one with shifted windows depend on its grid."""
     outputs = OUTPUTS[task]
+    if isinstance(network, SwinNetwork):
+        return swin_size(network, num_cells(network, bandwidth)).parameters
     widths = [1, *network.features]
     pairs = list(itertools.pairwise(widths))
     if isinstance(network, SphericalCnn):
@@ -87,7 +133,7 @@ def kernel_numbers(network: SphereNetwork, task: Task, bandwidth: int) -> int:
 def step_bytes(stage: SphereStage) -> int:
     """Returns the memory of one network while a step runs."""
     own = activations(stage.network, stage.task, stage.bandwidth) * stage.train.batch_size
-    weights = STATE_COPIES["adam"] * num_parameters(stage.network, stage.task)
+    weights = STATE_COPIES["adam"] * num_parameters(stage.network, stage.task, stage.bandwidth)
     return FLOAT_BYTES * (own + weights + KERNEL_COPIES * kernel_numbers(stage.network, stage.task, stage.bandwidth))
 
 
@@ -98,7 +144,7 @@ def training_bytes(stage: SphereStage, members: int) -> int:
         stage: of the arm.
         members: networks that train at the same time.
     """
-    data, points = stage.data, (2 * stage.bandwidth) ** 2
+    data, points = stage.data, num_cells(stage.network, stage.bandwidth)
     images = (stage.num_images + data.num_validation + 2 * data.num_test) * points
     # Masks are as large; images on the host and on the device.
     return BASE_BYTES + members * step_bytes(stage) + 4 * images

@@ -25,10 +25,11 @@ from emergent.config.networks import Network
 from emergent.config.questions import OrbitDivergence, RotationDivergence
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.spherical_images_training import SphereStage, SphericalCnn
-from emergent.config.spherical_memory import map_sides, num_points
+from emergent.config.spherical_memory import map_sides, num_cells, num_points, swin_size
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
+from emergent.config.swin import SwinNetwork
 from emergent.config.unit_dynamics_training import UnitStage
 from emergent.config.wilson_loops_training import LinkCnn, LoopStage
 from emergent.estimates.sizes import ArmSize
@@ -278,6 +279,8 @@ def _sphere_multiplications(stage: SphereStage) -> int:
     if isinstance(network, SphericalCnn):
         # There and back on every grid: a product with Wigner functions, complex in the two angles about the axis.
         return sum(4 * num_points(b) * b * own for b, own in zip(network.band_limits, network.features, strict=True))
+    if isinstance(network, SwinNetwork):
+        return swin_size(network, num_cells(network, stage.bandwidth)).multiplications
     sides, widths = map_sides(network, 2 * stage.bandwidth), [1, *network.features]
     pairs = zip(sides[1:], network.kernels, itertools.pairwise(widths), strict=True)
     encoder = sum(side**2 * kernel**2 * c * d for side, kernel, (c, d) in pairs)

@@ -9,6 +9,7 @@ from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
     built_or_learnt,
+    change_by_angle,
     cloud_table,
     clusters_table,
     conditions,
@@ -157,6 +158,7 @@ PLOTS: dict[str, Plot] = {
     "intertwiner_counts": Plot(intertwiner_counts.draw, tables=("pairs", "norms")),
     "embedding_residuals": Plot(embedding_residuals.draw, tables=("embeddings", "ensembles")),
     "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
+    "change_by_angle": Plot(change_by_angle.draw, tables=("scores", "angles")),
     "score_by_copies": Plot(score_by_copies.draw, tables=("scores",)),
     "score_by_cost": Plot(score_by_cost.draw, tables=("scores", "costs", "times")),
     "projected_masks": Plot(projected_masks.draw, tables=("examples",)),

@@ -47,28 +47,28 @@ def plane_positions(points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray,
 
 
 def project(
-    images: UInt8[np.ndarray, "N H W"], bandwidth: int, rotations: Rotation | None = None
-) -> UInt8[np.ndarray, "N K A"]:
-    """Returns square images on the grid of the sphere, bilinear, each of brightest value 255.
+    images: UInt8[np.ndarray, "N H W"], grid: int | Float[np.ndarray, "*points 3"], rotations: Rotation | None = None
+) -> UInt8[np.ndarray, "N ..."]:
+    """Returns square images on a grid of the sphere, bilinear, each of brightest value 255.
 
     Args:
         images: rows go from y = 1.5 down.
-        bandwidth: b.
+        grid: bandwidth b of a grid of 2 b x 2 b points, or points of another one.
         rotations: one for each image; None rotates none.
     """
-    points, side = grid_points(bandwidth), images.shape[1]
-    results = np.empty((len(images), *points.shape[:2]), np.uint8)
+    points, side = grid_points(grid) if isinstance(grid, int) else grid, images.shape[1]
+    results, axes = np.empty((len(images), *points.shape[:-1]), np.uint8), tuple(range(1, points.ndim))
     for first in range(0, len(images), AT_A_TIME):
         some = images[first : first + AT_A_TIME]
         turned = rotations[first : first + AT_A_TIME] if rotations is not None else Rotation.identity(len(some))
         positions = plane_positions(seen_from(points, turned))
         # Far beyond the image, but finite.
         places = (np.clip(positions, -1e6, 1e6) / HALF_SIDE + 1) * (side - 1) / 2
-        index = np.broadcast_to(np.arange(len(some))[:, None, None], places.shape[:3])
+        index = np.broadcast_to(np.arange(len(some)).reshape(-1, *np.ones(len(axes), int)), places.shape[:-1])
         # Rounding must not take a pixel on the border out of the image.
         where = np.stack([index, np.round(side - 1 - places[..., 1], 9), np.round(places[..., 0], 9)])
         values = map_coordinates(some.astype(np.float64), where, order=1, mode="constant")
-        brightest = np.maximum(values.max((1, 2), keepdims=True), 1e-9)
+        brightest = np.maximum(values.max(axes, keepdims=True), 1e-9)
         results[first : first + len(some)] = np.round(255 * values / brightest)
     return results
 

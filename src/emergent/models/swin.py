@@ -1,7 +1,7 @@
 """Transformers with shifted windows, on HEALPix or on a square: attention in windows that shift in every other block.
 
-Cells are in nested order, so that both grids share all code but the shift. Attention is by cosines, with a bias for each
-offset within a window, norms stand behind attention and units, as in the second version of such transformers.
+Cells are in nested order, so that both grids share all code but the shift. Attention is by cosines, with a bias for
+each offset within a window, norms stand behind attention and units, as in the second version of such transformers.
 
 References:
     arXiv:2307.07313 (HEAL-SWIN), arXiv:2103.14030 and arXiv:2111.09883 (SWIN, and its second version).
@@ -13,7 +13,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from emergent.config.swin import SwinNetwork
-from emergent.groups.nested_grids import Grid, neighbours_before, offsets, shift
+from emergent.groups.nested_grids import Grid, neighbours_before, offsets, shift, square_order
 
 LEAST_TEMPERATURE = 0.01
 """Of attention; the largest factor of cosines is a hundred."""
@@ -106,13 +106,16 @@ class SwinNet(nn.Module):
     grid: Grid
 
     @nn.compact
-    def __call__(self, images: Float[Array, "N P c"]) -> Float[Array, "N K"]:
+    def __call__(self, images: Float[Array, "N *cells c"]) -> Float[Array, "N K"]:
         """Returns logits.
 
         Args:
-            images: on the cells of the grid, in nested order.
+            images: on the cells of HEALPix, in nested order, or of a square, in rows and columns.
         """
         own = self.settings
+        if self.grid == "square":
+            # Rows and columns of angles.
+            images = images.reshape(len(images), -1, images.shape[-1])[:, square_order(images.shape[1])]
         num, count, channels = images.shape
         cells = nn.LayerNorm()(dense(own.channels)(images.reshape(num, count // 4, 4 * channels)))
         for stage, (depth, heads) in enumerate(zip(own.depths, own.heads, strict=True)):

@@ -7,6 +7,7 @@ References:
     arXiv:2202.03990.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def accuracy(counts: Int[np.ndarray, "... K K"]) -> Float[np.ndarray, "..."]:
 
 
 def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``scores``, ``costs``, ``times``, ``examples`` and ``quantities``.
+    """Returns the tables ``scores``, ``costs``, ``times``, ``angles``, ``examples`` and ``quantities``.
 
     ``scores`` (arm, task, family, copies, num_images, ensemble_size, metric, mean, stderr, num): metrics are ``score``
     on rotated images, ``upright`` the same on images that are not rotated, ``accuracy`` of images or points, and
@@ -55,10 +56,14 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     whatever machine; they differ from run to run. ``examples`` (arm, example, row, column, upright, rotated, target,
     prediction): test images and masks, of arms that label points.
 
+    ``angles`` (arm, family, ensemble_size, angle, mean, stderr, num), where an experiment has some: ``moved`` under
+    rotations by each angle in degrees, about random axes.
+
     Quantities are ``score``, ``upright`` and ``moved`` ``/<arm>/<M>``, ``gain/<arm>/<M>`` and ``moved_gain/<arm>/<M>``
     (ensembles of M against their members, in percent points, and in decades), ``score_gap/<arm>/<M>`` to the arm that
     it is compared with, ``cost_ratio/<arm>`` (multiplications of that arm over those of this one),
-    ``equal_cost_gap/<arm>`` (``score_gap`` of the ensemble whose cost comes nearest), and ``round_trip/<arm>``.
+    ``equal_cost_gap/<arm>`` (``score_gap`` of the ensemble whose cost comes nearest), ``round_trip/<arm>``, and
+    ``moved_at/<arm>/<M>/<angle>``.
 
     Args:
         settings: of the summary stage.
@@ -73,6 +78,7 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     rows: list[dict[str, Any]] = []
     costs, times, examples = [], [], []
     found: dict[str, Scores] = {}
+    angles: list[dict[str, Any]] = []
     for name, facts in settings.sphere_arms.items():
         paths = [path for path, _, _ in in_order(name, blocks[name], "train", facts.num_members, "networks")]
         head = {"arm": name, "task": facts.task, "family": facts.family, "copies": facts.copies,
@@ -80,6 +86,7 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
         found[name] = _add_scores(head, facts, paths, rows, quantities)
         first = storage.read_arrays(paths[0], [*COSTS, "round_trip"], "train")
         costs.append({"arm": name, "task": facts.task, **{key: float(first[key][0]) for key in COSTS}})
+        angles += _by_angle(head, facts, paths, settings.angles, quantities)
         if facts.family == "s2cnn":
             largest = Estimate.exact(float(first["round_trip"].max()), "largest", len(first["round_trip"]))
             text = "relative error of a transform on SO(3) and back in single precision, largest of the layers"
@@ -92,6 +99,7 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
         "scores": pd.DataFrame(rows),
         "costs": pd.DataFrame(costs),
         **({"times": pd.DataFrame(times)} if times else {}),
+        **({"angles": pd.DataFrame(angles)} if angles else {}),
         **({"examples": pd.concat(examples, ignore_index=True)} if examples else {}),
         "quantities": quantities.table(),
     }
@@ -127,6 +135,22 @@ def _add_scores(
             text = f"decades by which logits of ensembles of {size} change less than those of members"
             quantities.add(f"moved_gain/{name}/{size}", gain, text)
     return scores
+
+
+def _by_angle(
+    head: dict[str, Any], facts: SphereArmFacts, paths: list[Path], angles: Sequence[int], quantities: Quantities
+) -> list[dict[str, Any]]:
+    rows = []
+    for size in facts.ensemble_sizes if angles else ():
+        read = [storage.read_arrays(path, [f"moved_by_angle_{size}"], "train") for path in paths]
+        values = np.concatenate([part[f"moved_by_angle_{size}"] for part in read]).astype(np.float64)
+        for index, angle in enumerate(angles):
+            estimate = Estimate.mean(values[:, index])
+            text = f"relative change of logits when images are turned by {angle} degrees, ensembles of {size}"
+            quantities.add(f"moved_at/{head['arm']}/{size}/{angle}", estimate, text)
+            own = {"arm": head["arm"], "family": facts.family, "ensemble_size": size, "angle": angle}
+            rows.append(own | {"mean": estimate.value, "stderr": estimate.stderr, "num": estimate.num})
+    return rows
 
 
 def _row(head: dict[str, Any], size: int, metric: str, estimate: Estimate) -> dict[str, Any]:

@@ -22,14 +22,16 @@ from jaxtyping import Array as JaxArray
 
 from emergent.config.spherical_images_training import OUTPUTS, SphereStage, SphericalCnn
 from emergent.config.spherical_memory import step_bytes
+from emergent.config.swin import SwinNetwork
 from emergent.config.training import Training
-from emergent.domains.spherical_images import Labelled, SphereSets, make_sets
+from emergent.domains.spherical_images import Labelled, SphereSets, make_sets, points_of
 from emergent.errors import DataError
 from emergent.groups.rotation_harmonics import num_rotation_coefficients
 from emergent.models.planar_cnn import PlanarCnnNet
 from emergent.models.rotation_transforms import analyse, synthesise
 from emergent.models.size import multiplications
 from emergent.models.spherical_cnn import SphericalCnnNet
+from emergent.models.swin import SwinNet
 from emergent.storage import Array
 from emergent.training.engine import Divergence, default_strategy, device_memory, train_members
 from emergent.training.parameters import from_flat
@@ -84,6 +86,8 @@ def network_of(stage: SphereStage) -> nn.Module:
     """Returns the network of an arm."""
     if isinstance(stage.network, SphericalCnn):
         return SphericalCnnNet(stage.network, OUTPUTS[stage.task])
+    if isinstance(stage.network, SwinNetwork):
+        return SwinNet(stage.network, OUTPUTS[stage.task], "healpix" if stage.network.nside else "square")
     return PlanarCnnNet(stage.network, OUTPUTS[stage.task], stage.task == "segment")
 
 
@@ -155,8 +159,8 @@ def round_trips(stage: SphereStage) -> np.ndarray:
 
 def costs(stage: SphereStage) -> dict[str, Array]:
     """Returns parameters of a network, and multiplications for one image more, which leave kernels out."""
-    module, side = network_of(stage), 2 * stage.bandwidth
-    one, two = (jax.ShapeDtypeStruct((num, side, side, 1), jnp.float32) for num in (1, 2))
+    module, points = network_of(stage), points_of(stage).shape[:-1]
+    one, two = (jax.ShapeDtypeStruct((num, *points, 1), jnp.float32) for num in (1, 2))
     parameters = jax.eval_shape(module.init, jax.random.key(0), one)
 
     def total(weights: Any, values: JaxArray) -> JaxArray:
@@ -244,7 +248,9 @@ def _stored(
         "members": Array(np.asarray(members), ("member",), "1", "index over all networks"),
         "loss": Array(losses, ("member",), "1", "mean training loss of the last epoch"),
         "round_trip": Array(errors, ("layer",), "1", "relative error of a transform on SO(3) and back"),
-        "example_images": Array(tests.images, ("example", "rotated", "polar", "azimuth"), "1", "grey values"),
+        "example_images": Array(
+            tests.images, ("example", "rotated", *("point",) * (tests.images.ndim - 2)), "1", "grey values"
+        ),
         "example_targets": Array(tests.targets, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "rotated"),
         "example_predictions": Array(
             tests.predictions, ("example", *("point",) * (tests.targets.ndim - 1)), "1", "of the ensemble of the block"
@@ -255,6 +261,9 @@ def _stored(
         own = (f"ensemble_{size}", *table[1:])
         arrays[f"confusion_{size}"] = Array(tests.confusion[size], own, "1", "points or images: upright, rotated")
         arrays[f"moved_{size}"] = Array(tests.moved[size], own[:1], "1", "relative change of logits under rotations")
+        if stage.data.angles:
+            by_angle = tests.by_angle[size]
+            arrays[f"moved_by_angle_{size}"] = Array(by_angle, (own[0], "angle"), "1", "the same, by their angle")
     return arrays
 
 

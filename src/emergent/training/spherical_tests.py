@@ -31,6 +31,7 @@ class Tests(NamedTuple):
     Attributes:
         confusion: size of ensembles to counts [E, 2, K, K] of (class, predicted), on upright and on rotated images.
         moved: size of ensembles to relative changes of logits [E].
+        by_angle: the same by angle of the rotations [E, A].
         images: a few test images, upright and rotated [X, 2, K, A].
         targets: of the rotated ones.
         predictions: of the ensemble of all networks for them.
@@ -39,6 +40,7 @@ class Tests(NamedTuple):
 
     confusion: dict[int, Int[np.ndarray, "E 2 K K"]]
     moved: dict[int, Float[np.ndarray, " E"]]
+    by_angle: dict[int, Float[np.ndarray, "E A"]]
     images: np.ndarray
     targets: np.ndarray
     predictions: np.ndarray
@@ -105,11 +107,36 @@ def run_tests(stage: SphereStage, networks: Sequence[Any], sets: SphereSets, for
     return Tests(
         counts,
         {size: np.array([one.relative for one in own]) for size, own in changes.items()},
+        _by_angle(stage, networks, sets, forward, groups),
         np.stack([sets.upright.images[few], sets.rotated.images[few]], 1),
         sets.rotated.targets[few].astype(np.int32),
         predictions.astype(np.int32),
         _latency(networks[0], sets.rotated.images[few], forward),
     )
+
+
+def _by_angle(
+    stage: SphereStage,
+    networks: Sequence[Any],
+    sets: SphereSets,
+    forward: Forward,
+    groups: dict[int, list[tuple[int, int]]],
+) -> dict[int, Float[np.ndarray, "E A"]]:
+    """Returns relative changes of logits under rotations by each angle, of networks that classify."""
+
+    def outputs(images: np.ndarray) -> np.ndarray:
+        parts = [images[first : first + TESTED] for first in range(0, len(images), TESTED)]
+        return np.concatenate([_outputs(networks, part, forward) for part in parts], 1)
+
+    found = {size: np.zeros((len(own), len(sets.turned))) for size, own in groups.items()}
+    upright = outputs(sets.upright.images[: stage.data.num_moved]) if sets.turned else np.zeros(0)
+    for index, part in enumerate(sets.turned):
+        turned = outputs(part.images)
+        for size, own in groups.items():
+            for place, (start, stop) in enumerate(own):
+                before, after = (given[start:stop].mean(0) for given in (upright, turned))
+                found[size][place, index] = np.linalg.norm(after - before) / max(np.linalg.norm(before), 1e-15)
+    return found
 
 
 def _outputs(networks: Sequence[Any], images: np.ndarray, forward: Forward) -> Float[np.ndarray, "M N ..."]:
