@@ -237,7 +237,7 @@ def test_claims_can_fail(tmp_path: Path) -> None:
                      "segment_cnn": (0.95, 0.95)}  # fmt: skip
     _, tables = written(tmp_path, levels, gain=-0.02, moved_gain=1.3)
     found = verdicts(tables)
-    assert found.pop("spherical_round_trip") == {"agrees"}
+    assert found.pop("spherical_digits_round_trip") == {"agrees"}
     assert set(map(tuple, found.values())) == {("differs",)}
 
 
