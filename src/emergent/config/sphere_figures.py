@@ -24,13 +24,9 @@ class ScoreByCost(Figure):
 
 
 class MaskOptions(StrictModel):
-    """Options of ``projected_masks``.
+    """Options of ``projected_masks``."""
 
-    Attributes:
-        arms: whose predictions are shown, those that a scale has.
-    """
-
-    arms: Many[Name] = Field(min_length=1)
+    arms: Many[Name] = Field(min_length=1, description="arms whose predictions are shown, those that a scale has")
 
 
 class ProjectedMasks(Figure):

@@ -14,7 +14,7 @@ from emergent.config.training import STATE_COPIES
 from emergent.errors import ConfigError
 
 FLOAT_BYTES = 4
-KEPT, IN_WORK = 5, 12
+KEPT, IN_WORK = 3, 6
 """Copies of a layer's values between the passes; of the largest one's, complex ones, within transforms."""
 KERNEL_COPIES = 6
 PLANAR_COPIES = 8
@@ -146,5 +146,6 @@ def training_bytes(stage: SphereStage, members: int) -> int:
     """
     data, points = stage.data, num_cells(stage.network, stage.bandwidth)
     images = (stage.num_images + data.num_validation + 2 * data.num_test) * points
-    # Masks are as large; images on the host and on the device.
-    return BASE_BYTES + members * step_bytes(stage) + 4 * images
+    # On the host and on the device; masks are as large.
+    copies = 4 if stage.task == "segment" else 2
+    return BASE_BYTES + members * step_bytes(stage) + copies * images
