@@ -150,7 +150,7 @@ def test_networks_of_both_grids(family: str) -> None:
     net = SwinNet(given, 10, grid)  # pyright: ignore[reportArgumentType]
     images = jax.random.normal(jax.random.key(0), (3, *num, 1))
     parameters = net.init(jax.random.key(1), images)
-    assert net.apply(parameters, images).shape == (3, 10)
+    assert net.apply(parameters, images).shape == (3, 10)  # pyright: ignore[reportAttributeAccessIssue]
     # Both grids have the same parameters, those that are counted by hand.
     stages = [(8, 2, 2), (16, 4, 1)]
     of_block = {c: 4 * c * c + 3 * c + h + 9 * h + 4 * c + 8 * c * c + 5 * c for c, h, _ in stages}

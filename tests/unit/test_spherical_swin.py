@@ -83,7 +83,7 @@ def test_networks_do_not_depend_on_their_block_and_tables_hold_angles(tmp_path: 
     row = tables["angles"].query("arm == 'heal_rotated' and ensemble_size == 2 and angle == 90").iloc[0]
     assert quantities["moved_at/heal_rotated/2/90"] == pytest.approx(row["mean"])
     entry = read_catalogue(CONFIG / "figures.yaml")["shifted_windows"]
-    drawn = draw(entry, Inputs((facts_of(summary),), tables, {}), {})
+    drawn = draw(entry, Inputs(tables, (facts_of(summary),)), {})
     assert isinstance(drawn, Drawing) and drawn.facts["ensemble_size"] == "2"
 
 
