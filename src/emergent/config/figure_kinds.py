@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emergent.config.counterfactual_figures import CounterfactualEntry
 from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.dynamics_figures import DynamicsEntry
@@ -283,6 +284,7 @@ Entry = Annotated[
     | DynamicsEntry
     | EfficiencyEntry
     | EmbeddingEntry
-    | LatticeEntry,
+    | LatticeEntry
+    | CounterfactualEntry,
     Field(discriminator="plot"),
 ]

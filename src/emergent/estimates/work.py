@@ -8,6 +8,7 @@ import itertools
 import math
 from typing import NamedTuple
 
+from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
 from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
 from emergent.config.datasets import DatasetEntry
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
@@ -135,6 +136,8 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             sites = plan.num_samples(stage.data.dataset, "train", None) * stage.data.sizes[0] ** 2
             amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * _loop_multiplications(stage)
             return Work(f"{verb} {stage.network.family}", amount)
+        case CounterfactualStage():
+            return Work(f"{verb} {stage.generator.family}", members * _counterfactual_multiplications(plan, stage))
         case _:
             return Work(verb, members)
 
@@ -258,3 +261,17 @@ def _loop_multiplications(stage: LoopStage) -> int:
         total += 4 * near * leaves * channels * (far + 4)
         before = channels
     return total
+
+
+def _counterfactual_multiplications(plan: Plan, stage: CounterfactualStage) -> float:
+    """Returns the multiplications of one trial in its flow, which is most of the work: training, and attacks in Z."""
+    data, flow = stage.data, stage.generator
+    moved = 2 * stage.attack.num * stage.attack.num_steps
+    if not isinstance(flow, CouplingFlow):
+        return PASSES_OF_TRAINING * moved * data.dimension**2
+    num = (
+        data.num if isinstance(data, Helix) else plan.num_samples(data.train.dataset, data.train.split, data.train.num)
+    )
+    # Two networks in each coupling.
+    products = 2 * flow.num_couplings * (2 * data.dimension * flow.width + (flow.depth - 1) * flow.width**2)
+    return PASSES_OF_TRAINING * products * (num * flow.train.num_epochs + moved)
