@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from emergent.figures import style
 from emergent.figures.facts import Inputs
 
-COLUMNS = ("arm", "networks", "space", "trial", "sample", "distance")
+COLUMNS = ("arm", "networks", "space", "trial", "sample", "distance", "reached")
 START, DATA, LATENT, CONTROL = "#7a7a7a", style.ORANGE, style.BLUE, style.GREEN
 
 
@@ -45,9 +45,13 @@ def boxes_of(inputs: Inputs, table: pd.DataFrame) -> list[Box]:
 
 
 def draw_boxes(panel: Axes, table: pd.DataFrame, boxes: list[Box]) -> None:
-    """Draws a box for each: quartiles, median, whiskers to the last sample within 1.5 times their distance."""
+    """Draws a box for each: quartiles, median, whiskers to the last sample within 1.5 times their distance.
+
+    Samples that do not reach the target are left out.
+    """
     for place, box in enumerate(boxes):
         rows = table[(table["arm"] == box.arm) & (table["networks"] == box.networks) & (table["space"] == box.space)]
+        rows = rows[rows["reached"] == 1]
         line: dict[str, Any] = {"color": box.color, "linewidth": 0.9}
         face = box.color if box.networks <= 1 else "white"
         panel.boxplot(

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from emergent.config.counterfactual_figures import AttackPaths
 from emergent.figures import style
-from emergent.figures.attack_boxes import COLUMNS, CONTROL, DATA, LATENT, START, boxes_of, draw_boxes, sizes_of
+from emergent.figures.attack_boxes import COLUMNS, DATA, LATENT, START, boxes_of, draw_boxes, sizes_of
 from emergent.figures.drawing import Drawing, References, require_rows, require_table, span, stack
 from emergent.figures.facts import Inputs
 
@@ -55,13 +55,11 @@ def draw(inputs: Inputs, references: References, entry: AttackPaths) -> Drawing:
     pictures.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.0)
     panel = right.subplots()
     draw_boxes(panel, table, boxes)
-    panel.set(ylabel="Distance to Helix", xlabel="Space, and Number of Networks Attacked")
+    panel.set(ylabel="Distance to Helix", xlabel="Space and Number of Networks Attacked")
     facts = {
         "num_members": span([facts.num_members for facts in inputs.facts]),
         "ensemble_size": span(sizes_of(table)[1:]),
     }
-    if any(box.color == CONTROL for box in boxes):
-        panel.set_xlabel("Space (lin.: Linear Map), and Number of Networks Attacked")
     return Drawing(figure, stack(pd.concat([table, own], ignore_index=True), pd.DataFrame()), facts)
 
 

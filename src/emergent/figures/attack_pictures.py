@@ -63,7 +63,7 @@ def draw(inputs: Inputs, references: References, entry: AttackPictures) -> Drawi
         axes.set_title(words, fontsize=6)
     left, right = bottom.subplots(1, 2)
     draw_boxes(left, table, boxes)
-    left.set(ylabel="Distance to Target Class", xlabel="Space, and Number of Networks Attacked")
+    left.set(ylabel="Distance to Target Class", xlabel="Space and Number of Networks Attacked")
     left.axhline(1.0, color="#555555", linestyle=":", linewidth=0.9)
     _draw_transfer(right, means, boxes)
     facts = {
@@ -92,4 +92,4 @@ def _draw_transfer(panel: Axes, means: pd.DataFrame, boxes: list[Box]) -> None:
     panel.set_xlim(-0.6, len(boxes) - 0.4)
     panel.set_ylim(-5, 105)
     panel.grid(visible=False, axis="x")
-    panel.set(ylabel="Judges That See the Target / %", xlabel="Space, and Number of Networks Attacked")
+    panel.set(ylabel="Judges That See the Target / %", xlabel="Space and Number of Networks Attacked")

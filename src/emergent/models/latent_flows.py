@@ -79,8 +79,9 @@ def coupling_flow(config: CouplingFlow, dimension: int) -> LatentFlow:
         return jax.vmap(module.init, (0, None))(keys, jnp.zeros((1, dimension)))
 
     def moves(parameters: Any, kept: Bool[Array, " D"], values: Array) -> tuple[Array, Array]:
-        scale, shift = cast(tuple[Array, Array], module.apply(parameters, jnp.where(kept, values, 0)))
-        return jnp.where(kept, 0, scale), jnp.where(kept, 0, shift)
+        seen = jnp.where(kept[None], values, 0)
+        scale, shift = cast(tuple[Array, Array], module.apply(parameters, seen))
+        return jnp.where(kept[None], 0, scale), jnp.where(kept[None], 0, shift)
 
     def to_latent(parameters: Any, data: Float[Array, "N D"]) -> tuple[Array, Array]:
         def step(carry: tuple[Array, Array], item: tuple[Any, Array]) -> tuple[tuple[Array, Array], None]:

@@ -1,13 +1,16 @@
 """Summary of experiments of kind ``counterfactuals``: how far from the manifold samples end, and who else is convinced.
 
-Distances of one trial scatter by orders of magnitude: typical is their median, and ratios are in decades.
+Distances of one trial scatter by orders of magnitude: typical is their median, and ratios are in decades. As published,
+only samples that reach the target count; how many do is a number of its own.
 
 References:
     Dombrowski, Gerken, Müller and Kessel, Diffeomorphic counterfactuals with generative models, arXiv:2206.05075.
 """
 
 import itertools
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,15 +42,15 @@ PATH_POINTS, CURVE_POINTS = 60, 161
 def summarise_counterfactuals(settings: CounterfactualSummary, blocks: Blocks, predictions: Predictions) -> Tables:
     """Returns the tables ``attacked``, ``attack_means``, ``attack_tests``, ``shown``, ``paths`` and ``quantities``.
 
-    ``attacked`` (arm, networks, space, trial, sample, distance): distances of all samples; networks are those of what
-    is attacked, and 0 in rows of space ``start``, samples as they were.
+    ``attacked`` (arm, networks, space, trial, sample, distance, reached): distances of all samples; networks are those
+    of what is attacked, and 0 in rows of space ``start``, samples as they were.
 
-    ``attack_means`` (arm, networks, space, metric, mean, stderr, num): medians or means over the samples of a trial,
-    mean over trials.
+    ``attack_means`` (arm, networks, space, metric, mean, stderr, num): medians or means over the samples of a trial
+    that reach the target (of steps, over all), mean over trials.
 
     ``attack_tests`` (arm, networks, log_ratio, stderr, largest_p, num, pairs): decades between the median distances of
     X and Z; the p-value is that of Wilcoxon's signed-rank test that distances in X, sample by sample, are not larger
-    than in Z, the largest over trials.
+    than in Z, the largest over trials; pairs are the fewest samples of a trial that reach the target in both.
 
     ``shown`` (arm, networks, space, sample, coordinate, value): samples of the first trial; ``paths`` (arm, networks,
     space, sample, step, x, y, z) on the way there, of points, and the helix itself as space ``curve``.
@@ -58,7 +61,8 @@ def summarise_counterfactuals(settings: CounterfactualSummary, blocks: Blocks, p
         predictions: not used by this kind.
 
     Raises:
-        DataError: the files of an arm do not hold every trial once, or other sizes than configured.
+        DataError: the files of an arm do not hold every trial once, or other sizes than configured; or in no trial a
+            sample reaches the target in both spaces.
     """
     del predictions
     quantities = Quantities()
@@ -76,7 +80,7 @@ def summarise_counterfactuals(settings: CounterfactualSummary, blocks: Blocks, p
         found[arm] = {name: _typical(runs, name) for name in MEASURES}
         tables["attacked"].append(_samples(arm, sizes, runs))
         tables["attack_means"].append(_means(arm, sizes, runs, found[arm], quantities))
-        tables["attack_tests"].append(_tests(arm, sizes, runs, quantities))
+        tables["attack_tests"].append(_tests(arm, sizes, runs, found[arm], quantities))
         _add_ensembles(arm, settings.ensemble, found[arm], quantities)
         error = Estimate.exact(float(runs["round_trip"].max()), "largest", runs["round_trip"].size)
         quantities.add(f"round_trip/{arm}", error, "largest error of the way to latent space and back")
@@ -93,19 +97,34 @@ def summarise_counterfactuals(settings: CounterfactualSummary, blocks: Blocks, p
 
 
 def _typical(runs: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Returns medians or means over samples [trials, sizes, spaces]."""
+    """Returns medians or means over samples that arrive [trials, sizes, spaces]; NaN where none does."""
     values = runs[name].astype(np.float64)
-    return np.median(values, -1) if MEASURES[name][0] == "median" else values.mean(-1)
+    counts = np.ones(values.shape, bool) if name in ("reached", "steps") else runs["reached"].astype(bool)
+    middle = np.median if MEASURES[name][0] == "median" else np.mean
+    rows = zip(values.reshape(-1, values.shape[-1]), counts.reshape(-1, values.shape[-1]), strict=True)
+    found = [float(middle(row[chosen])) if chosen.any() else math.nan for row, chosen in rows]
+    return np.array(found).reshape(values.shape[:-1])
+
+
+def _mean(values: np.ndarray, what: str) -> Estimate:
+    """Returns the mean over trials, of those in which samples arrive.
+
+    Raises:
+        DataError: there is none.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        raise DataError(f"{what}: no sample of any trial reaches the target; raise attack.num_steps and train again.")
+    return Estimate.mean(known)
 
 
 def _samples(arm: str, sizes: tuple[int, ...], runs: dict[str, np.ndarray]) -> pd.DataFrame:
     trial, sample = (axis.reshape(-1) for axis in np.indices(runs["start_distance"].shape))
     parts = [pd.DataFrame({"networks": 0, "space": "start", "trial": trial, "sample": sample,
-                           "distance": runs["start_distance"].reshape(-1)})]  # fmt: skip
+                           "distance": runs["start_distance"].reshape(-1), "reached": 1})]  # fmt: skip
     for (index, size), (place, space) in itertools.product(enumerate(sizes), enumerate(SPACES)):
-        distance = runs["distance"][:, index, place].reshape(-1)
-        parts.append(pd.DataFrame({"networks": size, "space": space, "trial": trial, "sample": sample,
-                                   "distance": distance}))  # fmt: skip
+        own = {name: runs[name][:, index, place].reshape(-1) for name in ("distance", "reached")}
+        parts.append(pd.DataFrame({"networks": size, "space": space, "trial": trial, "sample": sample, **own}))
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "arm", arm)
     return table
@@ -129,9 +148,9 @@ def _means(
         quantities.add(f"{name}/{arm}/start", Estimate.mean(own), text)
     for (index, size), (place, space) in itertools.product(enumerate(sizes), enumerate(SPACES)):
         for name, (what, words) in MEASURES.items():
-            estimate = Estimate.mean(typical[name][:, index, place])
-            add(size, space, name, estimate)
             text = f"{words}, {what} of samples moved in {space.upper()}, {_attacked(size)} attacked"
+            estimate = _mean(typical[name][:, index, place], f"arm {arm}, {text}")
+            add(size, space, name, estimate)
             quantities.add(f"{name}/{arm}/{space}/{size}", estimate, text)
     return pd.DataFrame(rows)
 
@@ -153,25 +172,28 @@ def signed_rank(larger: np.ndarray, smaller: np.ndarray) -> float:
     return float(stats.wilcoxon(larger, smaller, alternative="greater").pvalue)
 
 
-def _tests(arm: str, sizes: tuple[int, ...], runs: dict[str, np.ndarray], quantities: Quantities) -> pd.DataFrame:
+def _tests(
+    arm: str, sizes: tuple[int, ...], runs: dict[str, np.ndarray], typical: dict[str, np.ndarray],
+    quantities: Quantities,
+) -> pd.DataFrame:  # fmt: skip
     rows = []
     for index, size in enumerate(sizes):
-        both = runs["distance"][:, index].astype(np.float64)
-        logs = decades(np.median(both, -1))
-        ratio = Estimate.mean(logs[:, 0] - logs[:, 1])
-        largest = max(signed_rank(*pair) for pair in both)
-        words = f"{_attacked(size)} attacked"
+        words, where = f"{_attacked(size)} attacked", f"arm {arm}, {_attacked(size)} attacked"
+        logs, transfer = decades(typical["distance"][:, index]), typical["transfer"][:, index]
+        ratio = _mean(logs[:, 0] - logs[:, 1], where)
         text = f"decades between median distances in X and in Z, {words}"
         quantities.add(f"log_ratio/{arm}/{size}", ratio, text)
+        both: Any = np.all(runs["reached"][:, index] == 1, axis=1)
+        pairs = [own[:, chosen] for own, chosen in zip(runs["distance"][:, index].astype(float), both, strict=True)]
+        # Without a pair nothing is told.
+        largest = max(signed_rank(*pair) if pair.size else 1.0 for pair in pairs)
         log_p = Estimate.exact(float(np.log10(max(largest, 1e-300))), "largest", len(both))
         text = f"log10 of the p-value of Wilcoxon's test that distances in X are larger, the largest of trials, {words}"
         quantities.add(f"log_p/{arm}/{size}", log_p, text)
-        transfer = runs["transfer"][:, index].mean(-1)
-        gap = Estimate.mean(transfer[:, 1] - transfer[:, 0])
         text = f"part of judges that see the target, in Z minus in X, {words}"
-        quantities.add(f"transfer_gap/{arm}/{size}", gap, text)
+        quantities.add(f"transfer_gap/{arm}/{size}", _mean(transfer[:, 1] - transfer[:, 0], where), text)
         rows.append({"arm": arm, "networks": size, "log_ratio": ratio.value, "stderr": ratio.stderr,
-                     "largest_p": largest, "num": len(both), "pairs": both.shape[-1]})  # fmt: skip
+                     "largest_p": largest, "num": len(both), "pairs": int(both.sum(-1).min())})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -180,12 +202,12 @@ def _add_ensembles(arm: str, size: int, typical: dict[str, np.ndarray], quantiti
     for place, space in enumerate(SPACES):
         logs = decades(typical["distance"][:, :, place])
         text = f"decades between median distances, one network and an ensemble of {size} attacked in {space.upper()}"
-        quantities.add(f"ensemble_distance_gain/{arm}/{space}/{size}", Estimate.mean(logs[:, 0] - logs[:, 1]), text)
+        quantities.add(f"ensemble_distance_gain/{arm}/{space}/{size}", _mean(logs[:, 0] - logs[:, 1], text), text)
         gain = typical["transfer"][:, 1, place] - typical["transfer"][:, 0, place]
         text = (
             f"part of judges that see the target, an ensemble of {size} minus one network attacked in {space.upper()}"
         )
-        quantities.add(f"ensemble_transfer_gain/{arm}/{space}/{size}", Estimate.mean(gain), text)
+        quantities.add(f"ensemble_transfer_gain/{arm}/{space}/{size}", _mean(gain, text), text)
 
 
 def _add_control(
@@ -195,7 +217,7 @@ def _add_control(
     for index, size in enumerate(sizes):
         own, theirs = (decades(found[name]["distance"][:, index, 1]) for name in (arm, other))
         text = f"decades between median distances in Z of {arm} and of {other}, {_attacked(size)} attacked"
-        quantities.add(f"log_control/{arm}/{size}", Estimate.mean(own - theirs), text)
+        quantities.add(f"log_control/{arm}/{size}", _mean(own - theirs, text), text)
 
 
 def _pictures(arm: str, sizes: tuple[int, ...], path: Path, reach: float | None) -> dict[str, pd.DataFrame]:
