@@ -82,6 +82,14 @@ def test_every_kind_takes_longer_at_paper_scale(tmp_path: Path) -> None:
         seconds = smoke.experiment_seconds("smoke", name)
         assert 1 < seconds < 60 * len(smoke.plan.experiment("smoke", name).arm_names), name
         assert paper.experiment_seconds("paper", name) >= seconds, name
+        # What is measured of them can be written down as a row.
+        arms = smoke.plan.experiment("smoke", name).arm_names
+        keys = {
+            smoke.work("train", "smoke", name, arm).key
+            for arm in arms
+            if "train" in smoke.plan.kind("smoke", name).verbs
+        }
+        assert Hardware(name="any", rates=dict.fromkeys({*keys, "other"}, Rate(start=1)))
 
 
 def test_a_gpu_is_asked_for_where_there_is_one(tmp_path: Path) -> None:

@@ -27,5 +27,19 @@ class MotionTable(Table):
     options: NoOptions = NoOptions()
 
 
-DynamicsEntry = ErrorOverTime | PhasePortraits | MotionTable
+class FollowedElsewhere(Figure):
+    """Errors of rollouts of pendulums as in training, in other units, and of others; errors under changes of units."""
+
+    plot: Literal["followed_elsewhere"]
+    options: NoOptions = NoOptions()
+
+
+class ElsewhereTable(Table):
+    """The same errors, with published values."""
+
+    plot: Literal["elsewhere_table"]
+    options: NoOptions = NoOptions()
+
+
+DynamicsEntry = ErrorOverTime | PhasePortraits | MotionTable | FollowedElsewhere | ElsewhereTable
 """All of them."""

@@ -86,3 +86,57 @@ def angular_momentum(states: Float[np.ndarray, "... 12"]) -> Float[np.ndarray, "
     """Returns the component along z of q1 x p1 + q2 x p2, which gravity and the springs keep."""
     q1, q2, p1, p2 = np.split(np.asarray(states, np.float64), NUM_VECTORS, -1)
     return sum(q[..., 0] * p[..., 1] - q[..., 1] * p[..., 0] for q, p in ((q1, p1), (q2, p2)))  # pyright: ignore
+
+
+def draw_springs(
+    num: int,
+    low: float,
+    high: float,
+    gravity: tuple[float, float],
+    generator: np.random.Generator,
+) -> Springs:
+    """Returns random pendulums: six uniform constants each, and gravity in a uniform direction.
+
+    Args:
+        num: pendulums.
+        low: smallest mass, stiffness and length.
+        high: largest.
+        gravity: smallest and largest acceleration.
+        generator: of all of them.
+    """
+    masses, stiffness, lengths = np.split(generator.uniform(low, high, (num, 6)), 3, 1)
+    direction = generator.standard_normal((num, DIMENSION))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return Springs(masses, stiffness, lengths, generator.uniform(*gravity, (num, 1)) * direction)  # pyright: ignore
+
+
+class UnitChange(NamedTuple):
+    """How many new units an old one is: of mass, length and time, one number or one for each state.
+
+    A mass m becomes ``mass * m``; positions, momenta and the constants of pendulums become what their dimensions say.
+    """
+
+    mass: Float[Array, " N"]
+    length: Float[Array, " N"]
+    time: Float[Array, " N"]
+
+    @property
+    def of_energy(self) -> Float[Array, " N"]:
+        """What energies become multiples by."""
+        return self.mass * self.length**2 / self.time**2
+
+    def of_state(self) -> Float[Array, "N 12"]:
+        """What the entries of states become multiples by."""
+        momentum = self.mass * self.length / self.time
+        parts = jnp.stack(jnp.broadcast_arrays(self.length, self.length, momentum, momentum), -1)
+        return jnp.repeat(parts, DIMENSION, -1)
+
+    def of_velocity(self) -> Float[Array, "N 12"]:
+        """What the entries of dz/dt become multiples by."""
+        return self.of_state() / jnp.asarray(self.time)[..., None]
+
+    def of_springs(self, springs: Springs) -> Springs:
+        """Returns the constants in new units."""
+        stiffness, acceleration = self.mass / self.time**2, self.length / self.time**2
+        factors = (self.mass, stiffness, self.length, acceleration)
+        return Springs(*(jnp.asarray(factor)[..., None] * part for factor, part in zip(factors, springs, strict=True)))

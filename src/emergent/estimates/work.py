@@ -28,6 +28,7 @@ from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
+from emergent.config.unit_dynamics_training import UnitStage
 from emergent.config.wilson_loops_training import LinkCnn, LoopStage
 from emergent.estimates.sizes import ArmSize
 from emergent.kinds import kind_of
@@ -124,7 +125,12 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             # Runge and Kutta's method asks four times for velocities in each step.
             asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
             amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * width**2
-            return Work(f"{verb} {stage.family} {network.method}", amount)
+            return Work(f"{verb} {stage.family}_{network.method}", amount)
+        case UnitStage():
+            network, given = stage.network, stage.pendulums
+            asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
+            amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * network.width**2
+            return Work(verb, amount)
         case InpaintingStage():
             images = plan.num_samples(stage.data.train.dataset, stage.data.train.split, stage.data.train.num)
             # Every pixel by its block's number, and sums over blocks by a matrix; layers between 1 and C channels.

@@ -44,8 +44,8 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
     """
     del references
     table = require_table(inputs, "choices", COLUMNS)
-    figure = style.new_figure(entry.width, 3.9)
-    grid = figure.subplots(2, len(inputs.facts), sharex="col", sharey="row", squeeze=False)
+    figure = style.new_figure(entry.width, 4.1)
+    grid = figure.subplots(2, len(inputs.facts), sharex=True, sharey="row", squeeze=False)
     shown, marks = [], dict[tuple[str, str], str]()
     for column, facts in zip(grid.T, inputs.facts, strict=True):
         own = relative(require_rows(table, "choices", experiment=facts.experiment))
@@ -72,7 +72,7 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
     ]  # fmt: skip
     handles.append(Line2D([], [], color=style.ORANGE, linestyle="-", marker="o", markersize=4, markerfacecolor="white",
                           label="ensembles of augmented networks"))  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     facts = {
         "num_members": span([int(num) for num in table["num"]]),
         "ensemble_sizes": span([int(size) for size in table["ensemble_size"]]),

@@ -15,6 +15,7 @@ from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.stages import SummaryStage
 from emergent.config.subspace import SubspaceExperiment
 from emergent.config.traffic import TrafficExperiment, TrafficSummary
+from emergent.config.unit_dynamics import UnitDynamicsExperiment, UnitSummary
 from emergent.config.wilson_loops import LoopSummary, WilsonLoopsExperiment
 from emergent.kinds.record import Summarise, kind
 
@@ -49,6 +50,14 @@ def dynamics() -> Summarise:
     from emergent.summaries.dynamics import summarise_dynamics
 
     return summarise_dynamics
+
+
+@kind(UnitDynamicsExperiment, UnitSummary, {"train": "train_unit_dynamics"})
+def unit_dynamics() -> Summarise:
+    """Is motion followed in other units than those of training, without units, or after they changed in training?"""
+    from emergent.summaries.unit_dynamics import summarise_unit_dynamics
+
+    return summarise_unit_dynamics
 
 
 @kind(FlowExperiment, FlowSummary, {"train": "train_flow"})
