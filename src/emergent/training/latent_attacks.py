@@ -69,11 +69,14 @@ def move(
     """
     optimiser = optax.adam(rate)
 
-    def objective(values: Array) -> tuple[Array, Array]:
-        log_probability = confidence(decode(values), targets)
+    def objective(values: Array) -> tuple[Array, tuple[Array, Array]]:
+        data = decode(values)
+        log_probability = confidence(data, targets)
         if settings.objective == "squared":
-            return jnp.square(jnp.exp(log_probability) - settings.confidence).sum(), log_probability
-        return -log_probability.sum(), log_probability
+            loss = jnp.square(jnp.exp(log_probability) - settings.confidence).sum()
+        else:
+            loss = -log_probability.sum()
+        return loss, (log_probability, data[: settings.traced])
 
     derive = jax.value_and_grad(objective, has_aux=True)
     goal = jnp.log(jnp.asarray(settings.confidence, start.dtype))
@@ -90,28 +93,24 @@ def move(
         return (state.step < settings.num_steps) & ~state.arrived.all()
 
     def step(state: _State) -> _State:
-        (_, log_probability), gradients = derive(state.values)
+        (_, (log_probability, here)), gradients = derive(state.values)
         arrived = state.arrived | (log_probability >= goal)
         updates, own = optimiser.update(gradients, state.optimiser, state.values)
         after: Any = optax.apply_updates(state.values, updates)
         if bounds is not None:
             after = jnp.clip(after, *bounds)
         values = jnp.where(arrived[:, None], state.values, after)
-        paths = state.paths
-        if settings.traced:
-            paths = paths.at[state.step + 1].set(decode(values[: settings.traced]))
+        paths = state.paths.at[state.step].set(here) if settings.traced else state.paths
         return _State(values, own, state.step + 1, arrived, state.steps + ~arrived, paths)
 
     num = len(start)
     trace = jnp.zeros((settings.num_steps + 1 if settings.traced else 0, settings.traced, start.shape[1]), start.dtype)
-    if settings.traced:
-        trace = trace.at[0].set(decode(start[: settings.traced]))
     begin = _State(start, optimiser.init(start), jnp.zeros((), jnp.int32), jnp.zeros(num, bool),
                    jnp.zeros(num, jnp.int32), trace)  # fmt: skip
     end = jax.lax.while_loop(unfinished, step, begin)
     data = decode(end.values)
     if settings.traced:
         # Nobody moves after the last step that was needed.
-        taken = jnp.arange(settings.num_steps + 1)[:, None, None] <= end.step
+        taken = jnp.arange(settings.num_steps + 1)[:, None, None] < end.step
         trace = jnp.where(taken, end.paths, data[None, : settings.traced])
     return Moved(data, end.arrived | (confidence(data, targets) >= goal), end.steps, trace)
