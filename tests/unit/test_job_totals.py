@@ -16,7 +16,6 @@ from emergent.estimates.totals import (
     RuleTotals,
     all_jobs,
     by_experiment,
-    duration,
     seconds_of_job,
     table,
     totals,
@@ -24,6 +23,7 @@ from emergent.estimates.totals import (
 )
 from emergent.plan import Plan
 from emergent.provenance import sidecar_path
+from emergent.runs.progress import duration
 from emergent.storage import Array
 
 ROOT = Path(__file__).parents[2]

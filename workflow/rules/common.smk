@@ -12,6 +12,7 @@ from pathlib import Path
 
 import snakemake.exceptions
 import snakemake.jobs
+import snakemake.logging
 
 # Jobs run in the environment of this snakemake and find the package there or, not installed, beside the workflow: where
 # this file is, whichever Snakefile includes it. The configuration is that of the working folder, like all other paths.
@@ -37,6 +38,7 @@ from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint, files_digest
 from emergent.metrics.registry import MEMBER_METRICS
 from emergent.runs import bytecode, clock, failures, lock
+from emergent.runs.progress import RunProgress
 
 # Jobs on other machines are processes of Snakemake too, and work for the run that has the lock.
 RUN_LOCK = lock.join() if workflow.is_main_process else lock.RunLock()
@@ -71,6 +73,30 @@ def refuse_folders_that_may_not_be_written(dag):
         )
     except EmergentError as error:
         sys.exit(f"error: {error}")
+
+
+def follow_progress(workflow):
+    """Says now and then how many jobs of this run are done, and about how long the others take."""
+    if not workflow.is_main_process or workflow.output_settings.quiet:
+        return
+    cores = workflow.cores if workflow.local_exec else None
+    expected = {
+        workflow.dag.jobid(job): expected_seconds(job)
+        for job in workflow.dag.needrun_jobs()
+    }
+    snakemake.logging.logger.addHandler(RunProgress(expected, cores))
+
+
+def expected_seconds(job):
+    """Returns how long a job takes, by its rule and wildcards."""
+    given, of = job.wildcards_dict, job.rule.name
+    if of == "prepare":
+        return ASKED.seconds(of, name=given["dataset"])
+    if of in ("train", "evaluate", "predict", "summarise"):
+        where = given["scale"], given["experiment"], given.get("arm", "")
+        return ASKED.seconds(of, *where)
+    # What writes settings is quick.
+    return ASKED.seconds(of) if of in ("figure", "table", "claims") else 1.0
 
 
 def tell_failures(log):

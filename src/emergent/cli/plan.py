@@ -17,9 +17,10 @@ from emergent.config.throughput import Throughput, read_throughput
 from emergent.errors import ConfigError
 from emergent.estimates.jobs import OTHER, SIZES_MODULES, Estimates
 from emergent.estimates.measured import as_yaml, beside_estimates, fitted, measured_jobs, with_measured
-from emergent.estimates.totals import by_experiment, duration, table, totals, unmeasured, wall_seconds
+from emergent.estimates.totals import by_experiment, table, totals, unmeasured, wall_seconds
 from emergent.fingerprint import code_fingerprint
 from emergent.plan import Plan
+from emergent.runs.progress import duration
 
 REMEMBERED = Path("results/memory")
 

@@ -8,6 +8,7 @@ from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.stages import TrainStage
 from emergent.estimates.jobs import GPU_STAGES, Estimates
 from emergent.estimates.work import evaluated_numbers
+from emergent.runs.progress import duration
 
 FLOAT_BYTES = 4
 HEADINGS = ("rule", "jobs", "core-hours", "GPU-hours", "longest job", "memory a job", "disk")
@@ -212,14 +213,6 @@ def _cells(row: RuleTotals) -> tuple[str, ...]:
         f"{row.memory_mb / 1000:.0f} GB",
         f"{row.num_bytes / 1e9:,.2f} GB" if row.num_bytes else "",
     )
-
-
-def duration(seconds: float) -> str:
-    """Returns a time as people read it: ``40 s``, ``12 min``, ``3.5 h``, ``2.1 d``."""
-    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (48 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}" if unit < 3600 else f"{seconds / unit:.1f} {name}"
-    return f"{seconds / 86400:.1f} d"
 
 
 def wall_seconds(rows: list[RuleTotals], cores: int) -> float:
