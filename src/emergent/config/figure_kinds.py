@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emergent.config.counterfactual_figures import CounterfactualEntry
 from emergent.config.data_efficiency_figures import EfficiencyEntry
 from emergent.config.distance_figures import DistanceFloor, DistanceSensitivity
 from emergent.config.dynamics_figures import DynamicsEntry
@@ -285,6 +286,7 @@ Entry = Annotated[
     | EfficiencyEntry
     | EmbeddingEntry
     | LatticeEntry
+    | CounterfactualEntry
     | SphereEntry,
     Field(discriminator="plot"),
 ]

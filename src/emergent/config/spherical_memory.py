@@ -1,4 +1,4 @@
-"""Memory of training on images on the sphere, by arithmetic on settings: functions on SO(3) fill it quickly.
+"""Memory and work of training on images on the sphere, by arithmetic on settings: functions on SO(3) fill it quickly.
 
 A grid of bandwidth b has 8 b^3 rotations. What a step keeps is counted in such functions; the factors are from the
 compiled programs of small networks, and rather high than low.
@@ -149,3 +149,16 @@ def training_bytes(stage: SphereStage, members: int) -> int:
     # On the host and on the device; masks are as large.
     copies = 4 if stage.task == "segment" else 2
     return BASE_BYTES + members * step_bytes(stage) + copies * images
+
+
+def multiplications(network: SphereNetwork, task: Task, bandwidth: int) -> int:
+    """Returns about how many multiplications one image takes; of spherical networks those of transforms."""
+    if isinstance(network, SphericalCnn):
+        # There and back on every grid: a product with Wigner functions, complex in the two angles about the axis.
+        return sum(4 * num_points(b) * b * own for b, own in zip(network.band_limits, network.features, strict=True))
+    if isinstance(network, SwinNetwork):
+        return swin_size(network, num_cells(network, bandwidth)).multiplications
+    sides, widths = map_sides(network, 2 * bandwidth), [1, *network.features]
+    pairs = zip(sides[1:], network.kernels, itertools.pairwise(widths), strict=True)
+    encoder = sum(side**2 * kernel**2 * c * d for side, kernel, (c, d) in pairs)
+    return encoder * (2 if task == "segment" else 1)

@@ -8,6 +8,7 @@ import itertools
 import math
 from typing import NamedTuple
 
+from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
 from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
 from emergent.config.datasets import DatasetEntry
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
@@ -24,12 +25,11 @@ from emergent.config.molecule_regression import MoleculeStage
 from emergent.config.networks import Network
 from emergent.config.questions import OrbitDivergence, RotationDivergence
 from emergent.config.spherical import SphericalGcnnModel
-from emergent.config.spherical_images_training import SphereStage, SphericalCnn
-from emergent.config.spherical_memory import map_sides, num_cells, num_points, swin_size
+from emergent.config.spherical_images_training import SphereStage
+from emergent.config.spherical_memory import multiplications
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
-from emergent.config.swin import SwinNetwork
 from emergent.config.unit_dynamics_training import UnitStage
 from emergent.config.wilson_loops_training import LinkCnn, LoopStage
 from emergent.estimates.sizes import ArmSize
@@ -144,9 +144,11 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             sites = plan.num_samples(stage.data.dataset, "train", None) * stage.data.sizes[0] ** 2
             amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * _loop_multiplications(stage)
             return Work(f"{verb} {stage.network.family}", amount)
+        case CounterfactualStage():
+            return Work(f"{verb} {stage.generator.family}", members * _counterfactual_multiplications(plan, stage))
         case SphereStage():
             images = stage.images_per_epoch * stage.train.num_epochs
-            amount = PASSES_OF_TRAINING * members * images * _sphere_multiplications(stage)
+            amount = PASSES_OF_TRAINING * members * images * multiplications(stage.network, stage.task, stage.bandwidth)
             return Work(f"{verb} {stage.network.family}", amount)
         case _:
             return Work(verb, members)
@@ -273,15 +275,15 @@ def _loop_multiplications(stage: LoopStage) -> int:
     return total
 
 
-def _sphere_multiplications(stage: SphereStage) -> int:
-    """Returns the multiplications of a network on the sphere for one image; of spherical ones those of transforms."""
-    network = stage.network
-    if isinstance(network, SphericalCnn):
-        # There and back on every grid: a product with Wigner functions, complex in the two angles about the axis.
-        return sum(4 * num_points(b) * b * own for b, own in zip(network.band_limits, network.features, strict=True))
-    if isinstance(network, SwinNetwork):
-        return swin_size(network, num_cells(network, stage.bandwidth)).multiplications
-    sides, widths = map_sides(network, 2 * stage.bandwidth), [1, *network.features]
-    pairs = zip(sides[1:], network.kernels, itertools.pairwise(widths), strict=True)
-    encoder = sum(side**2 * kernel**2 * c * d for side, kernel, (c, d) in pairs)
-    return encoder * (2 if stage.task == "segment" else 1)
+def _counterfactual_multiplications(plan: Plan, stage: CounterfactualStage) -> float:
+    """Returns the multiplications of one trial in its flow, which is most of the work: training, and attacks in Z."""
+    data, flow = stage.data, stage.generator
+    moved = 2 * stage.attack.num * stage.attack.num_steps
+    if not isinstance(flow, CouplingFlow):
+        return PASSES_OF_TRAINING * moved * data.dimension**2
+    num = (
+        data.num if isinstance(data, Helix) else plan.num_samples(data.train.dataset, data.train.split, data.train.num)
+    )
+    # Two networks in each coupling.
+    products = 2 * flow.num_couplings * (2 * data.dimension * flow.width + (flow.depth - 1) * flow.width**2)
+    return PASSES_OF_TRAINING * products * (num * flow.train.num_epochs + moved)

@@ -8,6 +8,9 @@ from emergent.config.figure_kinds import Entry
 from emergent.errors import ConfigError
 from emergent.figures import (
     accuracy_table,
+    attack_paths,
+    attack_pictures,
+    attack_table,
     built_or_learnt,
     change_by_angle,
     cloud_table,
@@ -159,6 +162,9 @@ PLOTS: dict[str, Plot] = {
     "embedding_residuals": Plot(embedding_residuals.draw, tables=("embeddings", "ensembles")),
     "error_by_lattice": Plot(error_by_lattice.draw, tables=("lattices", "ensembles")),
     "change_by_angle": Plot(change_by_angle.draw, tables=("scores", "angles")),
+    "attack_paths": Plot(attack_paths.draw, tables=("attacked", "paths")),
+    "attack_pictures": Plot(attack_pictures.draw, tables=("attacked", "attack_means", "shown")),
+    "attack_table": Plot(attack_table.tabulate, tables=("attack_means", "attack_tests")),
     "score_by_copies": Plot(score_by_copies.draw, tables=("scores",)),
     "score_by_cost": Plot(score_by_cost.draw, tables=("scores", "costs", "times")),
     "projected_masks": Plot(projected_masks.draw, tables=("examples",)),

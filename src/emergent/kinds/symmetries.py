@@ -4,6 +4,7 @@ from emergent.config.black_body import BlackBodyExperiment, BlackBodySummary
 from emergent.config.bundles import BundleExperiment, BundleSummary
 from emergent.config.cloud_distance import CloudDistanceExperiment, CloudDistanceSummary
 from emergent.config.contrastive import ContrastiveExperiment
+from emergent.config.counterfactuals import CounterfactualExperiment, CounterfactualSummary
 from emergent.config.data_efficiency import DataEfficiencyExperiment, DataEfficiencySummary
 from emergent.config.departure import DepartureExperiment
 from emergent.config.dynamics import DynamicsExperiment, DynamicsSummary
@@ -138,6 +139,14 @@ def wilson_loops() -> Summarise:
     from emergent.summaries.wilson_loops import summarise_wilson_loops
 
     return summarise_wilson_loops
+
+
+@kind(CounterfactualExperiment, CounterfactualSummary, {"train": "train_counterfactuals"})
+def counterfactuals() -> Summarise:
+    """Do samples that are moved to another class stay near the data, in data space and in latent space?"""
+    from emergent.summaries.counterfactuals import summarise_counterfactuals
+
+    return summarise_counterfactuals
 
 
 @kind(SphericalImagesExperiment, SphereSummary, {"train": "train_spherical_images"})
