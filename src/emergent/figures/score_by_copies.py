@@ -52,10 +52,15 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCopies) -> Drawin
         panels[1, column].set_xlabel("Training Images, Copies Included")
         panels[1, column].set_yscale("log")
     drawn = {int(size) for size in scores.loc[scores["family"] == "cnn", "ensemble_size"]}
-    handles = [Line2D([], [], color=S2CNN, label="S2CNN, not rotated in training")]
+    handles: list[Line2D] = []
+    if "s2cnn" in set(scores["family"]):
+        handles.append(Line2D([], [], color=S2CNN, label="S2CNN, not rotated in training"))
     handles += [Line2D([], [], color=colors[size], marker="o", label="CNN, rotated copies" if size == 1 else
                        f"ensembles of {size}") for size in sizes if size in drawn]  # fmt: skip
-    handles.append(Line2D([], [], color=NOT_ROTATED, marker="D", linestyle="none", label="the same, not rotated"))
+    if ((scores["family"] == "cnn") & (scores["copies"] == 0)).any():
+        still = Line2D([], [], color=NOT_ROTATED, marker="D", linestyle="none", markerfacecolor="white")
+        still.set_label("the same, not rotated")
+        handles.append(still)
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     facts = {
         "num_members": span([int(num) for num in scores.loc[scores["ensemble_size"] == 1, "num"]]),

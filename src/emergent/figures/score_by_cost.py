@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from emergent.config.sphere_figures import ScoreByCost
 from emergent.figures import style
@@ -50,12 +51,14 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
         panels[0].set(
             xscale="log", xlabel="Multiplications per Image", ylabel=LABELS[task, "score"], title=TITLES[task]
         )
+        panels[0].xaxis.set_minor_formatter(NullFormatter())
         measured = times[times["task"] == task].set_index("arm").reindex(arms)
         for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
                                            (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
             panel.barh(range(len(arms)), factor * measured[name], color=[looks[arm].color for arm in arms])
             panel.set(yticks=[], title=title)
             panel.invert_yaxis()
+            panel.xaxis.set_major_locator(MaxNLocator(3))
         part.legend(handles=legend_handles([looks[arm] for arm in arms]), loc="outside lower center", ncols=len(arms))
         data.append(own.merge(measured.reset_index()[["arm", "training_seconds", "latency_seconds"]], on="arm"))
     facts = {
