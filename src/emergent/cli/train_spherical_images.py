@@ -17,7 +17,7 @@ def main() -> None:
     planar = read_planar(parse_pairs(arguments.dataset, "--dataset")[stage.data.dataset], stage.data)
     advance = progress(len(members) * stage.train.num_epochs, "network-epochs", f"{stage.arm} {arguments.members}")
     arrays, times = spherical_images_arrays(stage, members, planar, advance)
-    write_result(arguments, stage, "train", arrays, measured=times)
+    write_result(arguments, stage, "train", arrays, measured=times if stage.timed else None)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ class SphericalImagesExperiment(StudyBase):
     Attributes:
         ensemble_sizes: ascending, from 1; ensembles are within a block.
         tolerance: largest relative error of a transform and its inverse in single precision.
+        timed: how long training and inference take is kept; it differs from run to run, and so does the summary.
     """
 
     kind: Literal["spherical_images"]
@@ -103,6 +104,7 @@ class SphericalImagesExperiment(StudyBase):
     bandwidth: Bandwidths
     ensemble_sizes: Many[PositiveInt]
     tolerance: PositiveFloat
+    timed: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> "SphericalImagesExperiment":
@@ -177,6 +179,7 @@ class SphericalImagesExperiment(StudyBase):
             train=own.train,
             ensemble_sizes=self.sizes_of(arm),
             tolerance=self.tolerance,
+            timed=self.timed,
         )
 
     def _facts_of(self, name: str) -> SphereArmFacts:

@@ -133,6 +133,7 @@ class SphereStage(ArmStage):
         copies: rotated copies of every training image; 0 trains on images that are not rotated.
         ensemble_sizes: of ensembles within a block.
         tolerance: largest relative error of a transform and its inverse in single precision.
+        timed: how long training and inference take is kept beside the results.
     """
 
     stage: Literal["train"] = "train"
@@ -144,6 +145,7 @@ class SphereStage(ArmStage):
     train: SphereDescent
     ensemble_sizes: Many[PositiveInt]
     tolerance: PositiveFloat
+    timed: bool
 
     @property
     def num_images(self) -> int:

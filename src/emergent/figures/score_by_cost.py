@@ -55,7 +55,9 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
         measured = times[times["task"] == task].set_index("arm").reindex(arms)
         for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
                                            (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
-            panel.barh(range(len(arms)), factor * measured[name], color=[looks[arm].color for arm in arms])
+            panel.barh(range(len(arms)), factor * measured[name].fillna(0), color=[looks[arm].color for arm in arms])
+            if measured[name].isna().all():
+                panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color="#777777")
             panel.set(yticks=[], title=title)
             panel.invert_yaxis()
             panel.xaxis.set_major_locator(MaxNLocator(3))

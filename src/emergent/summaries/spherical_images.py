@@ -7,6 +7,7 @@ References:
     arXiv:2202.03990.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,10 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     ``moved``, the relative change of logits when images are rotated, and labels of points back.
 
     ``costs`` (arm, task, num_parameters, inference, training): of one network; multiplications for one image. ``times``
-    (arm, task, training_seconds, latency_seconds, num): of one network, for all steps and for one image, as measured on
-    whatever machine; they differ from run to run. ``examples`` (arm, example, row, column, upright, rotated, target,
-    prediction): test images and masks, of arms that label points.
+    (arm, task, training_seconds, latency_seconds, num): of one network, for all steps and for one image, as
+    measured on whatever machine; they differ from run to run, and are NaN where they were not asked for.
+    ``examples`` (arm, example, row, column, upright, rotated, target, prediction): test images and masks, of arms
+    that label points.
 
     ``angles`` (arm, family, ensemble_size, angle, mean, stderr, num), where an experiment has some: ``moved`` under
     rotations by each angle in degrees, about random axes.
@@ -98,7 +100,7 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     return {
         "scores": pd.DataFrame(rows),
         "costs": pd.DataFrame(costs),
-        **({"times": pd.DataFrame(times)} if times else {}),
+        "times": pd.DataFrame(times),
         **({"angles": pd.DataFrame(angles)} if angles else {}),
         **({"examples": pd.concat(examples, ignore_index=True)} if examples else {}),
         "quantities": quantities.table(),
@@ -180,12 +182,11 @@ def _compare(settings: SphereSummary, found: dict[str, Scores], costs: pd.DataFr
 
 
 def _times(name: str, facts: SphereArmFacts, paths: list[Path]) -> list[dict[str, Any]]:
-    """Returns what was measured of an arm, mean over blocks; nothing where no file says so."""
+    """Returns what was measured of an arm, mean over blocks; NaN where no file says so."""
     sidecars = [path for path in map(provenance.sidecar_path, paths) if path.exists()]
     found = [own for path in sidecars if (own := provenance.read_sidecar(path).get("measured"))]
-    if not found:
-        return []
-    means = {key: float(np.mean([own[key] for own in found])) for key in ("training_seconds", "latency_seconds")}
+    keys = ("training_seconds", "latency_seconds")
+    means = {key: float(np.mean([own[key] for own in found])) if found else math.nan for key in keys}
     return [{"arm": name, "task": facts.task, **means, "num": facts.num_members}]
 
 
