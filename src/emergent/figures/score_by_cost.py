@@ -56,11 +56,12 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
         for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
                                            (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
             panel.barh(range(len(arms)), factor * measured[name].fillna(0), color=[looks[arm].color for arm in arms])
+            panel.xaxis.set_major_locator(MaxNLocator(3))
             if measured[name].isna().all():
+                panel.set(xticks=[])
                 panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color="#777777")
             panel.set(yticks=[], title=title)
             panel.invert_yaxis()
-            panel.xaxis.set_major_locator(MaxNLocator(3))
         part.legend(handles=legend_handles([looks[arm] for arm in arms]), loc="outside lower center", ncols=len(arms))
         data.append(own.merge(measured.reset_index()[["arm", "training_seconds", "latency_seconds"]], on="arm"))
     facts = {
