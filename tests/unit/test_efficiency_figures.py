@@ -65,7 +65,9 @@ CHOICES = read_catalogue(ROOT / "config/figures.yaml")["built_or_learnt"]
 def choices() -> Inputs:
     names = CHOICES.experiments
     parts = [efficiency_tables()["choices"].assign(experiment=experiment) for experiment in names]
-    known = [facts("mlp", "mlp_augmented", "tensors", "relaxed", label=one)._replace(experiment=one) for one in names]
+    # As long as the longest label of an experiment.
+    arms = "mlp", "mlp_augmented", "tensors", "relaxed"
+    known = [facts(*arms, label=one[:18])._replace(experiment=one) for one in names]
     return Inputs({"choices": pd.concat(parts, ignore_index=True)}, tuple(known))
 
 

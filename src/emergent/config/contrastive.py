@@ -120,6 +120,18 @@ class ProjectedEncoder(StrictModel):
             )
         return self
 
+    def multiplications(self, side: int, colours: int) -> int:
+        """Returns the multiplications of the encoder for one image of so many pixels a side and channels."""
+        if self.family == "convolutional":
+            # Filters of 3 x 3 pixels, each of which halves the side.
+            pairs = enumerate(zip((colours, *self.channels), self.channels, strict=False), 1)
+            return sum((side >> layer) ** 2 * 9 * before * after for layer, (before, after) in pairs)
+        total = side**2 * 9 * colours * self.channels[0]
+        for stage, (channels, blocks) in enumerate(zip(self.channels, self.blocks, strict=True)):
+            # Two convolutions of one pixel between four times as many channels, one of nine.
+            total += blocks * (side >> stage) ** 2 * 17 * channels**2
+        return total
+
 
 class ContrastiveSteps(StrictModel):
     """Adam.

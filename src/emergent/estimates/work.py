@@ -8,6 +8,7 @@ import itertools
 import math
 from typing import NamedTuple
 
+from emergent.config.contrastive import ContrastiveStage
 from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
 from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
 from emergent.config.datasets import DatasetEntry
@@ -133,6 +134,13 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             asked = 4 * stage.train.integration_steps * (given.piece - 1) * given.num_train * stage.train.num_epochs
             amount = PASSES_OF_TRAINING * members * network.networks * asked * network.depth * network.width**2
             return Work(verb, amount)
+        case ContrastiveStage():
+            images = stage.data.train
+            seen = plan.num_samples(images.dataset, images.split, images.num) * stage.train.num_epochs
+            # Two views of an image, and two more where their inner products are compared.
+            seen *= 4 if stage.objective.weight else 2
+            encoder = stage.network.multiplications(stage.data.side, stage.data.shape[2])
+            return Work(f"{verb} {stage.network.family}", PASSES_OF_TRAINING * members * seen * encoder)
         case InpaintingStage():
             images = plan.num_samples(stage.data.train.dataset, stage.data.train.split, stage.data.train.num)
             # Every pixel by its block's number, and sums over blocks by a matrix; layers between 1 and C channels.
