@@ -35,8 +35,9 @@ GENERATOR = np.random.default_rng(3)
 
 
 @pytest.fixture(autouse=True)
-def _double() -> None:
-    jax.config.update("jax_enable_x64", True)
+def _double() -> Iterator[None]:
+    with jax.enable_x64(True):
+        yield
 
 
 def angles(rotation: Rotation) -> tuple[float, float, float]:
