@@ -98,11 +98,6 @@ class PlainUnits(StrictModel):
     largest_change: Annotated[tuple[Factor, Factor, Factor], Field(strict=False)] = (1.0, 1.0, 1.0)
     networks: PositiveInt = 1
 
-    @property
-    def augmented(self) -> bool:
-        """Whether units change in training."""
-        return max(self.largest_change) > 1
-
 
 class DimensionlessUnits(StrictModel):
     """Network that sees numbers without units, and gives coefficients of products that have those of an energy.

@@ -8,6 +8,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -33,7 +34,8 @@ from emergent.training.dynamics_methods import (
     piece_error,
 )
 from emergent.training.dynamics_tests import Rollouts, require_equivariant
-from emergent.training.engine import Divergence, default_strategy, train_members
+from emergent.training.engine import default_strategy, train_members
+from emergent.training.motion_trials import divergence_words, of_trial
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
@@ -160,18 +162,19 @@ def dynamics_arrays(
         spans = jax.jit(jax.vmap(lambda pieces: _span(pieces[:, 0])))(data.train)
         start = jax.jit(jax.vmap(method.initialise))(member_keys(names, jnp.asarray(members)).initialise)
         before = require_equivariant(
-            stage, method, _of_trial(start, 0, networks), spans[0], data.train[0, :, 0], keys[0]
+            stage, method, of_trial(start, 0, networks), spans[0], data.train[0, :, 0], keys[0]
         )
     held = Held(jnp.repeat(jnp.arange(len(trials)), networks), jnp.repeat(spans, networks, 0))
+    words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
     result = train_members(
-        program(stage, method, vectorised), names, members, data, lambda found: _words(stage, found), len(members),
+        program(stage, method, vectorised), names, members, data, words, len(members),
         on_progress, given=held,
     )  # fmt: skip
     parameters = from_flat(start, {name: value[-1] for name, value in result.parameters.items()})
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         rollouts = Rollouts(stage, method)
         found = [
-            rollouts.test(_of_trial(parameters, index, networks), spans[index], truth, keys[index])
+            rollouts.test(of_trial(parameters, index, networks), spans[index], truth, keys[index])
             for index, (_, truth) in enumerate(drawn)
         ]
     stored = _stored(stage, trials, before, start, result.observed, found, drawn[0][1])
@@ -182,18 +185,6 @@ def dynamics_arrays(
 def _span(states: Float[JaxArray, "N 12"]) -> Float[JaxArray, "2"]:
     scalars = scalar_products(states)
     return jnp.stack([scalars.min(), scalars.max()])
-
-
-def _of_trial(parameters: Any, trial: int, networks: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[trial * networks : (trial + 1) * networks], parameters)
-
-
-def _words(stage: DynamicsStage, found: Divergence) -> str:
-    trial, network = divmod(found.member, stage.network.networks)
-    return (
-        f"trial {trial} of arm {stage.arm}, network {network}: its trajectories leave the range of numbers at step "
-        f"{found.step} of training; nothing was written. Lower its learning rate ({stage.train.learning_rate})."
-    )
 
 
 def _stored(

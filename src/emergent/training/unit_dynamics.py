@@ -8,6 +8,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,8 @@ from emergent.dynamics.integrators import runge_kutta
 from emergent.dynamics.springs import Springs
 from emergent.models.unit_energies import Scaling
 from emergent.storage import Array
-from emergent.training.engine import Divergence, default_strategy, train_members
+from emergent.training.engine import default_strategy, train_members
+from emergent.training.motion_trials import divergence_words, of_trial
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
@@ -134,16 +136,17 @@ def unit_dynamics_arrays(
         start = jax.jit(jax.vmap(method.initialise))(keys.initialise)
         tests = UnitTests(stage, method)
         before = require_equivariant(
-            stage, method, tests, _of_trial(start, 0, networks), _of_trial(scalings, 0, networks), drawn[0]
+            stage, method, tests, of_trial(start, 0, networks), of_trial(scalings, 0, networks), drawn[0]
         )
+    words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
     result = train_members(
-        program(stage, method, vectorised), names, members, data, lambda found: _words(stage, found), len(members),
+        program(stage, method, vectorised), names, members, data, words, len(members),
         on_progress, given=Held(trial_of, scalings),
     )  # fmt: skip
     parameters = from_flat(start, {name: value[-1] for name, value in result.parameters.items()})
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         found = [
-            tests.run(_of_trial(parameters, index, networks), _of_trial(scalings, index, networks), own)
+            tests.run(of_trial(parameters, index, networks), of_trial(scalings, index, networks), own)
             for index, own in enumerate(drawn)
         ]
     num_parameters = sum(leaf[0].size for leaf in jax.tree.leaves(start))
@@ -179,15 +182,3 @@ def _scaling(method: UnitMethod, key: PRNGKeyArray, data: Pieces, trial: JaxArra
 
 def _stacked(*parts: np.ndarray) -> JaxArray:
     return jnp.asarray(np.stack(parts), jnp.float32)
-
-
-def _of_trial(tree: Any, trial: int, networks: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[trial * networks : (trial + 1) * networks], tree)
-
-
-def _words(stage: UnitStage, found: Divergence) -> str:
-    trial, network = divmod(found.member, stage.network.networks)
-    return (
-        f"trial {trial} of arm {stage.arm}, network {network}: its trajectories leave the range of numbers at step "
-        f"{found.step} of training; nothing was written. Lower its learning rate ({stage.train.learning_rate})."
-    )
