@@ -3,8 +3,6 @@
 Input: summary tables ``followed`` and ``unit_errors``. arXiv:2204.00887 has a table of this form.
 """
 
-import math
-
 import pandas as pd
 
 from emergent.config.dynamics_figures import ElsewhereTable
@@ -12,8 +10,7 @@ from emergent.figures.arms import arm_looks
 from emergent.figures.drawing import References, Tabulation, published_table, require_table, span, stack
 from emergent.figures.facts import Inputs
 from emergent.figures.followed_elsewhere import COLUMNS, QUANTITY, TESTS, UNIT_COLUMNS
-
-MISSING = "–"
+from emergent.figures.motion import MISSING, published_words, spread_words
 
 
 def tabulate(inputs: Inputs, references: References, entry: ElsewhereTable) -> Tabulation:
@@ -40,22 +37,12 @@ def tabulate(inputs: Inputs, references: References, entry: ElsewhereTable) -> T
             for test, words in TESTS.items():
                 given = own[(own["test"] == test) & (own["ensemble_size"] == size)].iloc[0]
                 heading = words.replace("\n", " ")
-                row[heading] = _words(float(given["mean"]), float(given["std"]))
+                row[heading] = spread_words(float(given["mean"]), float(given["std"]))
                 if test != "returned":
-                    row[f"{heading}, published"] = _published(published, arm.name, test) if size == 1 else MISSING
+                    row[f"{heading}, published"] = (
+                        published_words(published, arm=arm.name, test=test) if size == 1 else MISSING
+                    )
             error = units[(units["arm"] == arm.name) & (units["ensemble_size"] == size)].iloc[0]
             row["under changes of units"] = f"{float(error['mean']):.1e}"
     facts = {"num_members": span([int(num) for num in table["num"]])}
     return Tabulation(pd.DataFrame.from_dict(cells, orient="index"), stack(table, published), facts)
-
-
-def _words(mean: float, std: float) -> str:
-    return f"{mean:.4f}" if math.isnan(std) else f"{mean:.4f} ± {std:.4f}"
-
-
-def _published(table: pd.DataFrame, arm: str, test: str) -> str:
-    """Returns the published value of an arm; a dash where it is not given."""
-    if table.empty:
-        return MISSING
-    rows = table[(table["arm"] == arm) & (table["test"] == test) & table["mean"].notna()]
-    return MISSING if rows.empty else f"{rows['mean'].iloc[0]:g} ± {rows['spread'].iloc[0]:g}"

@@ -7,6 +7,8 @@ from emergent.figures.facts import Inputs
 
 FAMILIES = {"hamiltonian": "HNN", "neural_ode": "N-ODE"}
 """Name of a family to that of its networks in figures."""
+MISSING = "–"
+"""In tables: not given, or not run."""
 FAMILY_MARKERS = {"hamiltonian": "o", "neural_ode": "s"}
 
 
@@ -23,3 +25,18 @@ def method_looks(inputs: Inputs, table: pd.DataFrame) -> dict[str, ArmLook]:
         method: look._replace(line="-", label=method, word=method, short=method)
         for method, look in zip(methods, arm_looks(inputs).values(), strict=False)
     }
+
+
+def spread_words(mean: float, std: float) -> str:
+    """Returns an error with its standard deviation over trials; one trial has none."""
+    return f"{mean:.4f} ± {std:.4f}" if std == std else f"{mean:.4f}"
+
+
+def published_words(table: pd.DataFrame, **keys: str) -> str:
+    """Returns the published value with these keys and its spread; a dash where it is not given."""
+    if table.empty:
+        return MISSING
+    rows = table[table["mean"].notna()]
+    for column, value in keys.items():
+        rows = rows[rows[column] == value]
+    return MISSING if rows.empty else f"{rows['mean'].iloc[0]:g} ± {rows['spread'].iloc[0]:g}"

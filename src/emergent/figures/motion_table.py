@@ -8,11 +8,10 @@ import pandas as pd
 from emergent.config.dynamics_figures import MotionTable
 from emergent.figures.drawing import References, Tabulation, published_table, require_rows, require_table, span, stack
 from emergent.figures.facts import Inputs
-from emergent.figures.motion import FAMILIES, families_in
+from emergent.figures.motion import FAMILIES, MISSING, families_in, published_words, spread_words
 
 COLUMNS = ("arm", "family", "method", "ensemble_size", "metric", "mean", "std", "median", "num")
 QUANTITY = "rollout_score"
-MISSING = "–"
 
 
 def tabulate(inputs: Inputs, references: References, entry: MotionTable) -> Tabulation:
@@ -41,11 +40,11 @@ def tabulate(inputs: Inputs, references: References, entry: MotionTable) -> Tabu
                 name = FAMILIES[family]
                 keep = {"method": method, "family": family, "ensemble_size": size}
                 own, even = (_one(part, keep) for part in (scores, asymmetry))
-                row[name] = MISSING if own is None else _words(own["mean"], own["std"])
+                row[name] = MISSING if own is None else spread_words(own["mean"], own["std"])
                 row[f"{name}, median"] = MISSING if own is None else f"{own['median']:.4f}"
                 row[f"{name}, published"] = MISSING
                 if own is not None and size == 1:
-                    row[f"{name}, published"] = _published(published, str(own["arm"]))
+                    row[f"{name}, published"] = published_words(published, arm=str(own["arm"]))
                 row[f"{name}, equivariance"] = MISSING if even is None else f"{even['mean']:.1e}"
     shown = pd.DataFrame.from_dict(cells, orient="index")
     facts = {"num_members": span([int(num) for num in scores["num"]])}
@@ -57,15 +56,3 @@ def _one(table: pd.DataFrame, keep: dict[str, object]) -> pd.Series | None:
     for column, value in keep.items():
         rows = rows[rows[column] == value]
     return None if rows.empty else rows.iloc[0]
-
-
-def _words(mean: float, std: float) -> str:
-    return f"{mean:.4f} ± {std:.4f}" if std == std else f"{mean:.4f}"
-
-
-def _published(table: pd.DataFrame, arm: str) -> str:
-    """Returns the published value of an arm; a dash where it is not given."""
-    if table.empty:
-        return MISSING
-    rows = table[(table["arm"] == arm) & table["mean"].notna()]
-    return MISSING if rows.empty else f"{rows['mean'].iloc[0]:g} ± {rows['spread'].iloc[0]:g}"
