@@ -14,7 +14,6 @@ from emergent.config.base import read_yaml, validate
 from emergent.config.spherical_images import SphericalImagesExperiment
 from emergent.config.spherical_images_training import PlanarCnn, SphereStage, SphericalCnn
 from emergent.config.spherical_memory import num_parameters
-from emergent.errors import ConfigError
 from emergent.groups.projection import grid_points, plane_positions, project, random_rotations, resample, seen_from
 from emergent.groups.rotation_spectra import (
     little_d,
@@ -245,17 +244,6 @@ def test_published_networks_have_as_many_parameters() -> None:
         image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
         shapes = jax.eval_shape(network_of(stage).init, jax.random.key(0), image)
         assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == number
-
-
-def test_networks_that_label_points_keep_the_grid() -> None:
-    network = PlanarCnn(family="cnn", features=(3, 4, 5), kernels=(3, 4, 5), strides=(1, 2, 1))
-    for side in (24, 25):
-        image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
-        found = jax.eval_shape(lambda key, x: PlanarCnnNet(network, 11, True).init_with_output(key, x)[0],
-                               jax.random.key(0), image)  # fmt: skip
-        assert found.shape == (1, side, side, 11)
-    with pytest.raises(ConfigError, match=r"a kernel of 5 x 5 meets maps of 3 x 3 points on a grid of 10 x 10"):
-        jax.eval_shape(PlanarCnnNet(network, 11, True).init, jax.random.key(0), jnp.zeros((1, 10, 10, 1)))
 
 
 def test_images_are_projected_from_the_north_pole() -> None:
