@@ -108,7 +108,7 @@ def test_attention_written_out(steps: int) -> None:
     layer = WindowAttention(2, 4, "healpix", steps)
     parameters = double(layer.init(jax.random.key(1), cells))
     given = {name: np.asarray(leaf) for name, leaf in parameters["params"].items() if not isinstance(leaf, dict)}
-    linear = [parameters["params"][f"Dense_{index}"] for index in range(4)]
+    linear = [parameters["params"][f"Linear_{index}"] for index in range(4)]
     moved, x = shift("healpix", 48, steps), np.asarray(cells[0])[shift("healpix", 48, steps).order]
     q, k, v = (x @ np.asarray(part["kernel"]) + np.asarray(part.get("bias", 0.0)) for part in linear[:3])
     out = np.zeros_like(x)

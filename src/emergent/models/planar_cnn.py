@@ -13,6 +13,7 @@ from functools import reduce
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -84,7 +85,7 @@ class PlanarConv(nn.Module):
         shape = (self.side, self.side, inputs.shape[-1], self.features)
         kernel = self.param("kernel", nn.linear.default_kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
+        inputs, kernel, bias = promote_dtype(inputs, kernel, bias)
         if self.restored is None:
             return convolve(inputs, kernel, self.stride) + bias[None, None, None]
         found = convolve_transposed(inputs, kernel, self.stride)

@@ -23,9 +23,14 @@ SPREAD = 0.02
 INITIAL = nn.initializers.truncated_normal(SPREAD)
 
 
-def dense(num: int, bias: bool = True) -> nn.Dense:
-    """Returns a linear layer."""
-    return nn.Dense(num, use_bias=bias, kernel_init=INITIAL)
+class Linear(nn.Dense):
+    """Linear layer on the last axis, for all else at once: on a CPU its gradient then takes a fifth of the time."""
+
+    kernel_init: nn.initializers.Initializer = INITIAL
+
+    def __call__(self, inputs: Float[Array, "*rest C"]) -> Float[Array, "*rest D"]:
+        """Returns the layer's outputs."""
+        return super().__call__(inputs.reshape(-1, inputs.shape[-1])).reshape(*inputs.shape[:-1], self.features)
 
 
 class WindowAttention(nn.Module):
@@ -52,7 +57,7 @@ class WindowAttention(nn.Module):
         windows = given.reshape(num, count // self.window, self.window, channels)
         size = channels // self.heads
         split = (num, count // self.window, self.window, self.heads, size)
-        queries, keys, values = (dense(channels, bias=name != "key")(windows).reshape(split)
+        queries, keys, values = (Linear(channels, use_bias=name != "key")(windows).reshape(split)
                                  for name in ("query", "key", "value"))  # fmt: skip
         queries, keys = (part / jnp.sqrt(jnp.square(part).sum(-1, keepdims=True) + 1e-12) for part in (queries, keys))
         cosines = jnp.einsum("nWahc,nWbhc->nWhab", queries, keys)
@@ -64,7 +69,7 @@ class WindowAttention(nn.Module):
             seen = neighbours_before(self.grid, count, self.window, self.steps)
             logits = jnp.where(seen[None, :, None], logits, -jnp.inf)
         found = jnp.einsum("nWhab,nWbhc->nWahc", jax.nn.softmax(logits), values).reshape(given.shape)
-        found = dense(channels)(found)
+        found = Linear(channels)(found)
         return found if moved is None else found[:, moved.inverse]
 
 
@@ -88,8 +93,8 @@ class SwinBlock(nn.Module):
         channels = cells.shape[-1]
         attention = WindowAttention(self.heads, self.window, self.grid, self.steps)
         cells += nn.LayerNorm()(attention(cells))
-        hidden = jax.nn.gelu(dense(self.ratio * channels)(cells), approximate=False)
-        return cells + nn.LayerNorm()(dense(channels)(hidden))
+        hidden = jax.nn.gelu(Linear(self.ratio * channels)(cells), approximate=False)
+        return cells + nn.LayerNorm()(Linear(channels)(hidden))
 
 
 class SwinNet(nn.Module):
@@ -117,15 +122,15 @@ class SwinNet(nn.Module):
             # Rows and columns of angles.
             images = images.reshape(len(images), -1, images.shape[-1])[:, square_order(images.shape[1])]
         num, count, channels = images.shape
-        cells = nn.LayerNorm()(dense(own.channels)(images.reshape(num, count // 4, 4 * channels)))
+        cells = nn.LayerNorm()(Linear(own.channels)(images.reshape(num, count // 4, 4 * channels)))
         for stage, (depth, heads) in enumerate(zip(own.depths, own.heads, strict=True)):
             if stage:
                 # Of four cells one, of twice as many channels.
                 merged = cells.reshape(num, -1, 4 * cells.shape[-1])
-                cells = nn.LayerNorm()(dense(2 * cells.shape[-1], bias=False)(merged))
+                cells = nn.LayerNorm()(Linear(2 * cells.shape[-1], use_bias=False)(merged))
             window = min(own.window, cells.shape[1])
             # A single window has no border to reach over.
             steps = own.shift if cells.shape[1] > window else 0
             for block in range(depth):
                 cells = SwinBlock(heads, window, self.grid, steps if block % 2 else 0, own.ratio)(cells)
-        return dense(self.num_outputs)(nn.LayerNorm()(cells).mean(1))
+        return Linear(self.num_outputs)(nn.LayerNorm()(cells).mean(1))

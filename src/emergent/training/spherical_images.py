@@ -41,6 +41,8 @@ from emergent.training.step import Learner, batch_gradient
 
 VALIDATED = 256
 """Validation images that go through a network at a time."""
+ATTENDED = 8
+"""Images that a transformer learns from at a time on a CPU: what its many small operations hand on stays in caches."""
 
 Times = dict[str, float]
 """Seconds, which differ from run to run."""
@@ -100,7 +102,8 @@ def learner(stage: SphereStage, scaled: Scaling) -> Learner:
         outputs = module.apply(parameters, scaled(inputs))
         return optax.softmax_cross_entropy_with_integer_labels(outputs, targets.astype(jnp.int32)).mean()
 
-    of_batch = batch_gradient(objective)
+    attends = isinstance(stage.network, SwinNetwork)
+    of_batch = batch_gradient(objective, ATTENDED if attends and jax.default_backend() == "cpu" else None)
 
     class _Batch(NamedTuple):
         """The samples of one step."""
@@ -129,7 +132,9 @@ def learner(stage: SphereStage, scaled: Scaling) -> Learner:
         return module.init(key, sample), ()
 
     # Steps are calls of their own on a CPU: neither convolutions nor transforms are fast inside of loops there.
-    return Learner(initialise, gradient, optax.adam(stage.train.learning_rate), score=score, has_convolutions=True)
+    return Learner(
+        initialise, gradient, optax.adam(stage.train.learning_rate), score=score, has_convolutions=not attends
+    )
 
 
 def round_trips(stage: SphereStage) -> np.ndarray:
