@@ -54,7 +54,7 @@ def tabulate(inputs: Inputs, references: References, entry: AttackTable) -> Tabu
                     test = tests[(tests["experiment"] == facts.experiment) & (tests["arm"] == arm.name)
                                  & (tests["networks"] == networks)].iloc[0]  # fmt: skip
                     rows[word] |= {"nearer than X, decades": measured(test["log_ratio"], test["stderr"]),
-                                   "largest p": f"{test['largest_p']:.1e}"}  # fmt: skip
+                                   "largest p": f"{test['largest_p']:.2g}"}  # fmt: skip
     cells = pd.DataFrame.from_dict(rows, orient="index").fillna("–")
     facts = {
         "num_members": span([int(num) for num in tests["num"]]),
