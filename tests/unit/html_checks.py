@@ -1,5 +1,7 @@
 """What a page must be, whatever it shows: well-formed, whole, reachable, with words for every picture."""
 
+import base64
+import gzip
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -28,7 +30,7 @@ class Page(HTMLParser):
         targets: places in it that links lead to.
         texts: what is read, by the ``id`` of the innermost element that has one.
         headings: levels and texts in order.
-        downloads: names of files that it holds, with their content.
+        downloads: names of files that it holds, with their content, unpacked.
     """
 
     def __init__(self, text: str) -> None:
@@ -82,7 +84,11 @@ class Page(HTMLParser):
         if href.startswith("#"):
             self.targets.append(href[1:])
         elif "download" in facts:
-            self.downloads[facts["download"]] = unquote(href.partition(",")[2])
+            content = href.partition(",")[2]
+            packed = href.startswith("data:application/gzip;base64,")
+            self.downloads[facts["download"]] = (
+                gzip.decompress(base64.b64decode(content)).decode() if packed else unquote(content)
+            )
 
     def handle_endtag(self, tag: str) -> None:
         self._heading = None if re.fullmatch(r"h[1-6]", tag) else self._heading

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from html_checks import Page
@@ -25,7 +26,7 @@ from emergent.report.chart import Curve, Panel, axis, chart, row, rows
 from emergent.report.content import Cells, Command, Extra, Link, Report, Shown, Studied, in_natural_order, natural
 from emergent.report.findings import finding, outcome, printed
 from emergent.report.pictures import alternative, embedded
-from emergent.report.render import LARGEST_CSV, comparison_rows, render
+from emergent.report.render import LARGEST_CSV, LARGEST_PLAIN, comparison_rows, render
 from emergent.report.sources import COLUMNS, checked, read_cells
 
 ROOT = Path(__file__).parents[2]
@@ -163,8 +164,13 @@ def test_labels_are_in_natural_order() -> None:
     assert names == ["ising_invariance", "histology_osp", "toy_sine"]
 
 
-def test_numbers_that_browsers_do_not_save_are_left_out() -> None:
-    assert Page(page_of(shown(csv="x\n" + "1\n" * (LARGEST_CSV // 3)))).downloads == {}
+def test_many_numbers_are_packed_and_those_that_browsers_do_not_save_are_left_out() -> None:
+    few, many = "x\n" + "1\n" * (LARGEST_PLAIN // 8), "x\n" + "1\n" * (LARGEST_PLAIN // 4)
+    assert Page(page_of(shown(csv=few))).downloads == {"ising_invariance.csv": few}
+    page = page_of(shown(csv=many))
+    assert Page(page).downloads == {"ising_invariance.csv.gz": many} and len(page) < len(page_of(shown(csv=few)))
+    noise = np.random.default_rng(0).integers(10, size=3 * LARGEST_CSV)
+    assert Page(page_of(shown(csv="x\n" + "".join(map(str, noise))))).downloads == {}
 
 
 def test_a_page_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_page_of_the_committed_runs() -> None:
     assert set(counts) <= {*JUDGED, "not tested at this scale", "superseded", "missing"}
 
     # Numbers behind a picture, as they can be saved from the page.
-    saved = list(csv.DictReader(io.StringIO(page.downloads["fashion_mnist_osp.csv"])))
+    saved = list(csv.DictReader(io.StringIO(page.downloads["fashion_mnist_osp.csv.gz"])))
     table = storage.read_table(ROOT / "docs/data/fashion_paper/fashion_mnist_summary.h5", "osp", "summary")
     own = table[(table["arm"] == "cnn_c8") & (table["data"] == "mnist") & (table["epoch"] == 2)]
     own = own[(own["predictor"] == "ensemble") & (own["ensemble_size"] == 10)]

@@ -1,5 +1,6 @@
 """Renders the page: one HTML file that holds all that it shows."""
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from emergent.pages.measured import Measured
 from emergent.report.content import Report, Shown, Studied
 from emergent.report.findings import Outcome, difference, outcome, printed, shares, shown, words_of
 from emergent.report.origin import duration
+from emergent.report.pictures import data_uri
 
 LEAD = (
     "Train neural networks with data augmentation and average their outputs: the ensemble becomes equivariant, though "
@@ -31,6 +33,8 @@ PLURALS = {"agrees": "agree", "differs": "differ", "unjudged": "not tested at th
 """Words for several comparisons or figures, where they are not those for one."""
 LARGEST_CSV = 1_500_000
 """Most characters of numbers that a page holds of one figure: browsers do not save longer addresses."""
+LARGEST_PLAIN = 40_000
+"""Most characters of numbers that a page holds as they are; longer ones are packed."""
 LARGEST_PAGE = 15_000_000
 """Most bytes of the page, so that it can be sent and opens at once."""
 THUMB = (132, 88)
@@ -76,11 +80,19 @@ class Line:
         """What is to be said of the run beside its scale."""
         return self.shown.run.removeprefix(f"{self.shown.scale} scale").removeprefix(self.shown.scale).strip()
 
-    @property
+    @cached_property
     def csv_href(self) -> str:
-        """Its numbers as an address that holds them; empty if there are none, or too many."""
-        text = f"data:text/csv;charset=utf-8,{quote(self.shown.csv, safe=',')}" if self.shown.csv else ""
-        return text if len(text) <= LARGEST_CSV else ""
+        """Its numbers as an address that holds them, packed if they are many; empty if there are none, or too many."""
+        plain = f"data:text/csv;charset=utf-8,{quote(self.shown.csv, safe=',')}" if self.shown.csv else ""
+        if len(plain) <= LARGEST_PLAIN:
+            return plain
+        packed = data_uri("application/gzip", gzip.compress(self.shown.csv.encode(), mtime=0))
+        return packed if len(packed) <= LARGEST_CSV else ""
+
+    @property
+    def csv_name(self) -> str:
+        """Name under which they are saved."""
+        return f"{self.shown.name}.csv" + ".gz" * self.csv_href.startswith("data:application/gzip")
 
     @property
     def csv_lines(self) -> int:
