@@ -4,15 +4,14 @@ Every verb has a unit of its own: what matters is that a job of twice the work t
 to begin and end. The key beside it names the row of ``config/throughput.yaml`` that says how fast such work is done.
 """
 
-import itertools
 import math
 from typing import NamedTuple
 
 from emergent.config.contrastive import ContrastiveStage
-from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
+from emergent.config.counterfactual_training import CounterfactualStage
 from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
 from emergent.config.datasets import DatasetEntry
-from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
+from emergent.config.departure_training import DepartureStage
 from emergent.config.discretisation import DiscretisationStage
 from emergent.config.dynamics_training import DynamicsStage, TensorDynamics
 from emergent.config.ensembles import EnsembleExperiment
@@ -31,15 +30,22 @@ from emergent.config.spherical_memory import multiplications
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
 from emergent.config.subspace_training import SubspaceStage
+from emergent.config.traffic import TrafficStage
 from emergent.config.unit_dynamics_training import UnitStage
-from emergent.config.wilson_loops_training import LinkCnn, LoopStage
+from emergent.config.wilson_loops_training import LoopStage
+from emergent.estimates.multiplications import (
+    PASSES_OF_TRAINING,
+    counterfactual_multiplications,
+    departure_multiplications,
+    loop_multiplications,
+    subspace_multiplications,
+    traffic_multiplications,
+)
 from emergent.estimates.sizes import ArmSize
 from emergent.kinds import kind_of
 from emergent.plan import Plan
 from emergent.point_groups import group_from_name
 
-# A step of training goes through a network forward and twice, for gradients of its inputs and weights, backward.
-PASSES_OF_TRAINING = 3
 # Of organic molecules with up to nine heavy atoms, on average: atoms, and pairs of atoms of one element.
 ATOMS, PAIRS_OF_ONE_ELEMENT = 18, 128
 ROTATIONS = 4
@@ -84,9 +90,9 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             train = stage.data.train
             num = plan.num_samples(train.dataset, train.split, train.num)
             looks = stage.train.equivariant.num_epochs + ROTATIONS * stage.train.augmented.num_epochs
-            return Work(verb, PASSES_OF_TRAINING * members * num * looks * _subspace_multiplications(stage))
+            return Work(verb, PASSES_OF_TRAINING * members * num * looks * subspace_multiplications(stage))
         case DepartureStage():
-            return Work(verb, members * _departure_multiplications(plan, stage))
+            return Work(verb, members * departure_multiplications(plan, stage))
         case ConvergenceStage():
             return Work(f"{verb} {stage.model.family}", members * stage.inputs.num * size.multiplications)
         case KernelRegressionStage():
@@ -150,14 +156,16 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             return Work(verb, PASSES_OF_TRAINING * members * stage.ensemble * amount)
         case LoopStage():
             sites = plan.num_samples(stage.data.dataset, "train", None) * stage.data.sizes[0] ** 2
-            amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * _loop_multiplications(stage)
+            amount = PASSES_OF_TRAINING * members * sites * stage.train.num_epochs * loop_multiplications(stage)
             return Work(f"{verb} {stage.network.family}", amount)
         case CounterfactualStage():
-            return Work(f"{verb} {stage.generator.family}", members * _counterfactual_multiplications(plan, stage))
+            return Work(f"{verb} {stage.generator.family}", members * counterfactual_multiplications(plan, stage))
         case SphereStage():
             images = stage.images_per_epoch * stage.train.num_epochs
             amount = PASSES_OF_TRAINING * members * images * multiplications(stage.network, stage.task, stage.bandwidth)
             return Work(f"{verb} {stage.network.family}", amount)
+        case TrafficStage():
+            return Work(verb, PASSES_OF_TRAINING * members * traffic_multiplications(plan, stage))
         case _:
             return Work(verb, members)
 
@@ -233,65 +241,3 @@ def _split_pairs(stage: KernelRegressionStage, members: int, num: int) -> float:
     # Images that are in any of the splits, on average.
     used = num * (1 - (1 - min(1.0, stage.splits.total / num)) ** members)
     return min(one_by_one, used * (used + 1) / 2)
-
-
-def _subspace_multiplications(stage: SubspaceStage) -> int:
-    """Returns the multiplications of a forward pass of one image."""
-    height, width, channels = stage.data.shape
-    taps = sum(row.count("1") for row in stage.parametrisation.support)
-    total = 0
-    for layer, own in enumerate(stage.network.channels):
-        side_shrinks = 2 ** min(layer, stage.network.num_pooled)
-        total += (height // side_shrinks) * (width // side_shrinks) * taps * channels * own
-        channels = own
-    shrunk = 2 ** min(len(stage.network.channels), stage.network.num_pooled)
-    return total + (height // shrunk) * (width // shrunk) * channels * stage.network.num_outputs
-
-
-def _departure_multiplications(plan: Plan, stage: DepartureStage) -> float:
-    """Returns the multiplications of one run in all three ways, of which one goes over the data several times."""
-    task = stage.task
-    if isinstance(task.inputs, Images):
-        assert stage.data is not None
-        train = stage.data.train
-        num = plan.num_samples(train.dataset, train.split, train.num)
-        points = math.prod(stage.data.shape[:2]) // task.inputs.pool**2
-    else:
-        num = task.inputs.num
-        points = (2 * task.inputs.block_size) ** 2 if isinstance(task.inputs, BlockGraphs) else task.inputs.side**2
-    widths = [1, *task.network.channels]
-    # Every point of a layer sees all points of the one before.
-    products = points**2 * sum(a * b for a, b in itertools.pairwise(widths))
-    last = task.network.features
-    products += points * widths[-1] * (last if last is not None else 2 * points)
-    return PASSES_OF_TRAINING * task.train.num_steps * num * (2 + task.train.num_passes) * products
-
-
-def _loop_multiplications(stage: LoopStage) -> int:
-    """Returns the multiplications of a network on links at one site: links have 8 components, quaternions 4."""
-    network = stage.network
-    if isinstance(network, LinkCnn):
-        widths = (12 if network.plaquettes else 8, *network.channels)
-        return sum(4 * before * after for before, after in itertools.pairwise(widths))
-    # Without leaves fields get their conjugates as further channels; both get the identity.
-    leaves, copies = (8, 8) if network.point_group else (1, 2)
-    total, before = 0, 1
-    for channels in network.channels:
-        near, far = copies * before + 1, copies * before * (1 + 4 * network.reach) + 1
-        total += 4 * near * leaves * channels * (far + 4)
-        before = channels
-    return total
-
-
-def _counterfactual_multiplications(plan: Plan, stage: CounterfactualStage) -> float:
-    """Returns the multiplications of one trial in its flow, which is most of the work: training, and attacks in Z."""
-    data, flow = stage.data, stage.generator
-    moved = 2 * stage.attack.num * stage.attack.num_steps
-    if not isinstance(flow, CouplingFlow):
-        return PASSES_OF_TRAINING * moved * data.dimension**2
-    num = (
-        data.num if isinstance(data, Helix) else plan.num_samples(data.train.dataset, data.train.split, data.train.num)
-    )
-    # Two networks in each coupling.
-    products = 2 * flow.num_couplings * (2 * data.dimension * flow.width + (flow.depth - 1) * flow.width**2)
-    return PASSES_OF_TRAINING * products * (num * flow.train.num_epochs + moved)
