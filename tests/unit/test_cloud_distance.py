@@ -179,6 +179,14 @@ def test_summary_names_what_claims_ask_for(trained: dict[str, list[Path]]) -> No
         assert np.isfinite(quantities.loc[name, "value"]), name
     assert quantities.loc["asymmetry/products", "value"] < 1e-4 < quantities.loc["asymmetry/augmented", "value"]
     assert set(tables["pairs"]["ensemble_size"]) == {1, 2}
+    chosen = tables["choices"].set_index(["arm", "ensemble_size"])
+    assert chosen.loc[("products", 1), "symmetry"] == "built_in" and np.isfinite(
+        quantities.loc["equal_work/products", "value"]
+    )
+    # An ensemble is as much work as all of its networks.
+    one, two = (chosen.loc[("augmented", size)] for size in (1, 2))
+    assert one["symmetry"] == two["symmetry"] == "augmented" and two["work"] == 2 * one["work"] > 0
+    assert one["error"] == pytest.approx(quantities.loc["mse/augmented", "value"])
     settings, _ = summary_of(trained)
     with pytest.raises(DataError, match="expected trials 0 to 1 once each"):
         summarise_cloud_distance(settings, {**trained, "products": trained["products"][:1]}, {})

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from emergent.config.base import Name, StrictModel
-from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
+from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage, Symmetry
 from emergent.config.study import ArmLabels, StudyBase
 
 Features = Literal["products", "centroids", "coordinates"]
@@ -127,4 +127,11 @@ class CloudDistanceExperiment(StudyBase):
 
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
-        return ArmFacts(**self.arms[name].labels(name), width=self.arms[name].hidden)
+        own = self.arms[name]
+        return ArmFacts(**own.labels(name), width=own.hidden, symmetry=_symmetry(own))
+
+
+def _symmetry(network: CloudNetwork) -> Symmetry:
+    if network.features in INVARIANT:
+        return "built_in"
+    return "augmented" if network.augmented else "none"

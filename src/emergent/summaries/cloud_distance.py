@@ -13,6 +13,7 @@ import pandas as pd
 from emergent import storage
 from emergent.config.cloud_distance import CloudDistanceSummary
 from emergent.statistics.estimate import Estimate, sample_std
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs, require_networks
@@ -29,14 +30,14 @@ RATIOS = ("mse", "asymmetry")
 
 
 def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, predictions: Predictions) -> Tables:
-    """Returns the tables ``distances``, ``pairs`` and ``quantities``.
+    """Returns the tables ``distances``, ``pairs``, ``choices`` (``emergent.summaries.choices``) and ``quantities``.
 
     ``distances`` (arm, ensemble_size, metric, mean, std, num, parameters, start): over trials; start is the error of
     invariance before training. ``pairs`` (arm, ensemble_size, pair, true, predicted): test pairs of the first trial,
     by one network and by the ensemble of all. Quantities are ``<metric>/<arm>`` of single networks,
     ``ensemble_<metric>/<arm>/<M>`` of ensembles, ``ensemble_<metric>_ratio/<arm>`` of the largest ensembles over
     single networks, trial by trial, and ``gain/<arm>``, by how much the test error is below that of the arm it is
-    compared with.
+    compared with; and ``equal_work/<arm>``.
 
     Args:
         settings: of the summary stage.
@@ -50,10 +51,13 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
     quantities = Quantities()
     quantities.add("num_members", Estimate.exact(settings.num_members), "trials of every arm")
     rows: list[dict[str, Any]] = []
-    pairs, errors = [], {}
-    for arm in (facts.name for facts in settings.arms):
+    pairs, errors, chosen = [], {}, []
+    for facts in settings.arms:
+        arm = facts.name
         found = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(METRICS, 0), "trials")
-        first = storage.read_arrays(min(blocks[arm]), ["num_parameters", "initial_asymmetry"], "train")
+        first = storage.read_arrays(
+            min(blocks[arm]), ["num_parameters", "initial_asymmetry", "multiplications"], "train"
+        )
         own = {"parameters": int(first["num_parameters"][0]), "start": float(first["initial_asymmetry"][0])}
         num = settings.networks[arm]
         require_networks(arm, found["mse"].shape[1], num)
@@ -71,13 +75,19 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
             text = f"{METRICS[metric]} of ensembles of {num} networks over that of one"
             quantities.add(f"ensemble_{metric}_ratio/{arm}", Estimate.mean(ratio), text)
         errors[arm] = found["mse"][:, 0].astype(np.float64)
+        for index in range(num):
+            both = (found[name][:, index].astype(np.float64) for name in RATIOS)
+            row = choice(arm, facts.symmetry, index + 1, float(first["multiplications"][0]), *both)
+            chosen.append((row, found["mse"][:, index]))
         pairs.append(_pairs(arm, min(blocks[arm]), num))
     for facts in settings.arms:
         if facts.compare_to is not None:
             text = f"test error of {facts.compare_to} minus that of {facts.name}, trial by trial"
             gain = Estimate.mean(errors[facts.compare_to] - errors[facts.name])
             quantities.add(f"gain/{facts.name}", gain, text)
+    add_equal_work(chosen, quantities)
     return {
+        "choices": choices_table([row for row, _ in chosen]),
         "distances": pd.DataFrame(rows),
         "pairs": pd.concat(pairs, ignore_index=True),
         "quantities": quantities.table(),

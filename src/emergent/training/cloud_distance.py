@@ -9,15 +9,13 @@ References:
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array as JaxArray
-from jaxtyping import Float
-from scipy import stats
 
 from emergent.config.cloud_distance import INVARIANT, CloudDistanceStage, CloudNetwork, CloudSteps
 from emergent.config.training import Training
@@ -25,9 +23,10 @@ from emergent.domains.cloud_pairs import PairData, Pairs, resident
 from emergent.errors import DataError
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.models.set_networks import EMBEDDING, STATISTICS, CloudDistance
+from emergent.models.size import multiplications
 from emergent.prng import member_key
-from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
+from emergent.training.cloud_tests import Outputs, Tested, by_size, invariance_error
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
@@ -64,6 +63,17 @@ def learner(network: CloudNetwork, train: CloudSteps) -> Learner:
     rates = {EMBEDDING: optax.adam(train.learning_rate), DISTANCE: optax.adam(train.distance_rate)}
     labels = {EMBEDDING: EMBEDDING, "metric": DISTANCE, "affine": DISTANCE}
     return Learner(initialise, gradient, optax.multi_transform(rates, labels))
+
+
+def training_multiplications(own: Learner, train: CloudSteps, data: PairData) -> float:
+    """Returns the multiplications in matrix products of the training of one network, steps on all pairs each."""
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), data)
+    start = jax.eval_shape(lambda key, given: own.initialise(key, given.example(), None), jax.random.key(0), shapes)
+
+    def gradient(parameters: Any, data: PairData) -> Any:
+        return own.gradient(parameters, (), data, None, jax.random.key(0))[1]
+
+    return float(train.num_epochs * multiplications(gradient, start[0], shapes))
 
 
 Predict = Callable[[Any, PairData, PairData], np.ndarray]
@@ -106,75 +116,6 @@ def turned_pairs(pairs: Pairs, stage: CloudDistanceStage) -> list[Pairs]:
     return found
 
 
-def invariance_error(
-    turned: Float[np.ndarray, "R A B"], outputs: Float[np.ndarray, "A B"], bounds: Float[np.ndarray, "A B"]
-) -> float:
-    """Returns the root mean square of what turning changes, over the standard deviation of the distances."""
-    return float(np.sqrt(np.square(turned - outputs[None], dtype=np.float64).mean()) / bounds.std(dtype=np.float64))
-
-
-class Tested(NamedTuple):
-    """What a network or an ensemble gives.
-
-    Attributes:
-        mse: on test pairs.
-        mse_turned: on turned test pairs.
-        mse_train: on training pairs.
-        spearman: rank correlation with the distances of test pairs.
-        spearman_train: the same on training pairs.
-        asymmetry: error of invariance.
-    """
-
-    mse: float
-    mse_turned: float
-    mse_train: float
-    spearman: float
-    spearman_train: float
-    asymmetry: float
-
-
-class Outputs(NamedTuple):
-    """Predicted distances of M networks.
-
-    Attributes:
-        train: [M, A, B].
-        test: [M, A, B].
-        turned: [M, R, A, B], of turned test clouds.
-    """
-
-    train: Float[np.ndarray, "M A B"]
-    test: Float[np.ndarray, "M A B"]
-    turned: Float[np.ndarray, "M R A B"]
-
-    def mean(self, first: int, stop: int) -> "Outputs":
-        """Returns the outputs of the ensemble of some networks, as those of one network."""
-        return Outputs(*(values[first:stop].mean(0, keepdims=True) for values in self))
-
-
-def tested(outputs: Outputs, train: Pairs, test: Pairs) -> Tested:
-    """Returns the errors of one network or ensemble."""
-    own, turned, seen = outputs.test[0], outputs.turned[0], outputs.train[0]
-
-    def mse(values: np.ndarray, bounds: np.ndarray) -> float:
-        return float(np.square(values - bounds, dtype=np.float64).mean())
-
-    def ranks(values: np.ndarray, bounds: np.ndarray) -> float:
-        return float(stats.spearmanr(values.reshape(-1), bounds.reshape(-1)).statistic)  # pyright: ignore
-
-    return Tested(mse(own, test.bounds), mse(turned, test.bounds[None]), mse(seen, train.bounds),
-                  ranks(own, test.bounds), ranks(seen, train.bounds),
-                  invariance_error(turned, own, test.bounds))  # fmt: skip
-
-
-def by_size(outputs: Outputs, train: Pairs, test: Pairs) -> list[Tested]:
-    """Returns what ensembles of 1 ... M networks give, mean over the disjoint ones."""
-    num, rows = len(outputs.test), []
-    for size in range(1, num + 1):
-        groups = [tested(outputs.mean(*ensemble), train, test) for ensemble in disjoint_ensembles(size, num)]
-        rows.append(Tested(*np.mean(groups, 0).tolist()))
-    return rows
-
-
 def require_invariance(stage: CloudDistanceStage, error: float) -> None:
     """Checks the error of invariance of a network before training.
 
@@ -209,7 +150,8 @@ def cloud_distance_arrays(
     data, others = (resident(pairs, network.features) for pairs in (train, test))
     turned = [resident(pairs, network.features) for pairs in turned_pairs(test, stage)]
     vectorised = default_strategy() == "block"
-    program = Program(settings, learner(network, stage.train), len(train.first), vectorised)
+    own_learner = learner(network, stage.train)
+    program = Program(settings, own_learner, len(train.first), vectorised)
     names = KeyNames(stage.seed, stage.experiment, stage.arm, stage.arm)
     members = tuple(trial * network.networks + index for trial in trials for index in range(network.networks))
     predict = predictor(network)
@@ -237,7 +179,9 @@ def cloud_distance_arrays(
             together = Outputs(*(np.stack(values) for values in zip(*each, strict=True)))
             rows.append(by_size(together, train, test))
             examples.append(np.stack([together.test[0], together.test.mean(0)]))
-    return _stored(trials, rows, examples, test, before, sum(leaf.size for leaf in jax.tree.leaves(start)))
+    work = np.asarray([training_multiplications(own_learner, stage.train, data)])
+    stored = _stored(trials, rows, examples, test, before, sum(leaf.size for leaf in jax.tree.leaves(start)))
+    return stored | {"multiplications": Array(work, ("one",), "1", "in matrix products, training one network")}
 
 
 def _settings(train: CloudSteps) -> Training:
