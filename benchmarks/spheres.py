@@ -3,8 +3,8 @@
 The networks of the laptop scale (arXiv 2202.03990, arXiv 2307.07313) on batches of 32 images, on one core. Contenders
 take turns in one process; what is compared are medians of the processor's seconds of a gradient, compiling left out.
 
-planar       this package against ``nn.Conv``, ``nn.ConvTranspose`` and ``nn.max_pool``: the same parameters and gradients
-             up to rounding, which is checked first
+planar       this package against ``nn.Conv``, ``nn.ConvTranspose`` and ``nn.max_pool``: the same parameters, and the
+             same gradients up to rounding, which is checked first
 transformer  eight images at a time with linear layers on flattened cells, against whole batches and ``nn.Dense``
 
     python benchmarks/spheres.py
