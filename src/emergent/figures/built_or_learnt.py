@@ -3,6 +3,8 @@
 Input: summary table ``choices`` of several experiments (``emergent.summaries.choices``). Our own figure.
 """
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -24,6 +26,8 @@ LOOKS = {
 NAMED = ("built_in", "relaxed")
 """Of which there are several kinds."""
 MARKERS = ("o", "^", "D", "v", "P", "X")
+WIDEST_TITLE = 14
+"""Characters in a line of a title: six panels stand side by side."""
 FLOOR = 1e-7
 """Smaller equivariance errors, of rounding, are drawn here."""
 
@@ -60,7 +64,7 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
                 marks.setdefault(key, MARKERS[sum(other[0] == symmetry for other in marks) % len(MARKERS)])
                 for axes, what in zip(column, ("error", "asymmetry"), strict=True):
                     _draw_arm(axes, rows.sort_values("work"), what, symmetry, marks[key])
-        column[0].set_title(facts.label)
+        column[0].set_title(textwrap.fill(facts.label, WIDEST_TITLE))
         column[1].set_xlabel("Training Work")
     for axes, words in zip(grid[:, 0], ("Test Error", "Equivariance Error"), strict=True):
         axes.set_ylabel(words)
