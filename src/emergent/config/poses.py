@@ -6,7 +6,7 @@ References:
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from emergent.config.base import Name, StrictModel
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
@@ -29,7 +29,7 @@ class JointNetwork(StrictModel):
 
     group: JointGroup
     channels: PositiveInt = 32
-    depth: PositiveInt = 2
+    depth: NonNegativeInt = 2
     augmented: bool = False
     networks: PositiveInt = 1
 

@@ -6,6 +6,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from emergent.config.base import Many, StrictModel
 
+NUM_JOINTS = 16
+"""What joints are called is in ``emergent.groups.joints``."""
+
 
 class MadeSkeletons(StrictModel):
     """A made-up skeleton, its angles drawn at random, before a camera at a random angle about the vertical axis.

@@ -14,9 +14,8 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from emergent.config.skeletons import AnnotatedSkeletons, MadeSkeletons, PoseOptions
+from emergent.config.skeletons import NUM_JOINTS, AnnotatedSkeletons, MadeSkeletons, PoseOptions
 from emergent.errors import DataError
-from emergent.groups.joints import NUM_JOINTS
 from emergent.storage import Array
 
 ANNOTATED = (0, 12, 13, 15, 17, 18, 19, 25, 26, 27, 6, 7, 8, 1, 2, 3)

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from emergent import storage
+from emergent.config.skeletons import NUM_JOINTS
 from emergent.errors import DataError
-from emergent.groups.joints import NUM_JOINTS, reflect
+from emergent.groups.joints import reflect
 
 
 class Poses(NamedTuple):
@@ -46,7 +47,7 @@ class PoseData(NamedTuple):
         )
         moved = jax.random.bernoulli(key, 0.5, (len(inputs),)) & self.augmented[None]
         moved = moved[:, None, None]
-        return jnp.where(moved, reflect(inputs), inputs), jnp.where(moved, reflect(targets), targets)  # pyright: ignore
+        return jnp.where(moved, reflect(inputs), inputs), jnp.where(moved, reflect(targets), targets)
 
     def example(self) -> Float[Array, "1 J 2"]:
         """Returns one pose as it is seen."""
@@ -64,8 +65,8 @@ def read_poses(path: Path) -> tuple[Poses, Poses]:
         for split in ("train", "test"):
             if split not in file or f"{split}/seen" not in file:
                 raise DataError(
-                    f"{path}: expected poses for training and testing, found {', '.join(sorted(file))}; choose a data set "
-                    "of the module poses."
+                    f"{path}: expected poses for training and testing, found {', '.join(sorted(file))}; choose a data "
+                    "set of the module poses."
                 )
             poses = Poses(*(storage.read_array(file, f"{split}/{name}") for name in Poses._fields))
             shapes = tuple(values.shape[1:] for values in poses)

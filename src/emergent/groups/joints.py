@@ -7,12 +7,13 @@ References:
     Huang, Levie and Villar, Approximately equivariant graph networks, NeurIPS 2023, experiment on human pose.
 """
 
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from emergent.config.poses import JointGroup
+from emergent.config.skeletons import NUM_JOINTS
 from emergent.groups.permutations import cluster_generators
 
 JOINTS = (
@@ -21,7 +22,6 @@ JOINTS = (
     "left hip", "left knee", "left ankle", "right hip", "right knee", "right ankle",
 )  # fmt: skip
 """What joints are called, in their order; positions are relative to the first one."""
-NUM_JOINTS = len(JOINTS)
 PAIRS = tuple(
     (index, JOINTS.index(name.replace("left", "right"))) for index, name in enumerate(JOINTS) if "left" in name
 )
@@ -35,8 +35,6 @@ PARTS: dict[str, tuple[tuple[int, ...], ...]] = {
 """Groups by pairs that are exchanged together, as positions in ``PAIRS``."""
 SIDEWAYS = 0
 """Coordinate that a reflection turns about, of images and of positions."""
-
-Points = TypeVar("Points")
 
 
 def exchange(pairs: tuple[int, ...]) -> Int[np.ndarray, " J"]:
@@ -56,19 +54,19 @@ def joint_generators(group: JointGroup) -> Int[np.ndarray, "K J"]:
     """Returns permutations of joints that generate a group.
 
     Args:
-        group: ``S16`` of all permutations; ``S2`` left and right of the whole body; ``S2_2`` those of arms and of legs, on their
-            own; ``S2_6`` those of every pair of joints on its own; ``trivial``.
+        group: ``S16`` of all permutations; ``S2`` left and right of the whole body; ``S2_2`` those of arms and of legs,
+            on their own; ``S2_6`` those of every pair of joints on its own; ``trivial``.
     """
     if group == "S16":
         return cluster_generators([NUM_JOINTS])
     return np.stack([np.arange(NUM_JOINTS), *(exchange(part) for part in PARTS[group])])
 
 
-def reflect(points: Float[np.ndarray, "... J d"]) -> Float[np.ndarray, "... J d"]:
+def reflect(points: Any) -> Any:
     """Returns the reflection of bodies: left and right exchanged, and the horizontal coordinate turned about.
 
     Args:
-        points: in images or in space, arrays of NumPy or of JAX; the result is of the same kind.
+        points: [..., J, d] in images or in space, an array of NumPy or of JAX; the result is of the same kind.
     """
     signs = np.ones(points.shape[-1], points.dtype)
     signs[SIDEWAYS] = -1

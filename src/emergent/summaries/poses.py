@@ -27,9 +27,9 @@ def summarise_poses(settings: PosesSummary, blocks: Blocks, predictions: Predict
     """Returns the tables ``joints`` and ``quantities``.
 
     ``joints`` (arm, ensemble_size, metric, mean, std, num, parameters): errors over trials in millimetres. Quantities
-    are ``<metric>/<arm>``, ``ensemble_<metric>/<arm>/<M>``, ``gain/<arm>``, by how much the MPJPE is below that of the arm
-    it is compared with, ``ensemble_gain/<arm>``, by how much that of the largest ensembles is below that of single
-    networks, and ``reflection_ratio/<arm>``, the error of reflection of the largest ensembles in units of that of single
+    are ``<metric>/<arm>``, ``ensemble_<metric>/<arm>/<M>``, ``gain/<arm>``, by how much the MPJPE is below that of the
+    arm it is compared with, ``ensemble_gain/<arm>``, by how much that of the largest ensembles is below that of single
+    networks, and ``reflection_ratio/<arm>``, the error of reflection of the largest ensembles over that of single
     networks.
 
     Args:
