@@ -14,7 +14,7 @@ from emergent.groups.joints import JOINTS, PAIRS, SWAP, joint_generators, reflec
 from emergent.groups.permutations import elements, orbits
 from emergent.linear.equivariant import dimension_by_characters
 from emergent.metrics.poses import aligned, aligned_joint_error, joint_error
-from emergent.models.joint_networks import JointNet
+from emergent.models.joint_networks import JointNet, start_sizes
 
 GROUPS: tuple[JointGroup, ...] = ("S16", "S2_6", "S2_2", "S2", "trivial")
 
@@ -67,10 +67,20 @@ def departure(group: JointGroup, moves: np.ndarray) -> float:
 
 @pytest.mark.usefixtures("double")
 def test_layers_commute_with_their_group_and_no_larger_one() -> None:
-    for group, larger in zip(reversed(GROUPS), [*reversed(GROUPS[:-1]), None], strict=True):
+    larger: JointGroup | None
+    for group, larger in zip(GROUPS, (None, *GROUPS), strict=False):
         assert departure(group, joint_generators(group)) < 1e-12, group
         if larger is not None:
             assert departure(group, joint_generators(larger)) > 1e-3, group
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_equal_joints_give_outputs_of_one_size_under_all_groups(group: JointGroup) -> None:
+    """The variance over starts is the sum over orbits of (n_o s_o)^2, which is 1 for every joint."""
+    pairs = orbits(joint_generators(group), 2)
+    sizes = start_sizes(pairs)
+    counts = np.stack([np.bincount(row, minlength=len(sizes)) for row in pairs.reshape(16, 16)])
+    np.testing.assert_allclose(np.square(counts * sizes[None]).sum(1), 1)
 
 
 def test_permutations_of_the_chain_of_groups_lie_in_the_next_one() -> None:
@@ -81,7 +91,8 @@ def test_permutations_of_the_chain_of_groups_lie_in_the_next_one() -> None:
 @pytest.mark.usefixtures("double")
 def test_weights_are_those_of_orbits() -> None:
     """A network without hidden layers is written out joint by joint."""
-    generator, group = np.random.default_rng(1), "S2_2"
+    generator = np.random.default_rng(1)
+    group: JointGroup = "S2_2"
     net = JointNet(JointNetwork(group=group, channels=3, depth=0))
     inputs = generator.standard_normal((2, 16, 2))
     variables = net.init(jax.random.key(0), jnp.asarray(inputs))

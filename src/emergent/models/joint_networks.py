@@ -9,6 +9,7 @@ References:
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
@@ -39,9 +40,12 @@ class OrbitLayer(nn.Module):
         num, joints, channels = inputs.shape
         moves = np.asarray(self.generators)
         pairs, points = orbits(moves, 2), orbits(moves, 1)
-        # Outputs are sums over all joints, whatever the group.
-        start = nn.initializers.normal(1 / math.sqrt(joints * channels))
-        weights = self.param("weights", start, (int(pairs.max()) + 1, channels, self.channels), inputs.dtype)
+        sizes = start_sizes(pairs) / math.sqrt(channels)
+
+        def start(key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+            return jax.random.normal(key, shape, dtype) * jnp.asarray(sizes, dtype)[:, None, None]
+
+        weights = self.param("weights", start, (len(sizes), channels, self.channels), inputs.dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (int(points.max()) + 1, self.channels), inputs.dtype)
         # By a matrix of zeros and ones, because the gradient of a gather is a scatter, which is slow on a CPU.
         matrix = _indicator(pairs, inputs.dtype) @ weights.reshape(len(weights), -1)
@@ -64,6 +68,24 @@ class JointNet(nn.Module):
         for _ in range(self.config.depth):
             hidden = hidden + OrbitLayer(moves, self.config.channels)(nn.relu(hidden))
         return OrbitLayer(moves, AXES)(nn.relu(hidden))
+
+
+def start_sizes(pairs: Int[np.ndarray, " JJ"]) -> Float[np.ndarray, " O"]:
+    """Returns the standard deviation of weights by orbit of pairs at the start, for one channel.
+
+    A joint i sees n_o joints with one matrix W_o. Their channels behind a ReLU hardly differ in sign, so that they add
+    up and do not cancel: with n_o sqrt(R) in the denominator, for the R orbits that i sees, outputs are as large under
+    all groups.
+
+    Args:
+        pairs: orbit of each pair of joints, row by row.
+    """
+    rows = pairs.reshape(math.isqrt(len(pairs)), -1)
+    found = np.zeros(int(pairs.max()) + 1)
+    for row in rows:
+        seen, counts = np.unique(row, return_counts=True)
+        found[seen] = 1 / (counts * math.sqrt(len(seen)))
+    return found
 
 
 def _indicator(numbers: Int[np.ndarray, " P"], dtype: jnp.dtype) -> Float[Array, "P O"]:
