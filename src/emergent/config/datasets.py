@@ -23,6 +23,7 @@ from emergent.config.generators import (
     SU2Options,
 )
 from emergent.config.meshes import GeneratedMeshOptions, ModelNetOptions
+from emergent.config.skeletons import PoseOptions
 from emergent.config.traffic_series import TrafficOptions
 from emergent.errors import ConfigError
 
@@ -186,6 +187,7 @@ OPTIONS: dict[str, type[StrictModel]] = {
     "modelnet": ModelNetOptions,
     "nct_crc": NctCrcOptions,
     "photo_patches": PhotoPatchOptions,
+    "poses": PoseOptions,
     "qm9": Qm9Options,
     "traffic_series": TrafficOptions,
     "su2_links": SU2Options,

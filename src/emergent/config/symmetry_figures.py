@@ -71,6 +71,13 @@ class ClustersTable(Table):
     options: NoOptions = NoOptions()
 
 
+class JointsTable(Table):
+    """Errors of joints by group of permutations, of networks and ensembles."""
+
+    plot: Literal["joints_table"]
+    options: NoOptions = NoOptions()
+
+
 class CloudTable(Table):
     """Errors, rank correlations and errors of invariance of learnt distances, with published values."""
 
@@ -110,5 +117,6 @@ SymmetryEntry = (
     | IntertwinerCounts
     | ErrorByClusters
     | ClustersTable
+    | JointsTable
 )
 """All of them."""

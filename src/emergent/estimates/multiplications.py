@@ -5,6 +5,8 @@ import math
 
 from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
+from emergent.config.poses import PosesStage
+from emergent.config.skeletons import NUM_JOINTS
 from emergent.config.subspace_training import SubspaceStage
 from emergent.config.traffic import TrafficStage
 from emergent.config.wilson_loops_training import LinkCnn, LoopStage
@@ -84,3 +86,14 @@ def traffic_multiplications(plan: Plan, stage: TrafficStage) -> float:
     # Of its own state, its neighbours' and those of their neighbours, three gates are made.
     cell = 3 * (3 * 2 * units) * units
     return stage.train.num_epochs * stage.network.networks * windows * (data.past + data.future) * sensors * cell
+
+
+def pose_multiplications(plan: Plan, stage: PosesStage) -> float:
+    """Returns the multiplications of networks on joints, for all training poses and epochs.
+
+    Weights by orbits are spread over all pairs of joints: no group takes fewer products than the trivial one.
+    """
+    network, poses = stage.network, plan.num_samples(stage.dataset, "train", None)
+    # From two coordinates to channels, between channels, and to three coordinates.
+    weights = network.channels * (2 + network.depth * network.channels + 3)
+    return stage.train.num_epochs * network.networks * poses * NUM_JOINTS**2 * weights

@@ -23,6 +23,7 @@ from emergent.config.kernel_regression import KernelRegressionStage
 from emergent.config.models import CnnModel
 from emergent.config.molecule_regression import MoleculeStage
 from emergent.config.networks import Network
+from emergent.config.poses import PosesStage
 from emergent.config.questions import OrbitDivergence, RotationDivergence
 from emergent.config.spherical import SphericalGcnnModel
 from emergent.config.spherical_images_training import SphereStage
@@ -38,6 +39,7 @@ from emergent.estimates.multiplications import (
     counterfactual_multiplications,
     departure_multiplications,
     loop_multiplications,
+    pose_multiplications,
     subspace_multiplications,
     traffic_multiplications,
 )
@@ -166,6 +168,8 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             return Work(f"{verb} {stage.network.family}", amount)
         case TrafficStage():
             return Work(verb, PASSES_OF_TRAINING * members * traffic_multiplications(plan, stage))
+        case PosesStage():
+            return Work(verb, PASSES_OF_TRAINING * members * pose_multiplications(plan, stage))
         case _:
             return Work(verb, members)
 

@@ -10,6 +10,7 @@ from emergent.config.departure import DepartureExperiment
 from emergent.config.dynamics import DynamicsExperiment, DynamicsSummary
 from emergent.config.flow import FlowExperiment, FlowSummary
 from emergent.config.inpainting import InpaintingExperiment, InpaintingSummary
+from emergent.config.poses import PosesExperiment, PosesSummary
 from emergent.config.risk_gap import GapSummary, RiskGapExperiment
 from emergent.config.separation import SeparationExperiment, SeparationSummary
 from emergent.config.spherical_images import SphereSummary, SphericalImagesExperiment
@@ -123,6 +124,14 @@ def traffic() -> Summarise:
     from emergent.summaries.traffic import summarise_traffic
 
     return summarise_traffic
+
+
+@kind(PosesExperiment, PosesSummary, {"train": "train_poses"})
+def poses() -> Summarise:
+    """Which group of permutations of joints helps to tell from an image where they are, and what do ensembles add?"""
+    from emergent.summaries.poses import summarise_poses
+
+    return summarise_poses
 
 
 @kind(ContrastiveExperiment, SummaryStage, {"train": "train_contrastive"})

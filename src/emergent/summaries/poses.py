@@ -1,0 +1,73 @@
+"""Summary of experiments of kind ``poses``: errors of predicted joints by group of permutations and by ensemble size.
+
+References:
+    Huang, Levie and Villar, Approximately equivariant graph networks, NeurIPS 2023, experiment on human pose.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emergent import storage
+from emergent.config.poses import PosesSummary
+from emergent.statistics.estimate import Estimate, sample_std
+from emergent.summaries.files import Blocks, Predictions, Tables
+from emergent.summaries.quantities import Quantities
+from emergent.summaries.runs import read_runs, require_networks
+
+METRICS = {
+    "mpjpe": "mean distance of predicted joints from true ones, mm",
+    "p_mpjpe": "the same after the best shift, rotation and scale of every pose, mm",
+    "reflection": "mean distance of predictions of reflected poses from reflected predictions, mm",
+}
+
+
+def summarise_poses(settings: PosesSummary, blocks: Blocks, predictions: Predictions) -> Tables:
+    """Returns the tables ``joints`` and ``quantities``.
+
+    ``joints`` (arm, ensemble_size, metric, mean, std, num, parameters): errors over trials in millimetres. Quantities
+    are ``<metric>/<arm>``, ``ensemble_<metric>/<arm>/<M>``, ``gain/<arm>``, by how much the MPJPE is below that of the
+    arm it is compared with, ``ensemble_gain/<arm>``, by how much that of the largest ensembles is below that of single
+    networks, and ``reflection_ratio/<arm>``, the error of reflection of the largest ensembles over that of single
+    networks.
+
+    Args:
+        settings: of the summary stage.
+        blocks: arm to its training files.
+        predictions: not used by this kind.
+
+    Raises:
+        DataError: the files of an arm do not hold every trial once, or other ensembles than configured.
+    """
+    del predictions
+    quantities = Quantities()
+    quantities.add("num_members", Estimate.exact(settings.num_members), "trials of every arm")
+    rows: list[dict[str, Any]] = []
+    errors: dict[str, np.ndarray] = {}
+    for arm in (facts.name for facts in settings.arms):
+        found = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(METRICS, 0), "trials")
+        first = storage.read_arrays(min(blocks[arm]), ["num_parameters"], "train")
+        num, parameters = settings.networks[arm], int(first["num_parameters"][0])
+        for metric, text in METRICS.items():
+            values = found[metric].astype(np.float64)
+            require_networks(arm, values.shape[1], num)
+            for index in range(num):
+                trials = values[:, index]
+                name = f"{metric}/{arm}" if index == 0 else f"ensemble_{metric}/{arm}/{index + 1}"
+                quantities.add(name, Estimate.mean(trials), f"{text}, of {index + 1} networks")
+                row = {"arm": arm, "ensemble_size": index + 1, "metric": metric, "mean": trials.mean()}
+                rows.append(row | {"std": sample_std(trials), "num": len(trials), "parameters": parameters})
+        if num > 1:
+            error, reflection = found["mpjpe"].astype(np.float64), found["reflection"].astype(np.float64)
+            text = f"error of one network minus that of ensembles of {num}, mm, trial by trial"
+            quantities.add(f"ensemble_gain/{arm}", Estimate.mean(error[:, 0] - error[:, -1]), text)
+            text = f"error of reflection of ensembles of {num} over that of one network, trial by trial"
+            quantities.add(f"reflection_ratio/{arm}", Estimate.mean(reflection[:, -1] / reflection[:, 0]), text)
+        errors[arm] = found["mpjpe"][:, 0].astype(np.float64)
+    for facts in settings.arms:
+        if facts.compare_to is not None:
+            text = f"error of {facts.compare_to} minus that of {facts.name}, mm, trial by trial"
+            gain = Estimate.mean(errors[facts.compare_to] - errors[facts.name])
+            quantities.add(f"gain/{facts.name}", gain, text)
+    return {"joints": pd.DataFrame(rows), "quantities": quantities.table()}
