@@ -25,7 +25,7 @@ LOOKS = {
 """Symmetry to colour and words, in the order of the legend."""
 NAMED = ("built_in", "relaxed")
 """Of which there are several kinds."""
-MARKERS = ("o", "^", "D", "v", "P", "X")
+MARKERS = ("o", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 WIDEST_TITLE = 14
 """Characters in a line of a title: six panels stand side by side."""
 FLOOR = 1e-7

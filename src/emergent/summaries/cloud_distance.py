@@ -75,7 +75,8 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
             text = f"{METRICS[metric]} of ensembles of {num} networks over that of one"
             quantities.add(f"ensemble_{metric}_ratio/{arm}", Estimate.mean(ratio), text)
         errors[arm] = found["mse"][:, 0].astype(np.float64)
-        for index in range(num):
+        # Without a symmetry ensembles are no way to come by one.
+        for index in range(num if facts.symmetry == "augmented" else 1):
             both = (found[name][:, index].astype(np.float64) for name in RATIOS)
             row = choice(arm, facts.symmetry, index + 1, float(first["multiplications"][0]), *both)
             chosen.append((row, found["mse"][:, index]))
