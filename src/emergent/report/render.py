@@ -83,10 +83,12 @@ class Line:
     @cached_property
     def csv_href(self) -> str:
         """Its numbers as an address that holds them, packed if they are many; empty if there are none, or too many."""
-        plain = f"data:text/csv;charset=utf-8,{quote(self.shown.csv, safe=',')}" if self.shown.csv else ""
+        if not (text := self.shown.csv):
+            return ""
+        plain = f"data:text/csv;charset=utf-8,{quote(text, safe=',')}"
         if len(plain) <= LARGEST_PLAIN:
             return plain
-        packed = data_uri("application/gzip", gzip.compress(self.shown.csv.encode(), mtime=0))
+        packed = data_uri("application/gzip", gzip.compress(text.encode(), mtime=0))
         return packed if len(packed) <= LARGEST_CSV else ""
 
     @property
