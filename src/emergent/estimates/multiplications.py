@@ -83,8 +83,8 @@ def traffic_multiplications(plan: Plan, stage: TrafficStage) -> float:
     data, units = stage.data, stage.network.units
     windows = plan.num_samples(data.dataset, "series", None) * (1 - data.validation - data.test)
     sensors = plan.num_samples(data.dataset, "graph", None)
-    # Of its own state, its neighbours' and those of their neighbours, three gates are made.
-    cell = 3 * (3 * 2 * units) * units
+    # Two gates of a sensor's own state, and the candidate of that and of what comes along the roads and against them.
+    cell = (2 + 3) * units**2
     return stage.train.num_epochs * stage.network.networks * windows * (data.past + data.future) * sensors * cell
 
 

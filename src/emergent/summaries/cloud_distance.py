@@ -16,7 +16,7 @@ from emergent.statistics.estimate import Estimate, sample_std
 from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import read_runs, require_networks
+from emergent.summaries.runs import add_gains, quantity_name, read_runs, require_networks
 
 METRICS = {
     "mse": "mean squared error on test pairs",
@@ -67,7 +67,7 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
                 trials = found[metric][:, index].astype(np.float64)
                 rows.append({"arm": arm, "ensemble_size": index + 1, "metric": metric, "mean": trials.mean(),
                              "std": sample_std(trials), "num": len(trials), **own})  # fmt: skip
-                name = f"{metric}/{arm}" if index == 0 else f"ensemble_{metric}/{arm}/{index + 1}"
+                name = quantity_name(metric, arm, index + 1)
                 text = words if index == 0 else f"{words}, ensembles of {index + 1}"
                 quantities.add(name, Estimate.mean(trials), text)
         for metric in RATIOS if num > 1 else ():
@@ -81,11 +81,7 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
             row = choice(arm, facts.symmetry, index + 1, float(first["multiplications"][0]), *both)
             chosen.append((row, found["mse"][:, index]))
         pairs.append(_pairs(arm, min(blocks[arm]), num))
-    for facts in settings.arms:
-        if facts.compare_to is not None:
-            text = f"test error of {facts.compare_to} minus that of {facts.name}, trial by trial"
-            gain = Estimate.mean(errors[facts.compare_to] - errors[facts.name])
-            quantities.add(f"gain/{facts.name}", gain, text)
+    add_gains(settings.arms, errors, quantities, "test error")
     add_equal_work(chosen, quantities)
     return {
         "choices": choices_table([row for row, _ in chosen]),

@@ -14,7 +14,7 @@ from emergent.config.poses import PosesSummary
 from emergent.statistics.estimate import Estimate, sample_std
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import read_runs, require_networks
+from emergent.summaries.runs import add_gains, quantity_name, read_runs, require_networks
 
 METRICS = {
     "mpjpe": "mean distance of predicted joints from true ones, mm",
@@ -54,7 +54,7 @@ def summarise_poses(settings: PosesSummary, blocks: Blocks, predictions: Predict
             require_networks(arm, values.shape[1], num)
             for index in range(num):
                 trials = values[:, index]
-                name = f"{metric}/{arm}" if index == 0 else f"ensemble_{metric}/{arm}/{index + 1}"
+                name = quantity_name(metric, arm, index + 1)
                 quantities.add(name, Estimate.mean(trials), f"{text}, of {index + 1} networks")
                 row = {"arm": arm, "ensemble_size": index + 1, "metric": metric, "mean": trials.mean()}
                 rows.append(row | {"std": sample_std(trials), "num": len(trials), "parameters": parameters})
@@ -65,9 +65,5 @@ def summarise_poses(settings: PosesSummary, blocks: Blocks, predictions: Predict
             text = f"error of reflection of ensembles of {num} over that of one network, trial by trial"
             quantities.add(f"reflection_ratio/{arm}", Estimate.mean(reflection[:, -1] / reflection[:, 0]), text)
         errors[arm] = found["mpjpe"][:, 0].astype(np.float64)
-    for facts in settings.arms:
-        if facts.compare_to is not None:
-            text = f"error of {facts.compare_to} minus that of {facts.name}, mm, trial by trial"
-            gain = Estimate.mean(errors[facts.compare_to] - errors[facts.name])
-            quantities.add(f"gain/{facts.name}", gain, text)
+    add_gains(settings.arms, errors, quantities, "error", ", mm")
     return {"joints": pd.DataFrame(rows), "quantities": quantities.table()}

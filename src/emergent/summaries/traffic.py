@@ -14,7 +14,7 @@ from emergent.config.traffic import TrafficSummary
 from emergent.statistics.estimate import Estimate, sample_std
 from emergent.summaries.files import Blocks, Predictions, Tables
 from emergent.summaries.quantities import Quantities
-from emergent.summaries.runs import read_runs, require_networks
+from emergent.summaries.runs import add_gains, quantity_name, read_runs, require_networks
 
 
 def summarise_traffic(settings: TrafficSummary, blocks: Blocks, predictions: Predictions) -> Tables:
@@ -48,7 +48,7 @@ def summarise_traffic(settings: TrafficSummary, blocks: Blocks, predictions: Pre
         quantities.add(f"departure/{arm}", Estimate.mean(found["departure"]), "of weights by clusters from their mean")
         for index in range(num):
             trials = mae[:, index]
-            name = f"mae/{arm}" if index == 0 else f"ensemble_mae/{arm}/{index + 1}"
+            name = quantity_name("mae", arm, index + 1)
             quantities.add(name, Estimate.mean(trials), f"mean absolute error, mi/h, of {index + 1} networks")
             row = {"arm": arm, "clusters": settings.clusters[arm], "threshold": settings.thresholds[arm]}
             row |= {"ensemble_size": index + 1, "mean": trials.mean(), "std": sample_std(trials), "num": len(trials)}
@@ -58,9 +58,5 @@ def summarise_traffic(settings: TrafficSummary, blocks: Blocks, predictions: Pre
             text = f"error of one network minus that of ensembles of {num}, mi/h, trial by trial"
             quantities.add(f"ensemble_gain/{arm}", Estimate.mean(mae[:, 0] - mae[:, -1]), text)
         errors[arm] = mae[:, 0]
-    for facts in settings.arms:
-        if facts.compare_to is not None:
-            text = f"error of {facts.compare_to} minus that of {facts.name}, mi/h, trial by trial"
-            gain = Estimate.mean(errors[facts.compare_to] - errors[facts.name])
-            quantities.add(f"gain/{facts.name}", gain, text)
+    add_gains(settings.arms, errors, quantities, "error", ", mi/h")
     return {"traffic": pd.DataFrame(rows), "quantities": quantities.table()}
