@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit test-slurm plan
+.PHONY: checkers manual-tools audit-tools
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -53,7 +54,14 @@ help: ## list the targets and variables
 	@echo "Variables, e.g. make figures SCALE=laptop CORES=8:"
 	@sed -nE 's/^([A-Z]+) +\?= *([a-z0-9]*)# *(.*)/\1 \2 \3/p' Makefile | awk '{name = $$1; $$1 = ""; printf "  %-10s%s\n", name, $$0}'
 
-setup: $(READY) ## make .venv with the exact packages of the lock
+# One set-up at a time in a folder: a second make waits, looks again, and finds it done.
+ALONE := $(if $(shell command -v flock),flock .setup.lock)
+setup: ## make .venv with the exact packages of the lock
+	@$(ALONE) $(MAKE) --no-print-directory -s $(READY)
+checkers manual-tools audit-tools: setup
+checkers: ; @$(ALONE) $(MAKE) --no-print-directory -s $(CHECKERS)
+manual-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(MANUAL)
+audit-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(AUDITOR)
 
 # The environment is made anew whenever its lock changes. Its stamp comes last: a set-up cut short is done again.
 $(INSTALLED): $(LOCK) envs/check_python.py
@@ -115,7 +123,7 @@ release: crate ## archive the sources of the last commit, beside the run's crate
 	@git archive --format=tar.gz --prefix=emergent/ --output results/$(SCALE)/emergent-source.tar.gz HEAD
 	@cd results/$(SCALE) && sha256sum emergent-source.tar.gz emergent-$(SCALE).crate.zip | tee emergent-$(SCALE).sha256
 
-manual: $(MANUAL) ## build the documentation as a site: results/manual/index.html
+manual: manual-tools ## build the documentation as a site: results/manual/index.html
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet
 	@echo "Documentation: results/manual/index.html"
 
@@ -135,19 +143,19 @@ test-browser: setup ## look at the page in a real browser (needs Chromium)
 test-slurm: setup ## run small experiments on a Slurm cluster made for it here (Debian or Ubuntu, as root)
 	@$(ACTIVATE) pytest -q -p no:cacheprovider --durations=5 tests/cluster/check_slurm.py
 
-lint: $(CHECKERS) ## check style: ruff, snakefmt, snakemake --lint
+lint: checkers ## check style: ruff, snakefmt, snakemake --lint
 	@$(ACTIVATE) ruff check .
 	@$(ACTIVATE) ruff format --check .
 	@$(ACTIVATE) snakefmt --check Snakefile workflow
 	@$(ACTIVATE) .ci/lint-workflow
 
-types: $(CHECKERS) ## check types
+types: checkers ## check types
 	@$(ACTIVATE) PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
 
 validate: setup ## check the configuration of every experiment at every scale
 	@$(ACTIVATE) python -m emergent.cli.validate
 
-audit: $(AUDITOR) ## look all locked packages up in the database of vulnerabilities, if it can be reached
+audit: audit-tools ## look all locked packages up in the database of vulnerabilities, if it can be reached
 	@.venv/bin/python envs/audit.py --tool .venv/audit/bin/pip-audit
 
 check: ## do all that continuous integration does

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def make(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
 def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The lines for the user, without make's own."""
     output = (done.stdout + done.stderr).splitlines()
-    return [line for line in output if not line.startswith("make: ")]
+    return [line for line in output if not re.match(r"make(\[\d+\])?: ", line)]
 
 
 def python_with(folder: Path, **modules: str) -> str:
@@ -170,6 +171,26 @@ def test_set_up_is_done_again_when_its_lock_changes(project: Path) -> None:
     os.utime(project / "envs/requirements-cpu.lock")
     os.utime(stamps[0], (2, 2))
     assert make(project, "--question", "setup").returncode == 1
+
+
+STUB = """#!/bin/sh
+case "$*" in *venv*) mkdir -p .venv/bin; cp "$0" .venv/bin/python;; esac
+echo "$*" >> made
+sleep 0.3
+"""
+
+
+def test_two_set_ups_at_once_are_one(project: Path) -> None:
+    """The second one waits: both would empty and fill the same folder."""
+    python = project / "slow python"
+    python.write_text(STUB)
+    python.chmod(0o755)
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: make(project, "setup", PYTHON=str(python)), range(2)))
+    assert [done.returncode for done in both] == [0, 0], [done.stderr for done in both]
+    assert sorted(done.stdout.count("Setting up") for done in both) == [0, 1]
+    calls = (project / "made").read_text().splitlines()
+    assert len(calls) == len(set(calls)) == 4, calls  # the check, the folder, its packages, the project
 
 
 def test_figures_pass_scale_cores_and_mirror(project: Path) -> None:
