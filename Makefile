@@ -161,7 +161,7 @@ audit: audit-tools ## look all locked packages up in the database of vulnerabili
 check: ## do all that continuous integration does
 	@.ci/run
 
-status: setup ## say which figures and verdicts are missing or stale, and why: by value, by code or by input
+status: setup ## say which experiments, figures and claims are missing or stale, and why: by value, by code or by input
 	@$(ACTIVATE) python -m emergent.cli.status --scale $(SCALE)
 
 dry-run: setup ## show what 'make figures' would run
