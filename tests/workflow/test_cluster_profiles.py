@@ -1,6 +1,7 @@
 """What the profiles for clusters ask a scheduler for, as a dry run tells; ``make test-slurm`` asks a real one."""
 
 import re
+from pathlib import Path
 
 import pytest
 from tiny_project import Project, make_project
@@ -75,3 +76,18 @@ def test_with_gpus_the_stages_that_compute_ask_for_one_each(project: Project) ->
 def test_the_generic_profile_has_a_value_for_all_that_it_submits(project: Project) -> None:
     found = dry_run(project, "generic")
     assert all({"mem_mb", "runtime"} <= set(own) for rule, own in found.items() if rule not in LOCAL)
+
+
+def test_jobs_that_ask_for_more_time_than_schedulers_give_are_told_before_the_first_one(tmp_path: Path) -> None:
+    """Nothing can be submitted here; on one machine nobody limits time, and nothing is said."""
+    made = make_project(tmp_path / "project")
+    made.edit("config/throughput.yaml", "longest_hours: {cpu: 168,", "longest_hours: {cpu: 0.001,")
+    target = "results/smoke/ising/summary.h5"
+    cluster = ["--workflow-profile", "workflow/profiles/generic", "--cluster-generic-submit-cmd", "false"]
+    done = made.snakemake(*cluster, "--retries", "0", target)
+    warning = re.search(
+        r"^warning: \d+ jobs ask for more than 0\.001 hours of one core.*\n  ising: .*$", done.stdout, re.M
+    )
+    assert warning, done.stdout
+    local = made.snakemake("results/smoke/ising/config/summary.json")
+    assert local.returncode == 0 and "hours of one core" not in local.stdout

@@ -16,8 +16,9 @@ from emergent.config.study import SCALES
 from emergent.config.throughput import Throughput, read_throughput
 from emergent.errors import ConfigError
 from emergent.estimates.jobs import OTHER, SIZES_MODULES, Estimates
+from emergent.estimates.limits import doubts, long_jobs, long_jobs_lines, measured_keys
 from emergent.estimates.measured import as_yaml, beside_estimates, fitted, measured_jobs, with_measured
-from emergent.estimates.totals import by_experiment, table, totals, unmeasured, wall_seconds
+from emergent.estimates.totals import all_jobs, by_experiment, table, totals, unmeasured, wall_seconds
 from emergent.fingerprint import code_fingerprint
 from emergent.plan import Plan
 from emergent.runs.progress import duration
@@ -31,6 +32,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("config"), help="the folder of configuration files")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="as --config of snakemake")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="of one machine that runs all of it")
+    parser.add_argument("--longest", type=hours, metavar="HOURS", help="warn of jobs that take longer; by default "
+                        "longest_hours of throughput.yaml")  # fmt: skip
     parser.add_argument("--committed", action="store_true", help="leave out what has been measured on this machine")
     parser.add_argument("--jobs", action="store_true", help="print the finished jobs of this scale beside estimates")
     parser.add_argument("--rates", action="store_true", help="print the rates of this machine, for throughput.yaml")
@@ -57,7 +60,13 @@ def main() -> None:
     asked.rates = with_measured(asked.rates, own)
     rows = totals(asked)
     print(table(rows))
-    print(f"\n{by_experiment(asked)}\n")
+    is_measured = measured_keys(asked, throughput, own)
+    print(f"\n{by_experiment(asked, is_measured)}\n")
+    limit = throughput.longest_seconds(asked.device) if arguments.longest is None else 3600 * arguments.longest
+    if warning := long_jobs_lines(long_jobs(asked, all_jobs(asked), limit), limit, asked.device):
+        print("\n".join(warning) + "\n")
+    for line in doubts(asked, is_measured):
+        print(line)
     for line in notes(asked, throughput, len(found)):
         print(line)
     print(f"On one machine of {arguments.cores} cores: about {duration(wall_seconds(rows, arguments.cores))}.")
@@ -82,6 +91,13 @@ def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]
         )
     lines.append("Downloads are counted in bytes alone.")
     return lines
+
+
+def hours(text: str) -> float:
+    """Returns a number of hours above zero."""
+    if not (number := float(text)) > 0:
+        raise ValueError
+    return number
 
 
 def _settings(pairs: list[str]) -> dict[str, object]:
