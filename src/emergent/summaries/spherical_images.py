@@ -74,9 +74,9 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     Quantities are ``score``, ``upright`` and ``moved`` ``/<arm>/<M>``, ``gain/<arm>/<M>`` and ``moved_gain/<arm>/<M>``
     (ensembles of M against their members, in percent points, and in decades), ``score_gap/<arm>/<M>`` to the arm that
     it is compared with, ``cost_ratio/<arm>`` (multiplications of that arm over those of this one),
-    ``equal_cost_ratio``, ``equal_cost_gap`` and ``equal_cost_moved_gap`` ``/<arm>/<M>`` (to those ensembles of that arm
-    whose multiplications come nearest, where any are within a factor of two: ratio of multiplications, percent points of
-    score, and decades by which logits change less), ``round_trip/<arm>``, and ``moved_at/<arm>/<M>/<angle>``.
+    ``equal_cost_ratio``, ``equal_cost_gap`` and ``equal_cost_moved_gap`` ``/<arm>/<M>`` (to those ensembles of that
+    arm whose multiplications come nearest, where any are within a factor of two: ratio of multiplications, percent
+    points of score, decades by which logits change less), ``round_trip/<arm>``, and ``moved_at/<arm>/<M>/<angle>``.
 
     Args:
         settings: of the summary stage.
@@ -129,8 +129,7 @@ def _add_scores(
         read = [storage.read_arrays(path, [f"confusion_{size}", f"moved_{size}"], "train") for path in paths]
         counts = np.concatenate([part[f"confusion_{size}"] for part in read])
         moved = np.concatenate([part[f"moved_{size}"] for part in read]).astype(np.float64)
-        blocks = [Found(100 * score(part[f"confusion_{size}"]),
-                        np.log10(np.maximum(part[f"moved_{size}"].astype(np.float64), TINY))) for part in read]  # fmt: skip
+        blocks = [Found(100 * score(part[f"confusion_{size}"]), _decades(part[f"moved_{size}"])) for part in read]
         found[size] = Found(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
         of_ensembles = {
             "score": (found[size].scores[:, 1], f"{SCORES[facts.task]}, rotated images"),
@@ -153,6 +152,10 @@ def _add_scores(
         text = f"decades by which logits of ensembles of {size} change less than those of members"
         quantities.add(f"moved_gain/{name}/{size}", Estimate.mean(of_members.moved - found[size].moved), text)
     return found
+
+
+def _decades(moved: np.ndarray) -> np.ndarray:
+    return np.log10(np.maximum(moved.astype(np.float64), TINY))
 
 
 def _means_of_members(singles: Found, size: int, num_ensembles: int) -> Found:
