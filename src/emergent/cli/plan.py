@@ -5,6 +5,8 @@ Times are those of ``config/throughput.yaml``; where jobs have finished below th
 
 import argparse
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--jobs", action="store_true", help="print the finished jobs of this scale beside estimates")
     parser.add_argument("--rates", action="store_true", help="print the rates of this machine, for throughput.yaml")
     arguments = parser.parse_args()
-    run = read_yaml(arguments.config / "config.yaml") | _settings(arguments.set)
+    run = read_yaml(arguments.config / "config.yaml") | run_settings(arguments.set)
     throughput = read_throughput(arguments.config / "throughput.yaml")
     source = Path(emergent.__file__).parents[1]
     code = "+".join(code_fingerprint(module, source) for module in SIZES_MODULES)
@@ -100,8 +102,9 @@ def hours(text: str) -> float:
     return number
 
 
-def _settings(pairs: list[str]) -> dict[str, object]:
-    """Returns settings of a run from KEY=VALUE, where values are YAML."""
+def run_settings(pairs: Sequence[str]) -> dict[str, object]:
+    """Returns settings of a run from KEY=VALUE, where values are YAML, in quotes for the shell or not."""
+    pairs = ["".join(shlex.split(pair)) if '="' in pair else pair for pair in pairs]
     if wrong := [pair for pair in pairs if "=" not in pair]:
         raise ConfigError(f"--set: expected KEY=VALUE, found {wrong[0]!r}.")
     return {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in pairs)}
