@@ -54,6 +54,13 @@ def test_start_and_rate_are_told_apart() -> None:
     assert rate.jobs == 4
 
 
+def test_small_jobs_tell_no_rate() -> None:
+    """Compilation differs from job to job by as much as the work of these takes, which would seem ten times too slow."""
+    jobs = [measured(amount, seconds) for amount, seconds in ((1e6, 1.5), (2e6, 1.8), (4e9, 4.3))]
+    assert fitted(jobs)["train mlp"].per_second is None
+    assert fitted([*jobs, measured(4e11, 42.0)])["train mlp"].per_second == pytest.approx(1e10, rel=0.05)
+
+
 def test_jobs_that_are_all_alike() -> None:
     """Short ones are taken for their start, long ones for their work."""
     short, long = (fitted([measured(1e9, seconds), measured(1e9, seconds)])["train mlp"] for seconds in (4, 400))
