@@ -1,6 +1,6 @@
 """Takes the picture of the page that the README shows: the first screen of the committed runs.
 
-    python tests/browser/screenshot.py site/index.html docs/figures/report.png
+python tests/browser/screenshot.py site/index.html docs/figures/report.png
 """
 
 import sys
