@@ -55,7 +55,7 @@ def test_start_and_rate_are_told_apart() -> None:
 
 
 def test_small_jobs_tell_no_rate() -> None:
-    """Compilation differs from job to job by as much as the work of these takes, which would seem ten times too slow."""
+    """Compilation differs from job to job by as much as the work of these takes, which seems ten times too slow."""
     jobs = [measured(amount, seconds) for amount, seconds in ((1e6, 1.5), (2e6, 1.8), (4e9, 4.3))]
     assert fitted(jobs)["train mlp"].per_second is None
     assert fitted([*jobs, measured(4e11, 42.0)])["train mlp"].per_second == pytest.approx(1e10, rel=0.05)
