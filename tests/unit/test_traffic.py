@@ -27,6 +27,7 @@ from emergent.figures.style import context
 from emergent.kinds import load_experiment
 from emergent.models.diffusion_network import DiffusionCell, TrafficNet, departure, random_walks
 from emergent.summaries.traffic import summarise_traffic
+from emergent.training import traffic
 from emergent.training.traffic import by_size, chance, masked_error, traffic_arrays
 
 ROOT = Path(__file__).parents[2]
@@ -231,6 +232,30 @@ def test_training_depends_on_its_own_arm_alone() -> None:
     text = canonical_json(stage("full_1"))
     assert TrafficStage.model_validate_json(text) == stage("full_1")
     assert canonical_json(stage("full_1", members={"num": 4}, arms={"full_2": {"networks": 3}})) == text
+
+
+def test_networks_of_one_cluster_are_measured_before_training(
+    trained: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "initial_equivariance_error"
+    one, several = (storage.read_arrays(trained[arm][0], [name], "train")[name] for arm in ("full_1", "full_2"))
+    assert one.shape == (2,) and (one >= 0).all() and (one < 1e-5).all()
+    # With several clusters nothing is due, although all start alike.
+    assert several.tolist() == [-1, -1]
+    calls = iter(range(2))
+    own = DiffusionCell.__call__
+
+    def broken(cell: Any, inputs: Any, *given: Any) -> Any:
+        """Sensors are told from each other by their number."""
+        return own(cell, inputs, *given) + jnp.arange(inputs.shape[1])[None, :, None]
+
+    monkeypatch.setattr(DiffusionCell, "__call__", broken)
+    with pytest.raises(DataError, match=r"trial 0 of arm full_1, network 0: .* permutations of the sensors and their"):
+        traffic_arrays(stage("full_1"), [0], series())
+    monkeypatch.setattr(DiffusionCell, "__call__", own)
+    monkeypatch.setattr(traffic, "relative_difference", lambda *both: float(next(calls)))
+    with pytest.raises(DataError, match=r"trial 1 of arm full_1, network 0: .* at most 1e-05, found 1; nothing was"):
+        traffic_arrays(stage("full_1"), [0, 1], series())
 
 
 def test_diverging_networks_are_named() -> None:

@@ -60,6 +60,7 @@ class PosesStage(ArmStage):
     dataset: Name
     network: JointNetwork
     train: PoseSteps
+    tolerance: PositiveFloat
 
 
 class PosesSummary(SummaryStage):
@@ -77,12 +78,14 @@ class PosesExperiment(StudyBase):
 
     Attributes:
         dataset: poses in images and in space.
+        tolerance: largest equivariance error under the permutations of an arm's group, before training.
     """
 
     kind: Literal["poses"]
     dataset: Name
     arms: dict[Name, PosesArm] = Field(min_length=1)
     train: PoseSteps
+    tolerance: PositiveFloat
 
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data set."""
@@ -105,6 +108,7 @@ class PosesExperiment(StudyBase):
             dataset=self.dataset,
             network=JointNetwork(**{name: getattr(own, name) for name in JointNetwork.model_fields}),
             train=self.train,
+            tolerance=self.tolerance,
         )
 
     def arm_facts(self, name: str) -> ArmFacts:

@@ -80,6 +80,7 @@ class TrafficStage(ArmStage):
     data: TrafficWindows
     network: TrafficNetwork
     train: TrafficSteps
+    tolerance: PositiveFloat
 
 
 class TrafficSummary(SummaryStage):
@@ -97,12 +98,18 @@ class TrafficSummary(SummaryStage):
 
 
 class TrafficExperiment(StudyBase):
-    """Speeds a few steps ahead. Members are trials: all see the same series, each has its own start."""
+    """Speeds a few steps ahead. Members are trials: all see the same series, each has its own start.
+
+    Attributes:
+        tolerance: largest equivariance error under permutations of sensors and graph, before training, of networks with
+            one cluster.
+    """
 
     kind: Literal["traffic"]
     data: TrafficWindows
     arms: dict[Name, TrafficArm] = Field(min_length=1)
     train: TrafficSteps
+    tolerance: PositiveFloat
 
     @model_validator(mode="after")
     def _check_parts(self) -> "TrafficExperiment":
@@ -136,6 +143,7 @@ class TrafficExperiment(StudyBase):
             data=self.data,
             network=TrafficNetwork(**{name: getattr(own, name) for name in TrafficNetwork.model_fields}),
             train=self.train,
+            tolerance=self.tolerance,
         )
 
     def arm_facts(self, name: str) -> ArmFacts:

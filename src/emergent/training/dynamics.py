@@ -149,7 +149,7 @@ def dynamics_arrays(
 
     Raises:
         DataError: a loss is not finite (names trial, network and step), a true trajectory leaves the range of numbers,
-            or a network that is called equivariant is not.
+            or a network that is called equivariant is not (names trial and network).
     """
     vectorised = default_strategy() == "block" if vectorised is None else vectorised
     method, networks = make_dynamics(stage.family, stage.network), stage.network.networks
@@ -161,9 +161,7 @@ def dynamics_arrays(
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         spans = jax.jit(jax.vmap(lambda pieces: _span(pieces[:, 0])))(data.train)
         start = jax.jit(jax.vmap(method.initialise))(member_keys(names, jnp.asarray(members)).initialise)
-        before = require_equivariant(
-            stage, method, of_trial(start, 0, networks), spans[0], data.train[0, :, 0], keys[0]
-        )
+        before = require_equivariant(stage, method, trials, start, spans, data.train[:, :, 0], keys)
     held = Held(jnp.repeat(jnp.arange(len(trials)), networks), jnp.repeat(spans, networks, 0))
     words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
     result = train_members(
@@ -190,7 +188,7 @@ def _span(states: Float[JaxArray, "N 12"]) -> Float[JaxArray, "2"]:
 def _stored(
     stage: DynamicsStage,
     trials: Sequence[int],
-    before: float,
+    before: Float[np.ndarray, " T"],
     start: Any,
     losses: Float[np.ndarray, "steps members"],
     found: Sequence[Any],
@@ -216,7 +214,7 @@ def _stored(
         "lost": Array(stacked("lost"), dims, "1", "fraction of rollouts that left the range of numbers"),
         "loss": Array(last, ("member",), "1", "training loss before the last step, mean over networks"),
         "initial_equivariance_error": Array(
-            np.asarray([before]), ("one",), "1", "before training; -1 where none is due"
+            before, ("member",), "1", "before training, largest of networks; -1 where none is due"
         ),
         "num_parameters": Array(np.asarray([num_parameters]), ("one",), "1", "of one network"),
         "rollouts": Array(found[0].states[shown], pictured, "1", "of the first network of the block's first trial"),
