@@ -13,6 +13,7 @@ from emergent import storage
 from emergent.config.base import canonical_json, merge, validate
 from emergent.config.dynamics import DynamicsExperiment
 from emergent.config.dynamics_training import DynamicsStage
+from emergent.dynamics import trajectories
 from emergent.errors import ConfigError, DataError
 from emergent.kinds import load_experiment
 from emergent.metrics.rollouts import geometric_mean, relative_error
@@ -168,6 +169,12 @@ def test_networks_that_are_not_equivariant_are_refused(monkeypatch: pytest.Monke
     words = r"trial 1 of arm energies, network 0: expected a vector field that is equivariant under O\(2\)_z"
     with pytest.raises(DataError, match=words):
         dynamics_arrays(stage("energies"), [0, 1])
+
+
+def test_trajectories_that_leave_the_range_of_numbers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trajectories, "initial_states", lambda num, generator: np.full((num, 12), np.nan, np.float32))
+    with pytest.raises(DataError, match=r"^trial 1 of arm mlp: trajectory 0 leaves the range of numbers, .* at step 0"):
+        dynamics_arrays(stage("mlp"), [1])
 
 
 def test_divergence_names_trial_network_and_step() -> None:

@@ -191,6 +191,47 @@ def test_graphs_that_do_not_match_are_refused(tmp_path: Path) -> None:
         read_series(tmp_path / "prepared.h5")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"speed": np.full(60, 50.0)}, r"expected speeds as a table of time steps and sensors, found shape \(60,\)"),
+        ({"speed": np.zeros((0, 6))}, r"found shape \(0, 6\)"),
+        ({"speed": np.full((60, 6), np.nan)}, "found nan at step 0, sensor 0, and 360 such in all; write 0 where"),
+        ({"speed": np.where(np.eye(60, 6) * np.arange(6) == 5, np.inf, 1.0)}, "found inf at step 5, sensor 5, and 1"),
+        ({"speed": np.full((60, 6), -1.0)}, "found -1.0 at step 0"),
+        ({"weights": np.ones(6)}, "found weights 6 and 6 positions"),
+        ({"weights": np.full((6, 6), np.nan)}, "expected weights of at least 0"),
+        ({"positions": np.ones(6)}, r"expected finite positions \[6, 2\], found shape \(6,\); give"),
+        ({"positions": np.full((6, 2), np.nan)}, r"found shape \(6, 2\) with others"),
+    ],
+)
+def test_bad_series_are_refused_when_prepared(tmp_path: Path, change: dict[str, np.ndarray], words: str) -> None:
+    given = series()._replace(**change)
+    with pytest.raises(DataError, match=f"here: .*{words}"):
+        require_graph("here", given.speed, given.weights, given.positions)
+    ids, content = np.arange(6).astype(str), given._asdict()
+    np.savez(tmp_path / traffic_series.WEEK, speed_mph=content["speed"], adj_dcrnn=content["weights"],
+             latlon=content["positions"], sensor_ids=ids, dcrnn_sensor_ids=ids)  # fmt: skip
+    with pytest.raises(DataError, match=words):
+        traffic_series.prepare(tmp_path, validate(TrafficOptions, {"source": {"series": "week"}}, "options"))
+
+
+def test_series_of_one_sensor_without_a_table_are_refused_when_read(tmp_path: Path) -> None:
+    arrays = made()
+    arrays["series/speed"] = storage.Array(arrays["series/speed"].values[:, 0], ("time",))
+    storage.write(tmp_path / "prepared.h5", stage="prepare", attributes={}, arrays=arrays)
+    with pytest.raises(DataError, match=r"prepared\.h5: expected speeds as a table .* found shape \(60,\)"):
+        read_series(tmp_path / "prepared.h5")
+
+
+def test_clusters_and_windows_larger_than_the_data_are_refused_with_the_settings() -> None:
+    size = {"graph": 2, "series": 5}
+    found = list(study().too_large(lambda dataset, split: size[split]))
+    assert [words.partition(":")[0] for words in found] == ["data"] and "5 steps of made_traffic, found 6" in found[0]
+    more = study(arms={"full_2": {"clusters": 3}}).too_large(lambda dataset, split: {"graph": 2, "series": 6}[split])
+    assert list(more) == ["arms.full_2.clusters: expected at most the 2 sensors of made_traffic, found 3; lower it."]
+
+
 def week(folder: Path, **change: np.ndarray) -> None:
     ids, speed = np.array(["1", "2", "3"]), np.full((4, 3), 50.0, np.float32)
     content: dict[str, Any] = {"speed_mph": speed, "sensor_ids": ids, "dcrnn_sensor_ids": ids}

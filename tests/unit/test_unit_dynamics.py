@@ -12,6 +12,7 @@ from emergent import storage
 from emergent.config.base import canonical_json, merge, validate
 from emergent.config.unit_dynamics import UnitDynamicsExperiment, UnitSummary
 from emergent.config.unit_dynamics_training import TESTS, UnitStage
+from emergent.dynamics import trajectories
 from emergent.dynamics.springs import Springs
 from emergent.errors import ConfigError, DataError
 from emergent.kinds import load_experiment
@@ -118,6 +119,12 @@ def test_all_arms_see_the_same_pendulums() -> None:
     np.testing.assert_allclose(new.springs.lengths, same.springs.lengths, rtol=1e-6)
     assert (own.mass_units >= 3).all() and (own.mass_units <= 7).all() and np.asarray(wide.springs.masses).max() > 2
     np.testing.assert_allclose(back.truth / back.units, same.truth, rtol=1e-5)
+
+
+def test_trajectories_that_leave_the_range_of_numbers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trajectories, "initial_states", lambda num, generator: np.full((num, 12), np.nan, np.float32))
+    with pytest.raises(DataError, match=r"^trial 1 of arm exact: trajectory 0 leaves the range of numbers, .* step 0"):
+        unit_dynamics_arrays(stage("exact"), [1])
 
 
 def test_units_that_change_move_the_energy_as_they_should() -> None:

@@ -4,6 +4,7 @@ References:
     Huang, Levie and Villar, Approximately equivariant graph networks, NeurIPS 2023, experiment on traffic.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -124,6 +125,21 @@ class TrafficExperiment(StudyBase):
     def splits_used(self) -> list[tuple[str, str]]:
         """Returns the splits that are read."""
         return [(self.data.dataset, "series"), (self.data.dataset, "graph")]
+
+    def too_large(self, size: Callable[[str, str], int]) -> Iterator[str]:
+        """Yields arms that have more clusters than there are sensors, and windows longer than the series."""
+        sensors, steps = size(self.data.dataset, "graph"), size(self.data.dataset, "series")
+        for name, arm in self.arms.items():
+            if arm.clusters > sensors:
+                yield (
+                    f"arms.{name}.clusters: expected at most the {sensors} sensors of {self.data.dataset}, found "
+                    f"{arm.clusters}; lower it."
+                )
+        if (window := self.data.past + self.data.future) > steps:
+            yield (
+                f"data: past and future: expected together at most the {steps} steps of {self.data.dataset}, found "
+                f"{window}; lower them."
+            )
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""

@@ -35,7 +35,7 @@ from emergent.training.dynamics_methods import (
 )
 from emergent.training.dynamics_tests import Rollouts, require_equivariant
 from emergent.training.engine import default_strategy, train_members
-from emergent.training.motion_trials import divergence_words, of_trial
+from emergent.training.motion_trials import divergence_words, named_trial, of_trial
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
@@ -69,12 +69,16 @@ def draw_trial(stage: DynamicsStage, trial: int) -> tuple[Float[np.ndarray, "N P
     """Returns the pieces that a trial learns from, and the true trajectories of its test, alike for all arms.
 
     These begin where pieces of further trajectories do, at random times of theirs.
+
+    Raises:
+        DataError: a trajectory leaves the range of numbers (names trial, arm, trajectory and time).
     """
     given = stage.trajectories
     key = member_key(stage.seed, stage.experiment, DATA, trial, "initialise")
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     num = given.num_test + given.num_train
-    pieces, followed = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
+    with named_trial(stage.arm, trial):
+        pieces, followed = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
     return pieces[given.num_test :], followed[: given.num_test]
 
 
