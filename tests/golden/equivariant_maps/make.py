@@ -6,8 +6,8 @@ In an environment of its own::
     emlp/bin/pip install --no-deps emlp==1.0.3
     emlp/bin/python tests/golden/equivariant_maps/make.py
 
-writes ``emlp.json`` beside this file: for each group, with the generators that emlp has for it, and each type T(p, q) of
-tensors the dimension of the space of those that no element moves.
+writes ``emlp.json`` beside this file: for each group, with the generators that emlp has for it, and each type T(p, q)
+of tensors the dimension of the space of those that no element moves.
 """
 
 import importlib.util
