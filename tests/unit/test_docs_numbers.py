@@ -16,7 +16,7 @@ from emergent.pages.committed import Committed
 from emergent.pages.comparisons import Reading, misfit, misfit_of_points, points, spread_of_arms
 from emergent.pages.measured import Measured, score
 from emergent.pages.overview import shortened
-from emergent.pages.pictures import cell
+from emergent.pages.pictures import cell, whole_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,6 +150,21 @@ def test_cells_of_tables_whose_labels_hold_bars(committed: Committed) -> None:
         cell(committed, "ising", "ising_readings", "l4_cold", "ood")
 
 
+def test_tables_are_shown_whole_with_their_captions(committed: Committed) -> None:
+    text = whole_table(committed, "group", "counterfactual_tests")
+    assert (
+        text.startswith("| ") and cell(committed, "group", "counterfactual_tests", "helix, before", "distance") in text
+    )
+    assert text.endswith("No numbers are published.*")
+    with pytest.raises(DataError, match="no such table"):
+        whole_table(committed, "group", "no_such_tests")
+
+
+def test_decades_are_written_as_factors() -> None:
+    assert str(Measured(-1.0, 0.1).power_of_ten) == "0.100 ± 0.023"
+    assert str(Measured(2.0).power_of_ten) == "100"
+
+
 def test_look_ups_that_find_nothing_say_so(committed: Committed) -> None:
     with pytest.raises(DataError, match="no run 'laptops'; did you mean 'laptop'"):
         committed.verdicts("laptops")
@@ -217,7 +232,7 @@ def test_collect_takes_summaries_verdicts_pictures_and_captions(tmp_path: Path) 
     collect(tmp_path, tmp_path / "results/paper", tmp_path / "figures/paper", "slice")
     names = sorted(path.name for path in (tmp_path / "docs").rglob("slice/*"))
     assert names == [
-        "claims.csv", "claims.csv.provenance.json", "law.png", "law.txt", "nordenfors_c4_summary.h5",
+        "claims.csv", "claims.csv.provenance.json", "jobs.csv", "law.png", "law.txt", "nordenfors_c4_summary.h5",
         "nordenfors_c4_summary.h5.provenance.json", "points.md", "points.txt",
     ]  # fmt: skip
     origin = json.loads((tmp_path / "docs/data/slice/claims.csv.provenance.json").read_text())

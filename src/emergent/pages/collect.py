@@ -8,6 +8,7 @@ from emergent import storage
 from emergent.errors import DataError
 from emergent.integrity import content_digest
 from emergent.pages.committed import Run, read_runs
+from emergent.pages.job_times import NAME, job_times
 from emergent.provenance import sidecar_path
 
 SUFFIXES = {"figure": (".png", ".txt"), "table": (".md", ".txt")}
@@ -17,7 +18,8 @@ SUFFIXES = {"figure": (".png", ".txt"), "table": (".md", ".txt")}
 def collect(root: Path, results: Path, figures: Path, name: str) -> list[Path]:
     """Copies a finished run into ``docs/data/<name>`` and ``docs/figures/<name>``, and returns the files written.
 
-    What is copied stands in ``docs/data/runs.yaml``: the summaries and pictures of the run of this name.
+    What is copied stands in ``docs/data/runs.yaml``: the summaries and pictures of the run of this name. The times
+    of the jobs behind are written beside them, where these are still there.
 
     Args:
         root: the repository.
@@ -43,7 +45,12 @@ def collect(root: Path, results: Path, figures: Path, name: str) -> list[Path]:
         shutil.copyfile(source, target)
     sidecar = sidecar_path(verdicts)
     sidecar.write_text(json.dumps(_origin(run, verdicts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return [*(target for _, target in pairs), sidecar]
+    written = [*(target for _, target in pairs), sidecar]
+    times = job_times(results, run.summaries)
+    if len(times):
+        written.append(verdicts.with_name(NAME))
+        times.to_csv(written[-1], index=False, lineterminator="\n")
+    return written
 
 
 def _summaries(run: Run, results: Path, folder: Path) -> list[tuple[Path, Path]]:
