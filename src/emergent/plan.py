@@ -12,7 +12,7 @@ from typing import Any
 
 from emergent.config.base import canonical_json, hint, validate
 from emergent.config.claims import read_claims
-from emergent.config.consistency import require_fitted_claims, require_same_training
+from emergent.config.consistency import require_fitted_claims, require_same_training, require_samples
 from emergent.config.datasets import DatasetRegistry, load_registry
 from emergent.config.figure_claims import require_shown_claims
 from emergent.config.figures import Entry, read_catalogue
@@ -82,13 +82,7 @@ class Plan:
         for stage in kind_of(study).verbs:
             for dataset in study.dataset_names(stage):
                 self.registry.entry(dataset)
-        for dataset, split in study.splits_used():
-            splits = self.registry.entry(dataset).splits
-            if split not in splits:
-                raise ConfigError(
-                    f"{name} (scale {scale}): data set {dataset} has no split {split!r}"
-                    f"{hint(split, list(splits))}. Its splits: {', '.join(splits)}."
-                )
+        require_samples(study, self.registry, scale)
         return study
 
     def _check_members_of(self, scale: str, study: StudyBase) -> None:

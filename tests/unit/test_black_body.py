@@ -1,5 +1,7 @@
 """Units: Smith's normal form, dimensionless products, Planck's law; experiments of kind ``black_body``."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from scipy import constants
 from emergent import storage
 from emergent.claims.verdict import judge
 from emergent.config.base import merge, read_yaml, validate
-from emergent.config.black_body import BlackBodyExperiment, BlackBodyStage, BlackBodySummary, unit_words
+from emergent.config.black_body import LABEL, UNITS, BlackBodyExperiment, BlackBodyStage, BlackBodySummary
 from emergent.config.claims import read_claims
 from emergent.config.figures import read_catalogue
 from emergent.config.references import read_reference
+from emergent.config.unit_powers import independent, require_solution, solve, unit_words
 from emergent.errors import ConfigError
 from emergent.figures.drawing import Drawing
 from emergent.figures.facts import Inputs, facts_of
@@ -22,8 +25,7 @@ from emergent.figures.plots import draw
 from emergent.figures.style import context
 from emergent.storage import Array
 from emergent.summaries.black_body import summarise_black_body
-from emergent.units.black_body import LABEL, UNITS, black_body_arrays, implied_planck, planck
-from emergent.units.solve import solve
+from emergent.units.black_body import black_body_arrays, implied_planck, planck
 
 CONFIG = Path(__file__).parents[2] / "config"
 FOUR = ("wavelength", "temperature", "light", "boltzmann")
@@ -75,9 +77,32 @@ def test_systems_without_solution_are_refused() -> None:
     # Half powers would do, whole ones do not.
     with pytest.raises(ConfigError, match=r"expected quantities that make m, found area \(m\^2\)"):
         solve({"area": (0, 2, 0, 0)}, (0, 1, 0, 0))
-    with pytest.raises(ConfigError, match="add a quantity"):
-        arrays("none", arms={"none": {"quantities": ["wavelength", "temperature"]}})
+    # Two times the first and not one of the second: no rounded powers of the first alone would say so.
+    require_solution({"area": (0, 2, 0, 0), "volume": (0, 3, 0, 0)}, (0, 1, 0, 0))
+    with pytest.raises(ConfigError, match=r"expected quantities that make m, found area \(m\^2\)"):
+        require_solution({"area": (0, 2, 0, 0)}, (0, 1, 0, 0))
+    assert not independent({"area": (0, 2, 0, 0)}, (0, 1, 0, 0)) and independent({"area": (0, 2, 0, 0)}, (1, 0, 0, 0))
     assert unit_words((0, 0, 0, 0)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"quantities": ["wavelength", "temperature"]}, "expected quantities that make kg m^-1 s^-3, found wavelength"),
+        ({"quantities": ["wavelength", "light"], "unknown": {"units": [1, 0, 0, 0]}}, "found kg, which makes none"),
+        ({"quantities": ["wavelength", "temperature"], "unknown": {}}, "of which no product of integer powers does"),
+    ],
+)
+def test_settings_without_a_solution_are_refused_before_anything_is_computed(task: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        study(arms={"none": task})
+    assert "arms.none" in str(caught.value) and words in str(caught.value)
+
+
+def test_settings_are_checked_without_the_cost_of_sympy() -> None:
+    code = "import sys; from emergent.kinds import load_experiment; from pathlib import Path; "
+    code += "load_experiment(Path('config/experiments'), 'black_body', 'paper'); sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CONFIG.parent, check=False).returncode == 0
 
 
 def test_planck_against_its_limits() -> None:

@@ -24,12 +24,12 @@ from emergent.figures.style import context
 from emergent.kinds import load_experiment
 from emergent.storage import Array
 from emergent.summaries.cloud_distance import summarise_cloud_distance
+from emergent.training import cloud_distance
 from emergent.training.cloud_distance import (
     Outputs,
     by_size,
     cloud_distance_arrays,
     invariance_error,
-    require_invariance,
     turned_pairs,
 )
 
@@ -98,13 +98,19 @@ def test_training_depends_on_its_own_arm_alone() -> None:
     assert canonical_json(stage("products", members={"num": 4}, arms={"augmented": {"networks": 3}})) == text
 
 
-def test_networks_that_are_not_invariant_are_refused() -> None:
-    require_invariance(stage("products"), 1e-5)
-    for error in (0.1, np.nan):
-        with pytest.raises(DataError, match="arm products: expected a network that no rotation changes"):
-            require_invariance(stage("products"), error)
-    with pytest.raises(DataError, match="nothing was trained"):
-        cloud_distance_arrays(stage("products", tolerance=1e-12), [0], pairs(), pairs(1))
+def test_networks_that_are_not_invariant_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([1e-5, 1e-5, 1e-5, 0.1])
+    monkeypatch.setattr(cloud_distance, "invariance_error", lambda *given: next(errors))
+    two = stage("products", arms={"products": {"networks": 2}})
+    with pytest.raises(DataError, match="trial 1 of arm products, network 1: expected a network that no rotation"):
+        cloud_distance_arrays(two, [0, 1], pairs(), pairs(1))
+
+
+def test_features_that_rotations_change_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coordinates in the place of features, called invariant."""
+    monkeypatch.setattr(cloud_distance, "INVARIANT", ("coordinates",))
+    with pytest.raises(DataError, match=r"trial 0 of arm coordinates, network 0: .* nothing was trained"):
+        cloud_distance_arrays(stage("coordinates"), [0], pairs(), pairs(1))
 
 
 def test_diverging_networks_are_named() -> None:

@@ -72,6 +72,35 @@ def test_twice_the_members_or_epochs_are_twice_the_work(tmp_path: Path) -> None:
     assert work(epochs=20) == 2 * work(epochs=10)
 
 
+def test_learning_from_few_samples_is_estimated_by_its_steps(tmp_path: Path) -> None:
+    """Rates are known, so that the paper scale isn't the time that jobs take to begin."""
+    names = ("efficiency_o5", "efficiency_inertia", "inpainting_mnist", "gromov_wasserstein")
+    laptop, paper = (estimates(tmp_path, *names, scale=scale) for scale in ("laptop", "paper"))
+
+    def parts(asked: Estimates, scale: str, name: str, arm: str) -> tuple[float, float]:
+        return asked.seconds("train", scale, name, arm), asked.rate(asked.work("train", scale, name, arm).key).start
+
+    for name in names:
+        for arm in paper.plan.experiment("paper", name).arm_names:
+            seconds, start = parts(paper, "paper", name, arm)
+            assert seconds > start, (name, arm)
+    # Jobs that were measured, of three trials each: 31 s of one network, 364 s of ten, 154 s on tensors.
+    for name, arm, measured in (("efficiency_o5", "mlp", 31), ("efficiency_inertia", "mlp_augmented", 364),
+                                ("efficiency_o5", "tensors_o", 154)):  # fmt: skip
+        assert 0.5 * measured < parts(laptop, "laptop", name, arm)[0] < 2 * measured
+    assert paper.experiment_seconds("paper", "efficiency_inertia") > 3600
+
+
+def test_clouds_are_counted_by_the_elements_of_their_sets(tmp_path: Path) -> None:
+    work = estimates(tmp_path, "gromov_wasserstein", scale="paper").work
+    products, centroids = (
+        work("train", "paper", "gromov_wasserstein", arm).amount for arm in ("products", "centroids")
+    )
+    # 100 squares and 5050 products of a cloud, from 1 to 16 to 32 numbers; 100 points, from 3.
+    assert products / centroids == pytest.approx(5150 * (16 + 512) / (100 * (48 + 512)))
+    assert centroids == 3 * 3 * 200 * 80 * 100 * (48 + 512)
+
+
 def test_every_kind_takes_longer_at_paper_scale(tmp_path: Path) -> None:
     """All verbs have an estimate that grows with what is asked of them."""
     plan = Plan({"scale": "smoke", "experiments": []}, CONFIG)

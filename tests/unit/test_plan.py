@@ -117,6 +117,22 @@ def test_data_set_that_is_not_registered(folder: Path) -> None:
         Plan(BASE, folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "words"),
+    [
+        ("fashion_mnist", ("data", "train", "num"), 70000, r"data\.train\.num: expected at most the 60000 samples of"),
+        ("traffic_week", ("arms", "full_9", "clusters"), 208, r"full_9\.clusters: expected at most the 207 sensors of"),
+        ("human_pose", ("train", "batch_size"), 4001, r"train\.batch_size: expected at most the \d+ poses for"),
+    ],
+)
+def test_more_than_the_data_hold_is_refused(
+    folder: Path, name: str, keys: tuple[str, ...], value: int, words: str
+) -> None:
+    edit_yaml(folder / f"experiments/{name}.yaml", *keys, value=value)
+    with pytest.raises(ConfigError, match=rf"{name} \(scale \w+\): .*{words}.* found {value}; lower it"):
+        Plan({"scale": "paper", "experiments": [name]}, folder)
+
+
 def test_split_that_does_not_exist(folder: Path) -> None:
     edit_yaml(folder / "experiments" / "ising.yaml", "data", "train", "split", value="trian")
     with pytest.raises(ConfigError, match="did you mean 'train'"):

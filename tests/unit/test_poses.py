@@ -22,10 +22,12 @@ from emergent.figures.drawing import Tabulation
 from emergent.figures.facts import Facts, Inputs
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
-from emergent.groups.joints import JOINTS, PAIRS, reflect
+from emergent.groups.joints import JOINTS, PAIRS, joint_generators, reflect
 from emergent.metrics.poses import joint_error
+from emergent.models import joint_networks
 from emergent.plan import Plan
 from emergent.summaries.poses import summarise_poses
+from emergent.training import poses as training
 from emergent.training.poses import by_size, poses_arrays
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +250,26 @@ def test_training_depends_on_its_own_arm_alone() -> None:
     text = canonical_json(stage("trivial"))
     assert PosesStage.model_validate_json(text) == stage("trivial")
     assert canonical_json(stage("trivial", members={"num": 4}, arms={"s16": {"networks": 3}})) == text
+
+
+def test_networks_are_measured_under_their_group_before_training(
+    trained: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = (split(made(), name) for name in ("train", "test"))
+    name = "initial_equivariance_error"
+    found = storage.read_arrays(trained["s16"][0], [name], "train")[name]
+    assert found.shape == (2,) and (found >= 0).all() and (found < 1e-5).all()
+    assert storage.read_arrays(trained["trivial"][0], [name], "train")[name].tolist() == [-1, -1]
+    # Layers of a smaller group than the one that is named.
+    monkeypatch.setattr(joint_networks, "joint_generators", lambda group: joint_generators("S2_2"))
+    with pytest.raises(DataError, match=r"trial 0 of arm s16, network 0: .* permutations of joints in S16, .* found"):
+        poses_arrays(stage("s16"), [0], train, test)
+    monkeypatch.setattr(joint_networks, "joint_generators", joint_generators)
+    # Of all generators of two networks: the last of the second trial alone.
+    calls = iter([*np.zeros(2 * len(joint_generators("S16")) - 1), 1.0])
+    monkeypatch.setattr(training, "relative_difference", lambda *both: next(calls))
+    with pytest.raises(DataError, match=r"trial 1 of arm s16, network 0: .* at most 1e-05, found 1; nothing was"):
+        poses_arrays(stage("s16"), [0, 1], train, test)
 
 
 def test_diverging_networks_are_named() -> None:

@@ -27,6 +27,7 @@ from emergent.figures.style import context
 from emergent.kinds import load_experiment
 from emergent.models.diffusion_network import DiffusionCell, TrafficNet, departure, random_walks
 from emergent.summaries.traffic import summarise_traffic
+from emergent.training import traffic
 from emergent.training.traffic import by_size, chance, masked_error, traffic_arrays
 
 ROOT = Path(__file__).parents[2]
@@ -190,6 +191,47 @@ def test_graphs_that_do_not_match_are_refused(tmp_path: Path) -> None:
         read_series(tmp_path / "prepared.h5")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"speed": np.full(60, 50.0)}, r"expected speeds as a table of time steps and sensors, found shape \(60,\)"),
+        ({"speed": np.zeros((0, 6))}, r"found shape \(0, 6\)"),
+        ({"speed": np.full((60, 6), np.nan)}, "found nan at step 0, sensor 0, and 360 such in all; write 0 where"),
+        ({"speed": np.where(np.eye(60, 6) * np.arange(6) == 5, np.inf, 1.0)}, "found inf at step 5, sensor 5, and 1"),
+        ({"speed": np.full((60, 6), -1.0)}, "found -1.0 at step 0"),
+        ({"weights": np.ones(6)}, "found weights 6 and 6 positions"),
+        ({"weights": np.full((6, 6), np.nan)}, "expected weights of at least 0"),
+        ({"positions": np.ones(6)}, r"expected finite positions \[6, 2\], found shape \(6,\); give"),
+        ({"positions": np.full((6, 2), np.nan)}, r"found shape \(6, 2\) with others"),
+    ],
+)
+def test_bad_series_are_refused_when_prepared(tmp_path: Path, change: dict[str, np.ndarray], words: str) -> None:
+    given = series()._replace(**change)
+    with pytest.raises(DataError, match=f"here: .*{words}"):
+        require_graph("here", given.speed, given.weights, given.positions)
+    ids, content = np.arange(6).astype(str), given._asdict()
+    np.savez(tmp_path / traffic_series.WEEK, speed_mph=content["speed"], adj_dcrnn=content["weights"],
+             latlon=content["positions"], sensor_ids=ids, dcrnn_sensor_ids=ids)  # fmt: skip
+    with pytest.raises(DataError, match=words):
+        traffic_series.prepare(tmp_path, validate(TrafficOptions, {"source": {"series": "week"}}, "options"))
+
+
+def test_series_of_one_sensor_without_a_table_are_refused_when_read(tmp_path: Path) -> None:
+    arrays = made()
+    arrays["series/speed"] = storage.Array(arrays["series/speed"].values[:, 0], ("time",))
+    storage.write(tmp_path / "prepared.h5", stage="prepare", attributes={}, arrays=arrays)
+    with pytest.raises(DataError, match=r"prepared\.h5: expected speeds as a table .* found shape \(60,\)"):
+        read_series(tmp_path / "prepared.h5")
+
+
+def test_clusters_and_windows_larger_than_the_data_are_refused_with_the_settings() -> None:
+    size = {"graph": 2, "series": 5}
+    found = list(study().too_large(lambda dataset, split: size[split]))
+    assert [words.partition(":")[0] for words in found] == ["data"] and "5 steps of made_traffic, found 6" in found[0]
+    more = study(arms={"full_2": {"clusters": 3}}).too_large(lambda dataset, split: {"graph": 2, "series": 6}[split])
+    assert list(more) == ["arms.full_2.clusters: expected at most the 2 sensors of made_traffic, found 3; lower it."]
+
+
 def week(folder: Path, **change: np.ndarray) -> None:
     ids, speed = np.array(["1", "2", "3"]), np.full((4, 3), 50.0, np.float32)
     content: dict[str, Any] = {"speed_mph": speed, "sensor_ids": ids, "dcrnn_sensor_ids": ids}
@@ -231,6 +273,30 @@ def test_training_depends_on_its_own_arm_alone() -> None:
     text = canonical_json(stage("full_1"))
     assert TrafficStage.model_validate_json(text) == stage("full_1")
     assert canonical_json(stage("full_1", members={"num": 4}, arms={"full_2": {"networks": 3}})) == text
+
+
+def test_networks_of_one_cluster_are_measured_before_training(
+    trained: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "initial_equivariance_error"
+    one, several = (storage.read_arrays(trained[arm][0], [name], "train")[name] for arm in ("full_1", "full_2"))
+    assert one.shape == (2,) and (one >= 0).all() and (one < 1e-5).all()
+    # With several clusters nothing is due, although all start alike.
+    assert several.tolist() == [-1, -1]
+    calls = iter(range(2))
+    own = DiffusionCell.__call__
+
+    def broken(cell: Any, inputs: Any, *given: Any) -> Any:
+        """Sensors are told from each other by their number."""
+        return own(cell, inputs, *given) + jnp.arange(inputs.shape[1])[None, :, None]
+
+    monkeypatch.setattr(DiffusionCell, "__call__", broken)
+    with pytest.raises(DataError, match=r"trial 0 of arm full_1, network 0: .* permutations of the sensors and their"):
+        traffic_arrays(stage("full_1"), [0], series())
+    monkeypatch.setattr(DiffusionCell, "__call__", own)
+    monkeypatch.setattr(traffic, "relative_difference", lambda *both: float(next(calls)))
+    with pytest.raises(DataError, match=r"trial 1 of arm full_1, network 0: .* at most 1e-05, found 1; nothing was"):
+        traffic_arrays(stage("full_1"), [0, 1], series())
 
 
 def test_diverging_networks_are_named() -> None:

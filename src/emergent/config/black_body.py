@@ -5,7 +5,7 @@ dimensionless products alone, some of them with a constant whose units or value 
 in fixed units or in units that are drawn at random. Members are trials, with noise and networks of their own.
 """
 
-from collections.abc import Sequence
+import itertools
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -13,20 +13,25 @@ from pydantic import Field, PositiveInt, model_validator
 from emergent.config.base import Many, Name, StrictModel, require_ascending
 from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
 from emergent.config.study import ArmLabels, StudyBase
+from emergent.config.unit_powers import BASE, independent, require_solution, unit_words
+from emergent.errors import ConfigError
 
 Quantity = Literal["wavelength", "temperature", "light", "boltzmann", "planck"]
 """What a network may see; the last three are constants: speed of light, Boltzmann's and Planck's."""
 Units = Many[int]
 """Powers of kilogram, metre, second, kelvin."""
 
-
-BASE = ("kg", "m", "s", "K")
-
-
-def unit_words(units: Sequence[int]) -> str:
-    """Returns units as people write them, e.g. ``kg m^2 s^-1``; ``1`` for none."""
-    parts = [base if power == 1 else f"{base}^{power}" for base, power in zip(BASE, units, strict=True) if power]
-    return " ".join(parts) or "1"
+UNITS: dict[Quantity, tuple[int, int, int, int]] = {
+    "wavelength": (0, 1, 0, 0),
+    "temperature": (0, 0, 0, 1),
+    "light": (0, 1, -1, 0),
+    "boltzmann": (1, 2, -2, -1),
+    "planck": (1, 2, -1, 0),
+}
+LABEL = (1, -1, -3, 0)
+"""Power per volume and solid angle."""
+UNKNOWN = "unknown"
+"""What a constant that is not known is called among quantities."""
 
 
 class Radiation(StrictModel):
@@ -87,6 +92,12 @@ class Unknown(StrictModel):
             raise ValueError(f"lowest: expected at most highest = {self.highest}, found {self.lowest}")
         return self
 
+    def tries(self) -> list[Units]:
+        """Returns the units that the constant may have."""
+        if self.units is not None:
+            return [self.units]
+        return list(itertools.product(range(self.lowest, self.highest + 1), repeat=len(BASE)))
+
 
 class BlackBodyTask(StrictModel):
     """What an arm sees.
@@ -122,7 +133,24 @@ class BlackBodyTask(StrictModel):
                 "copies, centred: expected none with method dimensionless, whose features are the same in all units; "
                 "leave them out"
             )
+        if self.method == "dimensionless":
+            self._require_products()
         return self
+
+    def _require_products(self) -> None:
+        """Checks that products of the quantities have the units of the label, and some with the constant have none."""
+        known = {name: UNITS[name] for name in self.quantities}
+        for units in [None] if self.unknown is None else self.unknown.tries():
+            given = known if units is None else known | {UNKNOWN: units}
+            try:
+                require_solution(given, LABEL)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+            if units is not None and independent(known, units):
+                raise ValueError(
+                    f"unknown: expected a constant that makes products without units with {', '.join(known)}, found "
+                    f"{unit_words(units)}, which makes none; give other units, or more quantities"
+                )
 
 
 class BlackBodyArm(ArmLabels, BlackBodyTask):

@@ -1,10 +1,13 @@
-"""Checks of what an experiment says about other files: claims that its settings were fitted to, members of others."""
+"""Checks of what an experiment says about other files: claims, members of others, and how many samples there are."""
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from emergent.config.base import hint
+from emergent.config.base import StrictModel, hint
 from emergent.config.claims import Claim
+from emergent.config.datasets import DatasetRegistry
+from emergent.config.domains import DataSelection
 from emergent.config.ensembles import EnsembleExperiment
 from emergent.config.study import StudyBase
 from emergent.errors import ConfigError
@@ -24,6 +27,52 @@ def require_fitted_claims(study: StudyBase, claims: Sequence[Claim]) -> None:
                     f"config/experiments/{study.experiment}.yaml: assumed: {item.key}: fitted: {pattern!r} matches no "
                     f"claim on this experiment{hint(pattern, known)}"
                 )
+
+
+def selections(settings: Any, where: str = "") -> Iterator[tuple[str, DataSelection]]:
+    """Yields the selections of data in settings, each with its key path."""
+    if isinstance(settings, DataSelection):
+        yield where, settings
+        return
+    parts: Mapping[Any, Any] = {}
+    if isinstance(settings, StrictModel):
+        parts = {name: getattr(settings, name) for name in type(settings).model_fields}
+    elif isinstance(settings, Mapping):
+        parts = settings
+    elif isinstance(settings, tuple | list):
+        parts = dict(enumerate(settings))
+    for name, value in parts.items():
+        yield from selections(value, f"{where}.{name}" if where else str(name))
+
+
+def require_samples(study: StudyBase, registry: DatasetRegistry, scale: str) -> None:
+    """Checks that an experiment asks for splits that its data sets have, and for no more samples than are in them.
+
+    Args:
+        study: the experiment.
+        registry: of the data sets.
+        scale: for messages.
+
+    Raises:
+        ConfigError: no such split, or more samples than the registry says that there are.
+    """
+    where = f"{study.experiment} (scale {scale})"
+    for dataset, split in study.splits_used():
+        splits = registry.entry(dataset).splits
+        if split not in splits:
+            raise ConfigError(
+                f"{where}: data set {dataset} has no split {split!r}{hint(split, list(splits))}. Its splits: "
+                f"{', '.join(splits)}."
+            )
+    for key, chosen in selections(study):
+        size = registry.entry(chosen.dataset).splits.get(chosen.split)
+        if size is not None and chosen.num is not None and chosen.num > size:
+            raise ConfigError(
+                f"{where}: {key}.num: expected at most the {size} samples of split {chosen.split!r} of "
+                f"{chosen.dataset}, found {chosen.num}; lower it, or choose another data set."
+            )
+    for words in study.too_large(lambda dataset, split: registry.entry(dataset).splits[split]):
+        raise ConfigError(f"{where}: {words}")
 
 
 def require_same_training(study: StudyBase, arm: str, other: StudyBase, scale: str) -> None:

@@ -30,10 +30,12 @@ class DataEfficiencyArm(ArmLabels):
     Attributes:
         network: and what symmetry it has.
         train: its optimisation.
+        tolerance: in the place of the experiment's, where its arithmetic is less precise; null for that.
     """
 
     network: Method
     train: Descent
+    tolerance: PositiveFloat | None = None
 
 
 class DataEfficiencySummary(SummaryStage):
@@ -108,7 +110,7 @@ class DataEfficiencyExperiment(StudyBase):
             network=own.network,
             train=own.train,
             ensemble_sizes=tuple(size for size in self.ensemble_sizes if size <= own.network.networks),
-            tolerance=self.tolerance,
+            tolerance=own.tolerance or self.tolerance,
         )
 
     def arm_facts(self, name: str) -> ArmFacts:

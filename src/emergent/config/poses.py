@@ -4,6 +4,7 @@ References:
     Huang, Levie and Villar, Approximately equivariant graph networks, NeurIPS 2023, experiment on human pose.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -60,6 +61,7 @@ class PosesStage(ArmStage):
     dataset: Name
     network: JointNetwork
     train: PoseSteps
+    tolerance: PositiveFloat
 
 
 class PosesSummary(SummaryStage):
@@ -77,12 +79,14 @@ class PosesExperiment(StudyBase):
 
     Attributes:
         dataset: poses in images and in space.
+        tolerance: largest equivariance error under the permutations of an arm's group, before training.
     """
 
     kind: Literal["poses"]
     dataset: Name
     arms: dict[Name, PosesArm] = Field(min_length=1)
     train: PoseSteps
+    tolerance: PositiveFloat
 
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data set."""
@@ -91,6 +95,14 @@ class PosesExperiment(StudyBase):
     def splits_used(self) -> list[tuple[str, str]]:
         """Returns the splits that are read."""
         return [(self.dataset, "train"), (self.dataset, "test")]
+
+    def too_large(self, size: Callable[[str, str], int]) -> Iterator[str]:
+        """Yields batches that are larger than the data."""
+        if self.train.batch_size > (num := size(self.dataset, "train")):
+            yield (
+                f"train.batch_size: expected at most the {num} poses for training of {self.dataset}, found "
+                f"{self.train.batch_size}; lower it."
+            )
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
@@ -105,6 +117,7 @@ class PosesExperiment(StudyBase):
             dataset=self.dataset,
             network=JointNetwork(**{name: getattr(own, name) for name in JointNetwork.model_fields}),
             train=self.train,
+            tolerance=self.tolerance,
         )
 
     def arm_facts(self, name: str) -> ArmFacts:

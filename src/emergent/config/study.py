@@ -1,6 +1,6 @@
 """What every experiment has, whatever it trains: name, paper, seed, members, assumptions; base of the typed kinds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
@@ -117,6 +117,15 @@ class StudyBase(StrictModel):
     def splits_used(self) -> list[tuple[str, str]]:
         """Returns every (data set, split) that the experiment reads; none where everything is drawn."""
         return []
+
+    def too_large(self, size: Callable[[str, str], int]) -> Iterator[str]:
+        """Yields what is larger than its data, in words.
+
+        Args:
+            size: of a split of a data set, by the registry.
+        """
+        del size
+        return iter(())
 
     def shown_samples(self) -> tuple[tuple[str, str], ...]:
         """Returns (data set, split) of the evaluation sets whose first inputs a figure shows."""

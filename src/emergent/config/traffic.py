@@ -4,6 +4,7 @@ References:
     Huang, Levie and Villar, Approximately equivariant graph networks, NeurIPS 2023, experiment on traffic.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -80,6 +81,7 @@ class TrafficStage(ArmStage):
     data: TrafficWindows
     network: TrafficNetwork
     train: TrafficSteps
+    tolerance: PositiveFloat
 
 
 class TrafficSummary(SummaryStage):
@@ -97,12 +99,18 @@ class TrafficSummary(SummaryStage):
 
 
 class TrafficExperiment(StudyBase):
-    """Speeds a few steps ahead. Members are trials: all see the same series, each has its own start."""
+    """Speeds a few steps ahead. Members are trials: all see the same series, each has its own start.
+
+    Attributes:
+        tolerance: largest equivariance error under permutations of sensors and graph, before training, of networks with
+            one cluster.
+    """
 
     kind: Literal["traffic"]
     data: TrafficWindows
     arms: dict[Name, TrafficArm] = Field(min_length=1)
     train: TrafficSteps
+    tolerance: PositiveFloat
 
     @model_validator(mode="after")
     def _check_parts(self) -> "TrafficExperiment":
@@ -117,6 +125,21 @@ class TrafficExperiment(StudyBase):
     def splits_used(self) -> list[tuple[str, str]]:
         """Returns the splits that are read."""
         return [(self.data.dataset, "series"), (self.data.dataset, "graph")]
+
+    def too_large(self, size: Callable[[str, str], int]) -> Iterator[str]:
+        """Yields arms that have more clusters than there are sensors, and windows longer than the series."""
+        sensors, steps = size(self.data.dataset, "graph"), size(self.data.dataset, "series")
+        for name, arm in self.arms.items():
+            if arm.clusters > sensors:
+                yield (
+                    f"arms.{name}.clusters: expected at most the {sensors} sensors of {self.data.dataset}, found "
+                    f"{arm.clusters}; lower it."
+                )
+        if (window := self.data.past + self.data.future) > steps:
+            yield (
+                f"data: past and future: expected together at most the {steps} steps of {self.data.dataset}, found "
+                f"{window}; lower them."
+            )
 
     def stage(self, stage: str, arm: str | None = None) -> Stage:
         """Returns the settings that one stage (of one arm) depends on."""
@@ -136,6 +159,7 @@ class TrafficExperiment(StudyBase):
             data=self.data,
             network=TrafficNetwork(**{name: getattr(own, name) for name in TrafficNetwork.model_fields}),
             train=self.train,
+            tolerance=self.tolerance,
         )
 
     def arm_facts(self, name: str) -> ArmFacts:

@@ -40,17 +40,42 @@ def prepare(raw: Path, options: TrafficOptions) -> dict[str, Array]:
 def require_graph(
     source: str, speed: Float[np.ndarray, "T N"], weights: Float[np.ndarray, "N N"], positions: Float[np.ndarray, "N 2"]
 ) -> None:
-    """Checks that a graph is one of the sensors of a series.
+    """Checks a series of speeds, and that a graph is one of its sensors.
+
+    Args:
+        source: for messages.
+        speed: in miles an hour; 0 stands for a missing one.
+        weights: of the graph.
+        positions: of the sensors.
 
     Raises:
-        DataError: another number of sensors, or weights that are negative or not finite.
+        DataError: speeds are no table, not finite or negative; another number of sensors; weights that are negative or
+            not finite; positions that are no pairs of finite numbers.
     """
+    if speed.ndim != 2 or 0 in speed.shape:
+        raise DataError(
+            f"{source}: expected speeds as a table of time steps and sensors, found shape {speed.shape}; give one row "
+            "for every step and one column for every sensor."
+        )
+    # Neither NaN nor infinity is at least 0 and below infinity.
+    bad = np.argwhere(~((speed >= 0) & (speed < np.inf)))
+    if len(bad):
+        step, sensor = bad[0]
+        raise DataError(
+            f"{source}: expected finite speeds of at least 0, found {speed[step, sensor]} at step {step}, sensor "
+            f"{sensor}, and {len(bad)} such in all; write 0 where a speed is missing."
+        )
     num = speed.shape[1]
-    if weights.shape != (num, num) or len(positions) != num:
+    if weights.shape != (num, num) or positions.shape[:1] != (num,):
         raise DataError(
             f"{source}: the graph does not match the series: expected weights {num} x {num} and {num} positions for "
-            f"its {num} sensors, found weights {' x '.join(map(str, weights.shape))} and {len(positions)} positions; "
-            "take the graph of these sensors."
+            f"its {num} sensors, found weights {' x '.join(map(str, weights.shape))} and "
+            f"{len(np.atleast_1d(positions))} positions; take the graph of these sensors."
+        )
+    if positions.shape != (num, 2) or not np.isfinite(positions).all():
+        raise DataError(
+            f"{source}: expected finite positions [{num}, 2], found shape {positions.shape}"
+            f"{'' if np.isfinite(positions).all() else ' with others'}; give latitude and longitude of every sensor."
         )
     if (
         not np.isfinite(weights).all()

@@ -3,7 +3,10 @@
 import itertools
 import math
 
+from emergent.config.cloud_distance import CloudDistanceStage
+from emergent.config.cloud_pairs import CloudPairOptions
 from emergent.config.counterfactual_training import CounterfactualStage, CouplingFlow, Helix
+from emergent.config.data_efficiency_training import DataEfficiencyStage, ScalarMethod, TensorMethod
 from emergent.config.departure_training import BlockGraphs, DepartureStage, Images
 from emergent.config.poses import PosesStage
 from emergent.config.skeletons import NUM_JOINTS
@@ -14,6 +17,8 @@ from emergent.plan import Plan
 
 # A step of training goes through a network forward and twice, for gradients of its inputs and weights, backward.
 PASSES_OF_TRAINING = 3
+MASSES = 5
+"""Of a tensor of inertia."""
 
 
 def subspace_multiplications(stage: SubspaceStage) -> int:
@@ -86,6 +91,37 @@ def traffic_multiplications(plan: Plan, stage: TrafficStage) -> float:
     # Two gates of a sensor's own state, and the candidate of that and of what comes along the roads and against them.
     cell = (2 + 3) * units**2
     return stage.train.num_epochs * stage.network.networks * windows * (data.past + data.future) * sensors * cell
+
+
+def efficiency_multiplications(stage: DataEfficiencyStage) -> float:
+    """Returns the multiplications of the hidden layers of networks on vectors, for all sizes of the training set."""
+    network, train = stage.network, stage.train
+    width = network.channels if isinstance(network, TensorMethod) else network.width
+    seen = sum((train.samples_per_epoch or num) * train.epochs(num) for num in stage.task.sizes)
+    looks = 1
+    if isinstance(network, ScalarMethod) and stage.task.function == "inertia":
+        # Four networks on every mass, two on every mass and two on every pair of the products and what these give, and
+        # four on all of a sample, see emergent.models.scalar_networks.
+        looks = 4 * MASSES + 2 * MASSES + 2 * math.comb(MASSES, 2) + 4
+    return network.networks * looks * seen * network.depth * width**2
+
+
+def cloud_multiplications(plan: Plan, stage: CloudDistanceStage) -> float:
+    """Returns the multiplications of networks on the elements of sets, for all clouds of both classes and steps."""
+    options = plan.registry.entry(stage.dataset).options
+    assert isinstance(options, CloudPairOptions)
+    clouds, points, hidden = (
+        2 * plan.num_samples(stage.dataset, "train", None),
+        options.num_points,
+        stage.network.hidden,
+    )
+    # Squares of points and products of pairs are sets of numbers; else elements are points of space.
+    if stage.network.features == "products":
+        elements, size = points + math.comb(points + 1, 2), 1
+    else:
+        elements, size = points, 3
+    through = size * hidden + 2 * hidden**2
+    return stage.train.num_epochs * stage.network.networks * clouds * elements * through
 
 
 def pose_multiplications(plan: Plan, stage: PosesStage) -> float:

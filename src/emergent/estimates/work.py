@@ -7,9 +7,10 @@ to begin and end. The key beside it names the row of ``config/throughput.yaml`` 
 import math
 from typing import NamedTuple
 
+from emergent.config.cloud_distance import CloudDistanceStage
 from emergent.config.contrastive import ContrastiveStage
 from emergent.config.counterfactual_training import CounterfactualStage
-from emergent.config.data_efficiency_training import DataEfficiencyStage, TensorMethod
+from emergent.config.data_efficiency_training import DataEfficiencyStage
 from emergent.config.datasets import DatasetEntry
 from emergent.config.departure_training import DepartureStage
 from emergent.config.discretisation import DiscretisationStage
@@ -36,8 +37,10 @@ from emergent.config.unit_dynamics_training import UnitStage
 from emergent.config.wilson_loops_training import LoopStage
 from emergent.estimates.multiplications import (
     PASSES_OF_TRAINING,
+    cloud_multiplications,
     counterfactual_multiplications,
     departure_multiplications,
+    efficiency_multiplications,
     loop_multiplications,
     pose_multiplications,
     subspace_multiplications,
@@ -125,11 +128,8 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             points = sampling.num_train + sampling.num_points * sampling.num_angles
             return Work(verb, members * sampling.num_train * points * sum(stage.orders))
         case DataEfficiencyStage():
-            network, train = stage.network, stage.train
-            width = network.channels if isinstance(network, TensorMethod) else network.width
-            seen = sum((train.samples_per_epoch or num) * train.epochs(num) for num in stage.task.sizes)
-            amount = PASSES_OF_TRAINING * members * network.networks * seen * network.depth * width**2
-            return Work(f"{verb} {network.method}", amount)
+            amount = PASSES_OF_TRAINING * members * efficiency_multiplications(stage)
+            return Work(f"{verb} {stage.network.method}", amount)
         case DynamicsStage():
             network, given = stage.network, stage.trajectories
             width = network.channels if isinstance(network, TensorDynamics) else network.width
@@ -168,6 +168,8 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
             return Work(f"{verb} {stage.network.family}", amount)
         case TrafficStage():
             return Work(verb, PASSES_OF_TRAINING * members * traffic_multiplications(plan, stage))
+        case CloudDistanceStage():
+            return Work(verb, PASSES_OF_TRAINING * members * cloud_multiplications(plan, stage))
         case PosesStage():
             return Work(verb, PASSES_OF_TRAINING * members * pose_multiplications(plan, stage))
         case _:

@@ -9,7 +9,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from emergent import storage
-from emergent.config.black_body import BASE, BlackBodySummary, unit_words
+from emergent.config.black_body import BlackBodySummary
+from emergent.config.unit_powers import BASE, unit_words
 from emergent.statistics.estimate import Estimate
 from emergent.statistics.jackknife import jackknifed
 from emergent.summaries.files import Blocks, Predictions, Tables

@@ -55,10 +55,12 @@ def summarise_cloud_distance(settings: CloudDistanceSummary, blocks: Blocks, pre
     for facts in settings.arms:
         arm = facts.name
         found = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(METRICS, 0), "trials")
-        first = storage.read_arrays(
-            min(blocks[arm]), ["num_parameters", "initial_asymmetry", "multiplications"], "train"
-        )
-        own = {"parameters": int(first["num_parameters"][0]), "start": float(first["initial_asymmetry"][0])}
+        first = storage.read_arrays(min(blocks[arm]), ["num_parameters", "multiplications"], "train")
+        starts = [storage.read_arrays(path, ["initial_asymmetry"], "train") for path in blocks[arm]]
+        own = {
+            "parameters": int(first["num_parameters"][0]),
+            "start": float(max(found["initial_asymmetry"].max() for found in starts)),
+        }
         num = settings.networks[arm]
         require_networks(arm, found["mse"].shape[1], num)
         quantities.add(f"parameters/{arm}", Estimate.exact(own["parameters"]), "parameters of one network")

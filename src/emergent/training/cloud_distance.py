@@ -20,12 +20,12 @@ from jaxtyping import Array as JaxArray
 from emergent.config.cloud_distance import INVARIANT, CloudDistanceStage, CloudNetwork, CloudSteps
 from emergent.config.training import Training
 from emergent.domains.cloud_pairs import PairData, Pairs, resident
-from emergent.errors import DataError
 from emergent.groups.rotations import random_rotations, rotate
 from emergent.models.set_networks import EMBEDDING, STATISTICS, CloudDistance
 from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.storage import Array
+from emergent.training.built_in import require_built_in
 from emergent.training.cloud_tests import Outputs, Tested, by_size, invariance_error
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
@@ -116,20 +116,6 @@ def turned_pairs(pairs: Pairs, stage: CloudDistanceStage) -> list[Pairs]:
     return found
 
 
-def require_invariance(stage: CloudDistanceStage, error: float) -> None:
-    """Checks the error of invariance of a network before training.
-
-    Raises:
-        DataError: it is above the tolerance.
-    """
-    if not error <= stage.tolerance:
-        raise DataError(
-            f"arm {stage.arm}: expected a network that no rotation changes, whose error of invariance before training "
-            f"is at most {stage.tolerance:g}, found {error:.3g}; nothing was trained. Mend its features, or raise "
-            "tolerance if its arithmetic is less precise than that."
-        )
-
-
 def cloud_distance_arrays(
     stage: CloudDistanceStage, trials: Sequence[int], train: Pairs, test: Pairs,
     advance: Callable[[int], None] | None = None,
@@ -144,7 +130,8 @@ def cloud_distance_arrays(
         advance: called with the number of steps of networks just taken.
 
     Raises:
-        DataError: a network diverges (names trial, network and step), or one is not invariant that should be.
+        DataError: a network diverges (names trial, network and step), or one is not invariant that should be (names
+            trial and network).
     """
     network, settings = stage.network, _settings(stage.train)
     data, others = (resident(pairs, network.features) for pairs in (train, test))
@@ -156,19 +143,18 @@ def cloud_distance_arrays(
     members = tuple(trial * network.networks + index for trial in trials for index in range(network.networks))
     predict = predictor(network)
 
+    def tested(parameters: Any) -> list[np.ndarray]:
+        return [predict(parameters, data, others), np.stack([predict(parameters, data, pairs) for pairs in turned])]
+
     def outputs(parameters: Any) -> list[np.ndarray]:
-        return [predict(parameters, data, data), predict(parameters, data, others),
-                np.stack([predict(parameters, data, pairs) for pairs in turned])]  # fmt: skip
+        return [predict(parameters, data, data), *tested(parameters)]
 
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
-        # The engine's own function, which is then compiled once.
-        first = jnp.asarray(members if vectorised else members[0])
-        start = program.initialise(member_keys(names, first).initialise, data.example(), None)[0].parameters
-        start = jax.tree.map(lambda leaf: leaf[0], start) if vectorised else start
-        _, own, moved = outputs(start)
-    before = invariance_error(moved, own, test.bounds)
+        starts = _starts(program, names, members, data, vectorised)
+        before = [invariance_error(moved, own, test.bounds) for own, moved in map(tested, starts)]
+    start, errors = starts[0], np.reshape(before, (len(trials), -1))
     if network.features in INVARIANT:
-        require_invariance(stage, before)
+        require_built_in(stage.arm, "a network that no rotation changes", stage.tolerance, trials, errors)
     found = train_members(program, names, members, data, partial(_words, stage), len(members), advance)
     rows, examples = [], []
     with jax.default_matmul_precision(stage.train.matmul_precision):
@@ -180,8 +166,17 @@ def cloud_distance_arrays(
             rows.append(by_size(together, train, test))
             examples.append(np.stack([together.test[0], together.test.mean(0)]))
     work = np.asarray([training_multiplications(own_learner, stage.train, data)])
-    stored = _stored(trials, rows, examples, test, before, sum(leaf.size for leaf in jax.tree.leaves(start)))
+    stored = _stored(trials, rows, examples, test, errors.max(1), sum(leaf.size for leaf in jax.tree.leaves(start)))
     return stored | {"multiplications": Array(work, ("one",), "1", "in matrix products, training one network")}
+
+
+def _starts(program: Program, names: KeyNames, members: Sequence[int], data: PairData, vectorised: bool) -> list[Any]:
+    """Returns the initial parameters of every network, by the engine's own function, which is then compiled once."""
+    keys = [jnp.asarray(members)] if vectorised else [jnp.asarray(member) for member in members]
+    found = [program.initialise(member_keys(names, key).initialise, data.example(), None)[0].parameters for key in keys]
+    if not vectorised:
+        return found
+    return [jax.tree.map(lambda leaf, index=index: leaf[index], found[0]) for index in range(len(members))]
 
 
 def _settings(train: CloudSteps) -> Training:
@@ -206,7 +201,12 @@ UNITS = {
 
 
 def _stored(
-    trials: Sequence[int], rows: list[list[Tested]], examples: list[np.ndarray], test: Pairs, before: float, num: int
+    trials: Sequence[int],
+    rows: list[list[Tested]],
+    examples: list[np.ndarray],
+    test: Pairs,
+    before: np.ndarray,
+    num: int,
 ) -> dict[str, Array]:
     stored = {
         name: Array(np.array([[getattr(one, name) for one in row] for row in rows]), ("member", "size"), "1", text)
@@ -218,7 +218,7 @@ def _stored(
         **stored,
         "predictions": Array(np.stack(examples), dims, "1", "for test pairs, of one network and of all of a trial"),
         "bounds": Array(test.bounds, ("first", "second"), "1", "what is to be predicted"),
-        "initial_asymmetry": Array(np.asarray([before]), ("one",), "1", "before training, of the first network"),
+        "initial_asymmetry": Array(before, ("member",), "1", "before training, largest of networks"),
         "num_parameters": Array(np.asarray([num]), ("one",), "1", "of one network"),
     }
 

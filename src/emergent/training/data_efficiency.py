@@ -16,14 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array as JaxArray
+from jaxtyping import Float
 
 from emergent.config.data_efficiency_training import DataEfficiencyStage, Descent
 from emergent.config.training import Training
-from emergent.errors import DataError
 from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
+from emergent.training.built_in import require_built_in
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
@@ -121,20 +122,6 @@ def training_multiplications(
     return float(steps * multiplications(jax.grad(loss), parameters, seen, elements))
 
 
-def require_equivariance(stage: DataEfficiencyStage, error: float) -> None:
-    """Checks the equivariance error of a network before training.
-
-    Raises:
-        DataError: it is above the tolerance.
-    """
-    if not error <= stage.tolerance:
-        raise DataError(
-            f"arm {stage.arm}: expected an equivariant network, whose equivariance error before training is at most "
-            f"{stage.tolerance:g}, found {error:.3g}; nothing was trained. Mend the network, or raise tolerance if its "
-            "arithmetic is less precise than that."
-        )
-
-
 def data_efficiency_arrays(
     stage: DataEfficiencyStage,
     trials: Sequence[int],
@@ -150,7 +137,8 @@ def data_efficiency_arrays(
         vectorised: networks of a block train together; None chooses by backend.
 
     Raises:
-        DataError: a loss is not finite (names trial, network and epoch), or one that is called equivariant is not.
+        DataError: a loss is not finite (names trial, network and epoch), or one that is called equivariant is not
+            (names trial and network).
     """
     vectorised = default_strategy() == "block" if vectorised is None else vectorised
     task, method = stage.task, make_method(stage.task.function, stage.network)
@@ -164,10 +152,10 @@ def data_efficiency_arrays(
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         # Once, and not in the program of every size: a network starts alike whatever it is to learn from.
         start = _start(stage, method, members)
-        # Of the same networks as later, so that the program is compiled once.
-        _, before = test.errors(test.run(_of_trial(start, 0, networks), 0, keys[0]), 0, 1, 0)
-        if method.equivariant:
-            require_equivariance(stage, before)
+        before = _before(test, start, keys, networks)
+    if method.equivariant:
+        words = f"a network that is equivariant under {method.symmetry.name}"
+        require_built_in(stage.arm, words, stage.tolerance, trials, before)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), start)
     work = [training_multiplications(method, stage.train, num, one, data) for num in task.sizes]
     given = start, jnp.repeat(jnp.arange(len(trials)), networks)
@@ -198,6 +186,16 @@ def _of_trial(parameters: Any, trial: int, networks: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[trial * networks : (trial + 1) * networks], parameters)
 
 
+def _before(test: Test, start: Any, keys: Sequence[JaxArray], networks: int) -> Float[np.ndarray, "T M"]:
+    """Returns the equivariance error of every network."""
+    rows = []
+    for trial, key in enumerate(keys):
+        # Of the same networks as later, so that the program is compiled once.
+        tested = test.run(_of_trial(start, trial, networks), trial, key)
+        rows.append([test.errors(tested, index, index + 1, trial)[1] for index in range(networks)])
+    return np.asarray(rows)
+
+
 def _errors(stage: DataEfficiencyStage, test: Test, parameters: Any, keys: Sequence[JaxArray]) -> Errors:
     """Returns both errors [T, S] by ensemble size, each the mean over the disjoint ensembles of a trial's networks."""
     networks, rows = stage.network.networks, []
@@ -214,7 +212,11 @@ def _errors(stage: DataEfficiencyStage, test: Test, parameters: Any, keys: Seque
 
 
 def _stored(
-    stage: DataEfficiencyStage, trials: Sequence[int], before: float, start: Any, found: Sequence[Errors]
+    stage: DataEfficiencyStage,
+    trials: Sequence[int],
+    before: Float[np.ndarray, "T M"],
+    start: Any,
+    found: Sequence[Errors],
 ) -> dict[str, Array]:
     dims = ("size", "member", "ensemble_size")
     num_parameters = sum(leaf[0].size for leaf in jax.tree.leaves(start))
@@ -224,7 +226,7 @@ def _stored(
         "ensemble_sizes": Array(np.asarray(stage.ensemble_sizes), ("ensemble_size",), "1", "networks averaged"),
         "mse": Array(np.stack([mse for mse, _ in found]), dims, "1", "mean squared error on test samples"),
         "equivariance_error": Array(np.stack([error for _, error in found]), dims, "1", "on test samples"),
-        "initial_equivariance_error": Array(np.asarray([before]), ("one",), "1", "before training"),
+        "initial_equivariance_error": Array(before.max(1), ("member",), "1", "before training, largest of networks"),
         "num_parameters": Array(np.asarray([num_parameters]), ("one",), "1", "of one network"),
     }
 

@@ -35,7 +35,7 @@ from emergent.training.dynamics_methods import (
 )
 from emergent.training.dynamics_tests import Rollouts, require_equivariant
 from emergent.training.engine import default_strategy, train_members
-from emergent.training.motion_trials import divergence_words, of_trial
+from emergent.training.motion_trials import divergence_words, named_trial, of_trial
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
@@ -69,12 +69,16 @@ def draw_trial(stage: DynamicsStage, trial: int) -> tuple[Float[np.ndarray, "N P
     """Returns the pieces that a trial learns from, and the true trajectories of its test, alike for all arms.
 
     These begin where pieces of further trajectories do, at random times of theirs.
+
+    Raises:
+        DataError: a trajectory leaves the range of numbers (names trial, arm, trajectory and time).
     """
     given = stage.trajectories
     key = member_key(stage.seed, stage.experiment, DATA, trial, "initialise")
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     num = given.num_test + given.num_train
-    pieces, followed = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
+    with named_trial(stage.arm, trial):
+        pieces, followed = draw_pieces(num, given.num_times, given.piece, given.interval, given.tolerance, generator)
     return pieces[given.num_test :], followed[: given.num_test]
 
 
@@ -149,7 +153,7 @@ def dynamics_arrays(
 
     Raises:
         DataError: a loss is not finite (names trial, network and step), a true trajectory leaves the range of numbers,
-            or a network that is called equivariant is not.
+            or a network that is called equivariant is not (names trial and network).
     """
     vectorised = default_strategy() == "block" if vectorised is None else vectorised
     method, networks = make_dynamics(stage.family, stage.network), stage.network.networks
@@ -161,9 +165,7 @@ def dynamics_arrays(
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         spans = jax.jit(jax.vmap(lambda pieces: _span(pieces[:, 0])))(data.train)
         start = jax.jit(jax.vmap(method.initialise))(member_keys(names, jnp.asarray(members)).initialise)
-        before = require_equivariant(
-            stage, method, of_trial(start, 0, networks), spans[0], data.train[0, :, 0], keys[0]
-        )
+        before = require_equivariant(stage, method, trials, start, spans, data.train[:, :, 0], keys)
     held = Held(jnp.repeat(jnp.arange(len(trials)), networks), jnp.repeat(spans, networks, 0))
     words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
     result = train_members(
@@ -190,7 +192,7 @@ def _span(states: Float[JaxArray, "N 12"]) -> Float[JaxArray, "2"]:
 def _stored(
     stage: DynamicsStage,
     trials: Sequence[int],
-    before: float,
+    before: Float[np.ndarray, " T"],
     start: Any,
     losses: Float[np.ndarray, "steps members"],
     found: Sequence[Any],
@@ -216,7 +218,7 @@ def _stored(
         "lost": Array(stacked("lost"), dims, "1", "fraction of rollouts that left the range of numbers"),
         "loss": Array(last, ("member",), "1", "training loss before the last step, mean over networks"),
         "initial_equivariance_error": Array(
-            np.asarray([before]), ("one",), "1", "before training; -1 where none is due"
+            before, ("member",), "1", "before training, largest of networks; -1 where none is due"
         ),
         "num_parameters": Array(np.asarray([num_parameters]), ("one",), "1", "of one network"),
         "rollouts": Array(found[0].states[shown], pictured, "1", "of the first network of the block's first trial"),

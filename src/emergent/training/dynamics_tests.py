@@ -1,5 +1,6 @@
 """Learnt dynamics on test trajectories: rollouts of networks and ensembles, equivariance of their velocities."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,12 +11,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from emergent.config.dynamics_training import DynamicsStage
 from emergent.dynamics.integrators import VectorField, runge_kutta
 from emergent.dynamics.springs import angular_momentum
-from emergent.errors import DataError
 from emergent.groups.matrix_groups import matrix_group
 from emergent.groups.tensors import TensorAction
 from emergent.metrics.rollouts import MOMENTUM_CLAMP, geometric_mean, relative_error
 from emergent.statistics.ensembles import disjoint_ensembles
+from emergent.training.built_in import NOT_DUE, require_built_in
 from emergent.training.dynamics_methods import STATES, LearnedDynamics, draw_about_z, move_states
+from emergent.training.motion_trials import of_trial
 
 
 class Tested(NamedTuple):
@@ -106,33 +108,42 @@ def _errors(
 def require_equivariant(
     stage: DynamicsStage,
     method: LearnedDynamics,
+    trials: Sequence[int],
     parameters: Any,
-    span: Float[Array, "2"],
-    states: Float[Array, "N 12"],
-    key: PRNGKeyArray,
-) -> float:
-    """Returns the equivariance error of networks [M, ...] before training, under the group that they are built for.
+    spans: Float[Array, "T 2"],
+    states: Float[Array, "T N 12"],
+    keys: Sequence[PRNGKeyArray],
+) -> Float[np.ndarray, " T"]:
+    """Returns the equivariance error of networks before training, under the group that they are built for.
+
+    Args:
+        stage: settings of the arm.
+        method: how it learns.
+        trials: indices over all trials.
+        parameters: of all networks, [trials * networks, ...].
+        spans: of the scalars of each trial.
+        states: of each trial, at which velocities are compared.
+        keys: of elements of the group, for each trial.
 
     Returns:
-        The largest; -1 where they are built for none.
+        The largest of each trial; -1 where they are built for none.
 
     Raises:
-        DataError: it is above the tolerance.
+        DataError: it is above the tolerance; names trial and network.
     """
     if method.group is None:
-        return -1.0
-    action = TensorAction.of(matrix_group(method.group), STATES)
+        return np.full(len(trials), NOT_DUE)
+    action, networks = TensorAction.of(matrix_group(method.group), STATES), stage.network.networks
 
     @jax.jit
-    def largest(parameters: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+    def of_networks(
+        parameters: Any, span: Float[Array, "2"], states: Float[Array, "N 12"], key: PRNGKeyArray
+    ) -> Float[Array, " M"]:
         elements = action.draw(key, len(states))
-        return jax.lax.map(lambda one: equivariance_error(method.field(one, span), states, elements), parameters).max()
+        return jax.lax.map(lambda one: equivariance_error(method.field(one, span), states, elements), parameters)
 
-    error = float(largest(parameters, key))
-    if not error <= stage.tolerance:
-        raise DataError(
-            f"arm {stage.arm}: expected a vector field that is equivariant under {method.group}, with an error before "
-            f"training of at most {stage.tolerance:g}, found {error:.3g}; nothing was trained. Mend the network, or "
-            "raise tolerance if its arithmetic is less precise than that."
-        )
-    return error
+    own = [of_trial(parameters, index, networks) for index in range(len(trials))]
+    errors = np.stack([np.asarray(of_networks(*given)) for given in zip(own, spans, states, keys, strict=True)])
+    words = f"a vector field that is equivariant under {method.group}"
+    require_built_in(stage.arm, words, stage.tolerance, trials, errors)
+    return errors.max(1)

@@ -20,17 +20,20 @@ from jaxtyping import Float
 from emergent.config.poses import JointNetwork, PosesStage
 from emergent.config.training import Training
 from emergent.domains.poses import PoseData, Poses, resident
-from emergent.groups.joints import reflect
+from emergent.groups.joints import joint_generators, reflect
 from emergent.metrics.poses import aligned_joint_error, joint_error
 from emergent.models.joint_networks import JointNet
 from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
+from emergent.training.built_in import NOT_DUE, relative_difference, require_built_in
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
-from emergent.training.program import KeyNames, Program
+from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner, batch_gradient, learning_rate, make_optimiser
 
 TEST_BATCH = 1000
+CHECKED = 100
+"""Poses on which equivariance is measured before training."""
 METRICS = {
     "mpjpe": "distance of predicted joints from true ones, mean over joints and test poses",
     "p_mpjpe": "the same after the best shift, rotation and scale of every pose",
@@ -77,6 +80,39 @@ def by_size(
     return {name: np.asarray(values) for name, values in found.items()}
 
 
+def start_errors(
+    stage: PosesStage, own: Learner, seen: Float[np.ndarray, "N J 2"], names: KeyNames, trials: Sequence[int]
+) -> Float[np.ndarray, "T M"]:
+    """Returns equivariance errors of networks before training, the largest over generators of their group.
+
+    RMS(f(g x) - g f(x)) / (RMS(f(g x)) + RMS(g f(x))) over joints and poses, for every generator g: who commutes with
+    all of them does with the group.
+
+    Args:
+        stage: settings of an arm.
+        own: how its networks learn.
+        seen: some poses, as networks see them.
+        names: of the networks' keys.
+        trials: indices over all trials.
+    """
+    networks, module = stage.network.networks, JointNet(stage.network)
+    moves, inputs = joint_generators(stage.network.group), jnp.asarray(seen)
+
+    @jax.jit
+    def of_network(member: JaxArray) -> tuple[JaxArray, JaxArray]:
+        parameters = own.initialise(member_keys(names, member).initialise, inputs[:1], None)[0]
+        here: Any = module.apply(parameters, inputs)
+        there = [module.apply(parameters, inputs[:, move]) for move in moves]
+        return jnp.stack(there), jnp.stack([here[:, move] for move in moves])  # pyright: ignore[reportArgumentType]
+
+    def error(member: int) -> float:
+        both = map(np.asarray, of_network(jnp.asarray(member)))
+        # The largest, and no number where there is none.
+        return float(np.max([relative_difference(there, here) for there, here in zip(*both, strict=True)]))
+
+    return np.asarray([[error(trial * networks + index) for index in range(networks)] for trial in trials])
+
+
 def poses_arrays(
     stage: PosesStage, trials: Sequence[int], train: Poses, test: Poses, advance: Callable[[int], None] | None = None
 ) -> dict[str, Array]:
@@ -90,7 +126,8 @@ def poses_arrays(
         advance: called with the number of epochs of networks just trained.
 
     Raises:
-        DataError: a network diverges (names trial, network and epoch), or the batch exceeds the data.
+        DataError: a network diverges (names trial, network and epoch), the batch exceeds the data, or a network does
+            not commute with its group before training (names trial and network).
     """
     network, num = stage.network, len(train.seen)
     data = resident(train, network.augmented)
@@ -107,6 +144,12 @@ def poses_arrays(
     program = Program(settings, own, num, default_strategy() == "block")
     names = KeyNames(stage.seed, stage.experiment, stage.arm, stage.arm)
     members = tuple(trial * network.networks + index for trial in trials for index in range(network.networks))
+    before = np.full((len(trials), network.networks), NOT_DUE)
+    if network.group != "trivial":
+        with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
+            before = start_errors(stage, own, np.asarray(data.inputs[:CHECKED]), names, trials)
+        words = f"a network that commutes with the permutations of joints in {network.group}"
+        require_built_in(stage.arm, words, stage.tolerance, trials, before)
     found = train_members(program, names, members, data, partial(_words, stage), len(members), advance)
     structure = jax.eval_shape(own.initialise, jax.random.key(0), data.example(), None)[0]
     predict = predictor(network, data)
@@ -125,6 +168,9 @@ def poses_arrays(
     return {
         "members": Array(np.asarray(trials), ("member",), "1", "index over all trials"),
         **stored,
+        "initial_equivariance_error": Array(
+            before.max(1), ("member",), "1", "before training, largest of networks; -1 where none is due"
+        ),
         "num_parameters": Array(np.asarray([count]), ("one",), "1", "of one network"),
     }
 

@@ -22,14 +22,20 @@ from emergent.config.traffic import TrafficNetwork, TrafficStage, TrafficSteps
 from emergent.config.training import Training
 from emergent.domains.traffic import Series, TrafficData, resident
 from emergent.models.diffusion_network import TrafficNet, departure
+from emergent.prng import member_key
 from emergent.statistics.ensembles import disjoint_ensembles
 from emergent.storage import Array
+from emergent.training.built_in import NOT_DUE, relative_difference, require_built_in
 from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
-from emergent.training.program import KeyNames, Program
+from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
 
 TEST_BATCH = 64
+CHECKED = 8
+"""Test windows on which equivariance is measured before training."""
+# All arms of a trial are measured under one permutation.
+ORDER = "order"
 
 
 class Counted(NamedTuple):
@@ -110,6 +116,42 @@ def by_size(outputs: Float[np.ndarray, "M W H N"], speed: Float[np.ndarray, "W H
     return np.asarray(errors)
 
 
+def start_errors(
+    stage: TrafficStage, own: Learner, data: TrafficData, starts: JaxArray, names: KeyNames, trials: Sequence[int]
+) -> Float[np.ndarray, "T M"]:
+    """Returns equivariance errors of networks before training, under permutations of the sensors and their graph.
+
+    RMS(f(g x) - g f(x)) / (RMS(f(g x)) + RMS(g f(x))) over predictions in units of their training, for one permutation
+    in each trial.
+
+    Args:
+        stage: settings of an arm.
+        own: how its networks learn.
+        data: the series.
+        starts: of some windows.
+        names: of the networks' keys.
+        trials: indices over all trials.
+    """
+    networks, module = stage.network.networks, TrafficNet(stage.network.units, stage.network.clusters)
+
+    @jax.jit
+    def of_network(member: JaxArray, order: JaxArray) -> tuple[JaxArray, JaxArray]:
+        parameters = own.initialise(member_keys(names, member).initialise, data.example(), data)[0].network
+        moved = data._replace(
+            inputs=data.inputs[:, order], speed=data.speed[:, order], walks=data.walks[:, order][:, :, order]
+        )
+        there, here = ((predict(module, parameters, given, starts) - data.mean) / data.std for given in (moved, data))
+        return there, here[:, :, order]
+
+    rows = []
+    for trial in trials:
+        key = member_key(stage.seed, stage.experiment, ORDER, trial, "augment")
+        order = jax.random.permutation(key, data.speed.shape[1])
+        members = range(trial * networks, (trial + 1) * networks)
+        rows.append([relative_difference(*map(np.asarray, of_network(jnp.asarray(m), order))) for m in members])
+    return np.asarray(rows)
+
+
 def traffic_arrays(
     stage: TrafficStage, trials: Sequence[int], series: Series, advance: Callable[[int], None] | None = None
 ) -> dict[str, Array]:
@@ -122,7 +164,8 @@ def traffic_arrays(
         advance: called with the number of epochs of networks just trained.
 
     Raises:
-        DataError: a network diverges (names trial, network and epoch), or the series does not fit the settings.
+        DataError: a network diverges (names trial, network and epoch), the series does not fit the settings, or a
+            network with one cluster does not commute with permutations of sensors and graph (names trial and network).
     """
     network = stage.network
     data, parts = resident(series, stage.data, network)
@@ -139,6 +182,12 @@ def traffic_arrays(
     program = Program(settings, _given(own, data), parts.train, vectorised)
     names = KeyNames(stage.seed, stage.experiment, stage.arm, stage.arm)
     members = tuple(trial * network.networks + index for trial in trials for index in range(network.networks))
+    before = np.full((len(trials), network.networks), NOT_DUE)
+    if network.clusters == 1:
+        with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
+            before = start_errors(stage, own, data, jnp.asarray(parts.test[:CHECKED]), names, trials)
+        words = "a network that commutes with permutations of the sensors and their graph"
+        require_built_in(stage.arm, words, stage.tolerance, trials, before)
     found = train_members(program, names, members, data, partial(_words, stage), len(members), advance)
     structure = jax.eval_shape(own.initialise, jax.random.key(0), data.example(), data)[0]
     module = TrafficNet(network.units, network.clusters)
@@ -159,6 +208,9 @@ def traffic_arrays(
         "members": Array(np.asarray(trials), ("member",), "1", "index over all trials"),
         "mae": Array(error, ("member", "size"), "mi/h", "mean absolute error on test windows by ensemble size"),
         "departure": Array(np.reshape(apart, (len(trials), -1)).mean(1), ("member",), "1", "of weights by clusters"),
+        "initial_equivariance_error": Array(
+            before.max(1), ("member",), "1", "before training, largest of networks; -1 where none is due"
+        ),
         "num_parameters": Array(np.asarray([num]), ("one",), "1", "of one network"),
         "num_edges": Array(np.asarray([int((np.asarray(data.walks[0]) > 0).sum())]), ("one",), "1", "of the graph"),
     }

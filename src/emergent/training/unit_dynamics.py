@@ -121,7 +121,7 @@ def unit_dynamics_arrays(
 
     Raises:
         DataError: a loss is not finite (names trial, network and step), a true trajectory leaves the range of numbers,
-            or a network that is called equivariant is not.
+            or a network that is called equivariant is not (names trial and network).
     """
     vectorised = default_strategy() == "block" if vectorised is None else vectorised
     method, networks = UnitMethod.of(stage.network), stage.network.networks
@@ -135,9 +135,7 @@ def unit_dynamics_arrays(
         scalings = jax.jit(jax.vmap(lambda key, trial: _scaling(method, key, data, trial)))(keys.augment, trial_of)
         start = jax.jit(jax.vmap(method.initialise))(keys.initialise)
         tests = UnitTests(stage, method)
-        before = require_equivariant(
-            stage, method, tests, of_trial(start, 0, networks), of_trial(scalings, 0, networks), drawn[0]
-        )
+        before = require_equivariant(stage, method, tests, trials, start, scalings, drawn)
     words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
     result = train_members(
         program(stage, method, vectorised), names, members, data, words, len(members),
@@ -171,7 +169,9 @@ def unit_dynamics_arrays(
         ),
         "loss": Array(last, ("member",), "1", "training loss in the last epoch, mean over networks"),
         "left_out": Array(left_out, ("member",), "1", "fraction of steps whose gradient was not finite"),
-        "initial_unit_error": Array(np.asarray([before]), ("one",), "1", "before training; -1 where none is due"),
+        "initial_unit_error": Array(
+            before, ("member",), "1", "before training, largest of networks; -1 where none is due"
+        ),
         "num_parameters": Array(np.asarray([num_parameters]), ("one",), "1", "of one network"),
     }
 

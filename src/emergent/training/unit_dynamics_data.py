@@ -10,6 +10,7 @@ from emergent.config.unit_dynamics_training import UnitStage
 from emergent.dynamics.springs import Springs, UnitChange, draw_springs
 from emergent.dynamics.trajectories import draw_pieces
 from emergent.prng import member_key
+from emergent.training.motion_trials import named_trial
 
 # All arms learn from the same trajectories.
 DATA = "data"
@@ -49,7 +50,7 @@ def draw_trial(stage: UnitStage, trial: int) -> Trial:
     """Returns the trajectories of a trial. Those of tests begin where pieces do, at random times.
 
     Raises:
-        DataError: one leaves the range of numbers.
+        DataError: one leaves the range of numbers (names trial, arm, trajectory and time).
     """
     given = stage.pendulums
     key = member_key(stage.seed, stage.experiment, DATA, trial, "initialise")
@@ -66,9 +67,10 @@ def draw_trial(stage: UnitStage, trial: int) -> Trial:
         )
         return pieces, followed, springs
 
-    pieces, _, springs = draw(given.num_train, given.constants, learning, False)
-    _, truth, own = draw(given.num_test, given.constants, testing, True)
-    _, other_truth, others = draw(given.num_test, given.wide, wide, True)
+    with named_trial(stage.arm, trial):
+        pieces, _, springs = draw(given.num_train, given.constants, learning, False)
+        _, truth, own = draw(given.num_test, given.constants, testing, True)
+        _, other_truth, others = draw(given.num_test, given.wide, wide, True)
     factors = units.uniform(*given.mass_units, given.num_test)
     change = mass_change(factors)
     # Newton's laws hold in all units: these are the same trajectories.

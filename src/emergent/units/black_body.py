@@ -8,7 +8,6 @@ References:
     learning*, arXiv 2301.13724.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,22 +15,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy import constants
 
-from emergent.config.black_body import BlackBodyStage, BlackBodyTask, Quantity, Radiation
+from emergent.config.black_body import (
+    LABEL,
+    UNITS,
+    UNKNOWN,
+    BlackBodyStage,
+    BlackBodyTask,
+    Quantity,
+    Radiation,
+)
+from emergent.config.unit_powers import Powers, solve
 from emergent.storage import Array
 from emergent.units.regression import LARGEST_SEED, Ensemble, train
-from emergent.units.solve import Powers, solve
 
-UNITS: dict[Quantity, tuple[int, int, int, int]] = {
-    "wavelength": (0, 1, 0, 0),
-    "temperature": (0, 0, 0, 1),
-    "light": (0, 1, -1, 0),
-    "boltzmann": (1, 2, -2, -1),
-    "planck": (1, 2, -1, 0),
-}
-LABEL = (1, -1, -3, 0)
-"""Power per volume and solid angle."""
 VALUES: dict[Quantity, float] = {"light": constants.c, "boltzmann": constants.k, "planck": constants.h}
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def _found_units(stage: BlackBodyStage, samples: Samples, own: np.random.Generat
     unknown = stage.task.unknown
     if unknown is None or unknown.units is not None:
         return None if unknown is None else unknown.units
-    tries = list(itertools.product(range(unknown.lowest, unknown.highest + 1), repeat=len(LABEL)))
+    tries = unknown.tries()
     seed, losses = int(own.integers(LARGEST_SEED)), []
     for units in tries:
         seen, value = see(stage.task, samples, units)

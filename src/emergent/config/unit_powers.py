@@ -2,6 +2,8 @@
 
 Units are integer powers of kilogram, metre, second and kelvin. Changing the units multiplies numbers by powers of four
 positive factors, a group; dimensionless products are its invariants, and a label of the right units moves with it.
+Settings are checked by it before anything is computed; sympy is imported where it is needed alone, because that takes a
+second.
 
 References:
     arXiv 2204.00887 (units equivariance).
@@ -11,12 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import sympy
 from jaxtyping import Int
-from sympy.matrices.normalforms import smith_normal_decomp
 
-from emergent.config.black_body import unit_words
 from emergent.errors import ConfigError
+
+BASE = ("kg", "m", "s", "K")
+
+
+def unit_words(units: Sequence[int]) -> str:
+    """Returns units as people write them, e.g. ``kg m^2 s^-1``; ``1`` for none."""
+    parts = [base if power == 1 else f"{base}^{power}" for base, power in zip(BASE, units, strict=True) if power]
+    return " ".join(parts) or "1"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,9 @@ def solve(units: Mapping[str, Sequence[int]], label: Sequence[int]) -> Powers:
     Raises:
         ConfigError: no product of integer powers of the quantities has the units of the label.
     """
+    import sympy
+    from sympy.matrices.normalforms import smith_normal_decomp
+
     columns = np.array([list(units[name]) for name in units]).T
     diagonal, left, right = smith_normal_decomp(sympy.Matrix(columns.tolist()), domain=sympy.ZZ)
     asked = left * sympy.Matrix(list(label))
@@ -59,3 +69,24 @@ def solve(units: Mapping[str, Sequence[int]], label: Sequence[int]) -> Powers:
     free = [column for column in range(size) if column >= len(asked) or diagonal[column, column] == 0]
     basis = np.array(right.tolist(), dtype=np.int64)[:, free].T
     return Powers(np.array(list(solution), dtype=np.int64), basis)
+
+
+def require_solution(units: Mapping[str, Sequence[int]], label: Sequence[int]) -> None:
+    """Checks that some product of integer powers of quantities has the units of a label; arguments as for ``solve``.
+
+    Raises:
+        ConfigError: none has.
+    """
+    columns = np.array([list(own) for own in units.values()], float).T
+    for num in range(1, len(units) + 1):
+        # Powers of the first quantities, rounded, that make the label are a proof by themselves.
+        powers = np.rint(np.linalg.lstsq(columns[:, :num], np.asarray(label, float), rcond=None)[0])
+        if (columns[:, :num] @ powers == label).all():
+            return
+    solve(units, label)
+
+
+def independent(units: Mapping[str, Sequence[int]], other: Sequence[int]) -> bool:
+    """Returns whether a further quantity is in no product without units."""
+    columns = np.array([list(own) for own in units.values()]).T
+    return bool(np.linalg.matrix_rank(np.column_stack([columns, other])) > np.linalg.matrix_rank(columns))
