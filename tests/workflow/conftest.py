@@ -3,13 +3,16 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from disturbing import LEARNING_RATE, without_training
-from tiny_project import Project, make_project
+from tiny_project import ROOT, Project, make_project
+
+CRATE = "results/smoke/emergent-smoke.crate.zip"
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,6 +62,16 @@ def edited_run(complete_run: Project, tmp_path_factory: pytest.TempPathFactory) 
         return project.snakemake("results/smoke/fashion_mnist/summary.h5")
 
     return shared_run(tmp_path_factory, "edited_run", run)
+
+
+@pytest.fixture(scope="session")
+def crate(complete_run: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of a complete run."""
+    project = complete_run.copy(tmp_path_factory.mktemp("crate") / "project")
+    shutil.copy2(ROOT / "CITATION.cff", project.folder)
+    done = project.shell(f"python -m emergent.cli.crate --scale smoke --output {CRATE}")
+    assert done.returncode == 0, done.stdout
+    return project.folder / CRATE
 
 
 @pytest.fixture
