@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit test-slurm test-crate plan
-.PHONY: checkers manual-tools audit-tools crate-tools
+# Without a line in `make help`.
+.PHONY: any-setup any-ready checkers manual-tools audit-tools crate-tools
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -59,6 +60,9 @@ help: ## list the targets and variables
 ALONE := $(if $(shell command -v flock),flock .setup.lock)
 setup: ## make .venv with the exact packages of the lock
 	@$(ALONE) $(MAKE) --no-print-directory -s $(READY)
+# What only asks takes the environment that there is, for a GPU or not: a question must not throw it away.
+any-setup: ; @$(ALONE) $(MAKE) --no-print-directory -s any-ready CUDA=$(if $(wildcard .venv/installed-cuda),1)
+any-ready: $(READY)
 checkers manual-tools audit-tools crate-tools: setup
 checkers: ; @$(ALONE) $(MAKE) --no-print-directory -s $(CHECKERS)
 manual-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(MANUAL)
@@ -163,7 +167,7 @@ lint: checkers ## check style: ruff, snakefmt, snakemake --lint
 types: checkers ## check types
 	@$(ACTIVATE) PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
 
-validate: setup ## check the configuration of every experiment at every scale
+validate: any-setup ## check the configuration of every experiment at every scale
 	@$(ACTIVATE) python -m emergent.cli.validate
 
 audit: audit-tools ## look all locked packages up in the database of vulnerabilities, if it can be reached
@@ -172,13 +176,13 @@ audit: audit-tools ## look all locked packages up in the database of vulnerabili
 check: ## do all that continuous integration does
 	@.ci/run
 
-status: setup ## say which figures and verdicts are missing or stale, and why: by value, by code or by input
+status: any-setup ## say which figures and verdicts are missing or stale, and why: by value, by code or by input
 	@$(ACTIVATE) python -m emergent.cli.status --scale $(SCALE)
 
-dry-run: setup ## show what 'make figures' would run
+dry-run: any-setup ## show what 'make figures' would run
 	@$(SNAKEMAKE) --dry-run
 
-plan: setup ## say what a run will take: jobs, time, memory, disk (e.g. SCALE=paper CUDA=1)
+plan: any-setup ## say what a run will take: jobs, time, memory, disk (e.g. SCALE=paper CUDA=1)
 	@$(ACTIVATE) python -m emergent.cli.plan --set scale=$(SCALE) $(if $(filter 1,$(CUDA)),accelerator=true) \
 		$(if $(filter all,$(CORES)),,--cores $(CORES))
 

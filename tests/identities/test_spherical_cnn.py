@@ -122,6 +122,16 @@ def test_transforms_undo_each_other(bandwidth: int, limit: int) -> None:
     )
 
 
+def test_a_grid_that_is_too_coarse_is_refused() -> None:
+    """Higher degrees would come back as lower ones without a word."""
+    fine = synthesise(jnp.asarray(coefficients(4, (1, 1))), 4)
+    assert analyse(fine, 4).shape[0] == 4
+    with pytest.raises(ValueError, match="8 points a side resolves degrees below 4, found limit 5"):
+        analyse(fine, 5)
+    with pytest.raises(ValueError, match="found limit 5"):
+        analyse_sphere(jnp.zeros((1, 8, 8, 1)), 5)
+
+
 def test_synthesis_gives_the_sum_of_wigner_functions() -> None:
     given = coefficients(3, (1, 1))
     values = synthesise(jnp.asarray(given), 4)

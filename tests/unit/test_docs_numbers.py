@@ -17,7 +17,7 @@ from emergent.pages.committed import Committed
 from emergent.pages.comparisons import Reading, misfit, misfit_of_points, points, spread_of_arms
 from emergent.pages.measured import Measured, score
 from emergent.pages.overview import shortened
-from emergent.pages.pictures import cell
+from emergent.pages.pictures import cell, whole_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,6 +149,21 @@ def test_cells_of_tables_whose_labels_hold_bars(committed: Committed) -> None:
     assert cell(committed, "ising", "ising_readings", "ising l4 warm, over |mean E|", "ood") == "0.49"
     with pytest.raises(DataError, match="no cell"):
         cell(committed, "ising", "ising_readings", "l4_cold", "ood")
+
+
+def test_tables_are_shown_whole_with_their_captions(committed: Committed) -> None:
+    text = whole_table(committed, "group", "counterfactual_tests")
+    assert (
+        text.startswith("| ") and cell(committed, "group", "counterfactual_tests", "helix, before", "distance") in text
+    )
+    assert text.endswith("No numbers are published.*")
+    with pytest.raises(DataError, match="no such table"):
+        whole_table(committed, "group", "no_such_tests")
+
+
+def test_decades_are_written_as_factors() -> None:
+    assert str(Measured(-1.0, 0.1).power_of_ten) == "0.100 ± 0.023"
+    assert str(Measured(2.0).power_of_ten) == "100"
 
 
 def test_look_ups_that_find_nothing_say_so(committed: Committed) -> None:

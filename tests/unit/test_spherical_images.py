@@ -210,7 +210,9 @@ def written(
             path = folder / f"{arm}_{first}.h5"
             storage.write(path, stage="train", attributes={"config": "{}"}, arrays=arrays)
             if measured:
-                facts_beside = {"measured": {"training_seconds": 3.0, "latency_seconds": 1e-3}}
+                facts_beside = {
+                    "measured": {"training_seconds": 3.0, "latency_seconds": 1e-3 * (1 + generator.random())}
+                }
                 sidecar_path(path).write_text(json.dumps(facts_beside), encoding="utf-8")
             paths[arm].append(path)
     return found, summarise_spherical_images(found, paths, {})
@@ -226,19 +228,57 @@ def test_claims_hold_where_augmentation_reaches_in_one_task_only(tmp_path: Path)
     assert set(map(tuple, verdicts(tables).values())) == {("agrees",)}
     quantities = tables["quantities"].set_index("name")["value"]
     assert quantities["cost_ratio/classify_cnn_16"] == 4
-    # The ensemble of four costs as much as the spherical CNN.
-    assert quantities["equal_cost_gap/classify_cnn_16"] == quantities["score_gap/classify_cnn_16/4"]
+    # The ensemble of four costs as much as the spherical CNN, a single network a quarter.
+    assert quantities["equal_cost_ratio/classify_cnn_16/4"] == 1
+    assert quantities["equal_cost_gap/classify_cnn_16/4"] == quantities["score_gap/classify_cnn_16/4"]
+    assert quantities["equal_cost_moved_gap/classify_cnn_16/4"] == pytest.approx(-2 * np.log10(0.7), abs=0.02)
+    assert "equal_cost_ratio/classify_cnn_16/1" not in quantities
     assert quantities["moved_gain/segment_cnn_16/4"] == pytest.approx(-2 * np.log10(0.7), abs=0.02)
     assert quantities["upright/classify_cnn/1"] == pytest.approx(92, abs=0.2)
 
 
 def test_claims_can_fail(tmp_path: Path) -> None:
     levels = TRUE | {"classify_cnn_16": (0.6, 0.6), "segment_cnn_16": (0.9, 0.9), "classify_cnn": (0.95, 0.95),
-                     "segment_cnn": (0.95, 0.95)}  # fmt: skip
+                     "segment_cnn": (0.95, 0.95), "classify_s2cnn": (0.7, 0.9)}  # fmt: skip
     _, tables = written(tmp_path, levels, gain=-0.02, moved_gain=1.3)
     found = verdicts(tables)
     assert found.pop("spherical_digits_round_trip") == {"agrees"}
     assert set(map(tuple, found.values())) == {("differs",)}
+
+
+def test_ensembles_are_paired_with_their_own_members(tmp_path: Path) -> None:
+    """Blocks of three networks hold one pair each, and a network in none."""
+    study = experiment("laptop", members={"num": 6, "block": 3}, ensemble_sizes=[1, 2])
+    assert study.members_of_arm("classify_s2cnn").block == 2  # which 4 networks can be cut into
+    found = study.stage("summary")
+    assert isinstance(found, SphereSummary)
+    found = found.model_copy(update={"sphere_arms": {"classify_cnn_16": found.sphere_arms["classify_cnn_16"]},
+                                     "arms": []})  # fmt: skip
+    paths = []
+    for first, right in ((0, [10, 30, 90]), (3, [50, 70, 0])):
+        pair = [*right, sum(right[:2]) // 2]
+        counts = np.array([[[[own, 100 - own], [0, 0]]] * 2 for own in pair])
+        moved = 10.0 ** -np.array([own / 10 for own in pair])
+        arrays = {"members": Array(np.arange(first, first + 3), ("member",), "1", "index")}
+        for size, part in ((1, slice(3)), (2, slice(3, 4))):
+            dims = (f"ensemble_{size}", "images", "class", "predicted")
+            arrays[f"confusion_{size}"] = Array(counts[part], dims, "1", "counts")
+            arrays[f"moved_{size}"] = Array(moved[part], dims[:1], "1", "changes")
+        arrays |= {key: Array(np.ones(1), ("one",), "1", key) for key in ("num_parameters", "inference", "training")}
+        arrays["round_trip"] = Array(np.zeros(1), ("layer",), "1", "e")
+        paths.append(tmp_path / f"{first}.h5")
+        storage.write(paths[-1], stage="train", attributes={"config": "{}"}, arrays=arrays)
+    table = summarise_spherical_images(found, {"classify_cnn_16": paths}, {})["quantities"].set_index("name")
+    # Ensembles that are as good as the mean of their members gain nothing.
+    for gain in ("gain", "moved_gain"):
+        assert table.loc[f"{gain}/classify_cnn_16/2", ["value", "stderr"]].tolist() == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_grids_and_times_are_of_networks(tmp_path: Path) -> None:
+    """Arms that differ by their copies alone are the same program: what is beside it is no part of its latency."""
+    _, tables = written(tmp_path, TRUE)
+    times = tables["times"].set_index("arm")["latency_seconds"]
+    assert times["classify_cnn"] == times["classify_cnn_16"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -104,8 +104,14 @@ def test_size_is_that_of_the_network(arm: str, scale: str) -> None:
 @pytest.mark.parametrize(
     ("delta", "words"),
     [
-        ({"arms": {"heal_rotated": {"network": {"nside": 6}}}}, "side of a power of two (1, 2, 4, ...), found 6"),
-        ({"bandwidth": {"classify": 5}}, "side of a power of two (1, 2, 4, ...), found 10"),
+        (
+            {"arms": {"heal_rotated": {"network": {"nside": 6}}}},
+            "nside: expected squares with a side of a power of two (1, 2, 4, ...), found 6",
+        ),
+        (
+            {"bandwidth": {"classify": 5}},
+            "arms.flat_rotated.network: a grid of 2 x 5 points a side (bandwidth.classify): expected squares with a",
+        ),
         ({"arms": {"flat_rotated": {"task": "segment"}}}, "networks with shifted windows classify, found 'segment'"),
         ({"arms": {"heal_rotated": {"network": {"window": 64}}}}, "window: expected at most 4 cells"),
         ({"data": {"angles": [90, 10]}}, "angles: expected ascending numbers, found [90, 10]"),

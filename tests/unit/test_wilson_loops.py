@@ -116,6 +116,7 @@ def test_a_diverging_network_is_named() -> None:
     ("delta", "message"),
     [
         ({"data": {"loop": [1, 2]}}, "choose a square"),
+        ({"data": {"loop": [1, 9]}}, "sides below that of the smallest lattice"),
         ({"ensemble_sizes": [2, 5]}, "from 1 to members.num"),
         ({"ensemble_sizes": [1, 50]}, "from 1 to members.num"),
         ({"data": {"sizes": [16, 8]}}, "ascending"),

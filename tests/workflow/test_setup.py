@@ -193,6 +193,19 @@ def test_two_set_ups_at_once_are_one(project: Path) -> None:
     assert len(calls) == len(set(calls)) == 4, calls  # the check, the folder, its packages, the project
 
 
+@pytest.mark.parametrize("question", ["plan", "status", "dry-run", "validate"])
+def test_a_question_leaves_the_environment_alone(project: Path, question: str) -> None:
+    """What a run on a GPU would take is asked on machines without one."""
+    (project / ".venv").mkdir()
+    (project / ".venv/place").write_text(f"{project}\n")
+    for name in ("installed-cpu", "ready-cpu"):
+        (project / ".venv" / name).touch()
+    done = make(project, question, CUDA="1")
+    assert "Setting up" not in done.stdout, done.stdout
+    assert sorted(path.name for path in (project / ".venv").iterdir()) == ["installed-cpu", "place", "ready-cpu"]
+    assert make(project, "--question", "setup", CUDA="1").returncode != 0
+
+
 def test_figures_pass_scale_cores_and_mirror(project: Path) -> None:
     done = make(project, "--dry-run", "figures", "SCALE=laptop", "CORES=3", "MIRROR=data")
     assert "--profile workflow/profiles/local --cores 3 --config scale=laptop" in done.stdout

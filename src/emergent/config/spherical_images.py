@@ -119,7 +119,7 @@ class SphericalImagesExperiment(StudyBase):
                 if arm.task != "classify":
                     raise ValueError(f"arms.{name}.task: networks with shifted windows classify, found {arm.task!r}")
                 if arm.network.nside is None:
-                    arm.network.require_cells(1, 2 * self.bandwidth.classify)
+                    self._require_square(name, arm.network)
                 continue
             if not isinstance(arm.network, SphericalCnn):
                 try:
@@ -141,12 +141,20 @@ class SphericalImagesExperiment(StudyBase):
                 )
         return self
 
+    def _require_square(self, arm: str, network: SwinNetwork) -> None:
+        width = self.bandwidth.classify
+        try:
+            network.require_cells(1, 2 * width, f"a grid of 2 x {width} points a side (bandwidth.classify)")
+        except ValueError as error:
+            raise ValueError(f"arms.{arm}.network: {error}") from None
+
     def members_of_arm(self, arm: str) -> Members:
         """Returns how the members of an arm are cut into blocks."""
         num = self.arms[arm].num_members
         if num is None or num >= self.members.num:
             return self.members
-        return Members(num=num, block=min(self.members.block, num))
+        block = next(block for block in range(min(self.members.block, num), 0, -1) if num % block == 0)
+        return Members(num=num, block=block)
 
     def dataset_names(self, stage: str) -> list[str]:
         """Returns the data set."""

@@ -45,21 +45,22 @@ class SwinNetwork(StrictModel):
         if (self.family == "heal_swin") != (self.nside is not None):
             raise ValueError("nside: a setting of heal_swin, which needs one, and of no other")
         if self.nside is not None:
-            self.require_cells(12, self.nside)
+            self.require_cells(12, self.nside, "nside")
         return self
 
-    def require_cells(self, squares: int, side: int) -> None:
+    def require_cells(self, squares: int, side: int, name: str) -> None:
         """Checks that windows fit on the cells of every stage.
 
         Args:
             squares: that the grid is made of.
             side: of each, in cells.
+            name: of the setting that gives the side.
 
         Raises:
             ValueError: the side is no power of two, or there are too few cells.
         """
         if side & (side - 1):
-            raise ValueError(f"grid: expected squares with a side of a power of two (1, 2, 4, ...), found {side}")
+            raise ValueError(f"{name}: expected squares with a side of a power of two (1, 2, 4, ...), found {side}")
         last = side >> len(self.depths)
         if last < 1 or (squares > 1 and last**2 < self.window):
             raise ValueError(

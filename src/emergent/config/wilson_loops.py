@@ -69,6 +69,11 @@ class WilsonLoopsExperiment(StudyBase):
             raise ValueError(
                 f"ensemble_sizes: expected ascending numbers from 1 to members.num = {self.members.num}, found {sizes}"
             )
+        if max(self.data.loop) >= self.data.sizes[0]:
+            raise ValueError(
+                f"data.loop: expected sides below that of the smallest lattice, {self.data.sizes[0]} (data.sizes), "
+                f"around which a longer one would wind, found {list(self.data.loop)}"
+            )
         square = self.data.loop[0] == self.data.loop[1]
         for name, arm in self.arms.items():
             tied = isinstance(arm.network, GaugeNetwork) and arm.network.point_group is not None

@@ -42,7 +42,9 @@ def draw(inputs: Inputs, references: References, entry: ChangeByAngle) -> Drawin
         look = looks[arm.name]
         marks: dict[str, Any] = {"color": look.color, "marker": look.marker, "markersize": 4.0}
         handles.append(Line2D([], [], linestyle="-", label=look.label, **marks))
-        for size in dict.fromkeys((1, largest)):
+        # Arms of few networks may have no ensemble so large.
+        sizes = angles.loc[angles["arm"] == arm.name, "ensemble_size"]
+        for size in (size for size in dict.fromkeys((1, largest)) if size in set(sizes)):
             face = look.color if size == 1 else "white"
             shift = 0.6 * ((place + 0.5) / len(arms) - 0.5) + (0.04 if size > 1 else 0.0)
             for where, metric in enumerate(TESTS):

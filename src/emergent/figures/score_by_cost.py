@@ -21,7 +21,7 @@ TIMES = ("arm", "task", "training_seconds", "latency_seconds", "num")
 
 
 def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
-    """Returns a row for each task: scores by multiplications, time for one image and for training.
+    """Returns a row for each task: scores and changes of logits by multiplications, time for one image, for training.
 
     Args:
         inputs: holds the tables of one experiment.
@@ -40,21 +40,22 @@ def draw(inputs: Inputs, references: References, entry: ScoreByCost) -> Drawing:
     parts: Any = figure.subfigures(len(tasks), 1, squeeze=False)[:, 0]
     data: list[pd.DataFrame] = []
     for part, task in zip(parts, tasks, strict=True):
-        panels: Any = part.subplots(1, 3, width_ratios=(1.6, 1, 1))
-        own = require_rows(scores, "scores", task=task, metric="score").merge(
+        panels: Any = part.subplots(1, 4, width_ratios=(1.3, 1.3, 0.8, 0.8))
+        own = require_rows(scores, "scores", task=task).merge(
             costs[["arm", "inference", "training", "num_parameters"]], on="arm"
         )
+        own = own[own["metric"].isin(("score", "moved"))]
         own = own.assign(multiplications=own["inference"] * own["ensemble_size"])
         arms = [arm for arm in looks if arm in set(own["arm"])]
-        for arm in arms:
-            _draw_arm(panels[0], own[own["arm"] == arm].sort_values("ensemble_size"), looks[arm])
-        panels[0].set(
-            xscale="log", xlabel="Multiplications per Image", ylabel=LABELS[task, "score"], title=TITLES[task]
-        )
-        panels[0].xaxis.set_minor_formatter(NullFormatter())
+        for panel, metric, title in ((panels[0], "score", TITLES[task]), (panels[1], "moved", "Equivariance")):
+            for arm in arms:
+                rows = own[(own["arm"] == arm) & (own["metric"] == metric)]
+                _draw_arm(panel, rows.sort_values("ensemble_size"), looks[arm])
+            panel.set(xscale="log", xlabel="Multiplications", ylabel=LABELS[task, metric], title=title)
+            panel.xaxis.set_minor_formatter(NullFormatter())
         measured = times[times["task"] == task].set_index("arm").reindex(arms)
-        for panel, name, factor, title in ((panels[1], "latency_seconds", 1e3, "Latency (ms)"),
-                                           (panels[2], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
+        for panel, name, factor, title in ((panels[2], "latency_seconds", 1e3, "Latency (ms)"),
+                                           (panels[3], "training_seconds", 1.0, "Training (s)")):  # fmt: skip
             panel.barh(range(len(arms)), factor * measured[name].fillna(0), color=[looks[arm].color for arm in arms])
             panel.xaxis.set_major_locator(MaxNLocator(3))
             if measured[name].isna().all():

@@ -59,9 +59,19 @@ def synthesise(coefficients: Complex[Array, "L m n N C"], bandwidth: int) -> Flo
     return jnp.fft.irfft(turned.conj(), side, axis=0) * side
 
 
+def _require_fine(side: int, band_limit: int) -> None:
+    if 2 * band_limit > side:
+        raise ValueError(f"a grid of {side} points a side resolves degrees below {side // 2}, found limit {band_limit}")
+
+
 def analyse(values: Float[Array, "A K G N C"], band_limit: int) -> Complex[Array, "L m n N C"]:
-    """Returns coefficients of degrees below a limit L, of values on the grid of 2 b points a side, L <= b."""
+    """Returns coefficients of degrees below a limit L, of values on the grid of 2 b points a side, L <= b.
+
+    Raises:
+        ValueError: the grid is too coarse for the limit: higher degrees would come back as lower ones.
+    """
     side = values.shape[0]
+    _require_fine(side, band_limit)
     spectrum = jnp.fft.rfft(values, axis=0)[:band_limit].conj()
     places = np.arange(1 - band_limit, band_limit) % side
     spectrum = (jnp.fft.ifft(spectrum, axis=2) / side)[:, :, places]
@@ -71,8 +81,13 @@ def analyse(values: Float[Array, "A K G N C"], band_limit: int) -> Complex[Array
 
 
 def analyse_sphere(values: Float[Array, "N K A C"], band_limit: int) -> Complex[Array, "L m N C"]:
-    """Returns coefficients of degrees below a limit L, of values on the grid of 2 b x 2 b points, L <= b."""
+    """Returns coefficients of degrees below a limit L, of values on the grid of 2 b x 2 b points, L <= b.
+
+    Raises:
+        ValueError: the grid is too coarse for the limit: higher degrees would come back as lower ones.
+    """
     side = values.shape[1]
+    _require_fine(side, band_limit)
     spectrum = jnp.fft.rfft(values, axis=2)[:, :, :band_limit].conj() / side
     weights = polar_weights(side // 2, sphere_angles(side // 2))
     table = _sphere_table(side // 2, band_limit) * weights[:, None] * (2 * np.arange(band_limit) + 1)

@@ -16,7 +16,7 @@ from emergent.pages import comparisons, disagreements, overview, rooms, tables
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import Reading
 from emergent.pages.measured import score
-from emergent.pages.pictures import caption, cell, picture
+from emergent.pages.pictures import caption, cell, picture, whole_table
 
 NOTICE = "<!-- Written by 'python -m emergent.cli.docs' from docs/templates/{name}: edit that file. -->\n"
 WIDTH = 120
@@ -103,6 +103,7 @@ def functions(committed: Committed) -> dict[str, object]:
     """Returns what templates may call."""
     return {
         "q": committed.quantity,
+        "factor": lambda *names: committed.quantity(*names).power_of_ten,
         "disjoint": committed.disjoint,
         "law": committed.law,
         "ours": committed.ours,
@@ -124,4 +125,5 @@ def functions(committed: Committed) -> dict[str, object]:
         "picture": partial(picture, committed),
         "caption": partial(caption, committed),
         "cell": partial(cell, committed),
+        "whole_table": partial(whole_table, committed),
     }

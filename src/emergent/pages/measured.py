@@ -46,6 +46,12 @@ class Measured:
         """The value without its error, rounded by it."""
         return str(self).split(" ± ")[0]
 
+    @property
+    def power_of_ten(self) -> "Measured":
+        """Ten to the power of this, with the error to first order."""
+        value = 10.0**self.value
+        return Measured(value, math.log(10) * value * self.stderr)
+
     def __mul__(self, factor: float) -> "Measured":
         """Returns this times an exact factor."""
         return Measured(self.value * factor, self.stderr * abs(factor))

@@ -1,4 +1,4 @@
-"""Committed pictures with their captions, and cells of committed tables."""
+"""Committed pictures and tables with their captions, and cells of committed tables."""
 
 from emergent.errors import DataError
 from emergent.pages.committed import Committed
@@ -14,6 +14,19 @@ def picture(committed: Committed, run: str, name: str, alt: str) -> str:
     if not path.exists():
         raise DataError(f"{path}: no such picture.")
     return f"![{alt}](../figures/{run}/{name}.png)\n\n*{committed.runs[run].title}. {caption(committed, run, name)}*"
+
+
+def whole_table(committed: Committed, run: str, name: str) -> str:
+    """Returns a committed table and, below it, its caption as the run wrote it.
+
+    Raises:
+        DataError: table or caption are missing.
+    """
+    path = committed.docs / "figures" / run / f"{name}.md"
+    if not path.exists():
+        raise DataError(f"{path}: no such table.")
+    text = path.read_text(encoding="utf-8").strip()
+    return f"{text}\n\n*{committed.runs[run].title}. {caption(committed, run, name)}*"
 
 
 def caption(committed: Committed, run: str, name: str) -> str:

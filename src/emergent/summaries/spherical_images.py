@@ -10,7 +10,7 @@ References:
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,18 @@ COSTS = ("num_parameters", "inference", "training")
 TINY = 1e-12
 """Below every change that single precision can have."""
 
-Scores = dict[int, Float[np.ndarray, "E 2"]]
-Moved = dict[int, Float[np.ndarray, " E"]]
+EQUAL = 2.0
+"""Costs that differ by more are not compared."""
+
+
+class Found(NamedTuple):
+    """What ensembles of one size reach: scores on images upright and rotated, and decades by which logits change."""
+
+    scores: Float[np.ndarray, "E 2"]
+    moved: Float[np.ndarray, " E"]
+
+
+Scores = dict[int, Found]
 
 
 def mean_overlap(counts: Int[np.ndarray, "... K K"]) -> Float[np.ndarray, "..."]:
@@ -64,8 +74,9 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     Quantities are ``score``, ``upright`` and ``moved`` ``/<arm>/<M>``, ``gain/<arm>/<M>`` and ``moved_gain/<arm>/<M>``
     (ensembles of M against their members, in percent points, and in decades), ``score_gap/<arm>/<M>`` to the arm that
     it is compared with, ``cost_ratio/<arm>`` (multiplications of that arm over those of this one),
-    ``equal_cost_gap/<arm>`` (``score_gap`` of the ensemble whose cost comes nearest), ``round_trip/<arm>``, and
-    ``moved_at/<arm>/<M>/<angle>``.
+    ``equal_cost_ratio``, ``equal_cost_gap`` and ``equal_cost_moved_gap`` ``/<arm>/<M>`` (to those ensembles of that
+    arm whose multiplications come nearest, where any are within a factor of two: ratio of multiplications, percent
+    points of score, decades by which logits change less), ``round_trip/<arm>``, and ``moved_at/<arm>/<M>/<angle>``.
 
     Args:
         settings: of the summary stage.
@@ -100,7 +111,7 @@ def summarise_spherical_images(settings: SphereSummary, blocks: Blocks, predicti
     return {
         "scores": pd.DataFrame(rows),
         "costs": pd.DataFrame(costs),
-        "times": pd.DataFrame(times),
+        "times": _of_networks(pd.DataFrame(times), pd.DataFrame(costs)),
         **({"angles": pd.DataFrame(angles)} if angles else {}),
         **({"examples": pd.concat(examples, ignore_index=True)} if examples else {}),
         "quantities": quantities.table(),
@@ -112,31 +123,44 @@ def _add_scores(
 ) -> Scores:
     """Adds the rows and quantities of an arm, and returns its scores (upright, rotated) by size of ensembles."""
     score = accuracy if facts.task == "classify" else mean_overlap
-    name, scores, moved = head["arm"], Scores(), Moved()
+    name, found = head["arm"], Scores()
+    singles: list[Found] = []
     for size in facts.ensemble_sizes:
         read = [storage.read_arrays(path, [f"confusion_{size}", f"moved_{size}"], "train") for path in paths]
         counts = np.concatenate([part[f"confusion_{size}"] for part in read])
-        moved[size] = np.concatenate([part[f"moved_{size}"] for part in read]).astype(np.float64)
-        scores[size] = 100 * score(counts)
+        moved = np.concatenate([part[f"moved_{size}"] for part in read]).astype(np.float64)
+        blocks = [Found(100 * score(part[f"confusion_{size}"]), _decades(part[f"moved_{size}"])) for part in read]
+        found[size] = Found(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
         of_ensembles = {
-            "score": (scores[size][:, 1], f"{SCORES[facts.task]}, rotated images"),
-            "upright": (scores[size][:, 0], f"{SCORES[facts.task]}, images that are not rotated"),
-            "moved": (moved[size], "relative change of logits when images are rotated"),
+            "score": (found[size].scores[:, 1], f"{SCORES[facts.task]}, rotated images"),
+            "upright": (found[size].scores[:, 0], f"{SCORES[facts.task]}, images that are not rotated"),
+            "moved": (moved, "relative change of logits when images are rotated"),
         }
         for metric, (values, text) in of_ensembles.items():
             estimate = Estimate.mean(values)
             quantities.add(f"{metric}/{name}/{size}", estimate, f"{text}, ensembles of {size}")
             rows.append(_row(head, size, metric, estimate))
         rows.append(_row(head, size, "accuracy", Estimate.mean(100 * accuracy(counts[:, 1]))))
-        if size > 1:
-            of_members = [values[: size * len(scores[size])].reshape(-1, size).mean(1)
-                          for values in (scores[1][:, 1], np.log10(np.maximum(moved[1], TINY)))]  # fmt: skip
-            gain = Estimate.mean(scores[size][:, 1] - of_members[0])
-            quantities.add(f"gain/{name}/{size}", gain, f"percent points, ensembles of {size} minus members: score")
-            gain = Estimate.mean(of_members[1] - np.log10(np.maximum(moved[size], TINY)))
-            text = f"decades by which logits of ensembles of {size} change less than those of members"
-            quantities.add(f"moved_gain/{name}/{size}", gain, text)
-    return scores
+        if size == 1:
+            singles = blocks
+            continue
+        # Ensembles are made within a block, whose last networks may be in none.
+        members = [_means_of_members(one, size, len(many.moved)) for one, many in zip(singles, blocks, strict=True)]
+        of_members = Found(*(np.concatenate(parts) for parts in zip(*members, strict=True)))
+        gain = Estimate.mean(found[size].scores[:, 1] - of_members.scores[:, 1])
+        quantities.add(f"gain/{name}/{size}", gain, f"percent points, ensembles of {size} minus members: score")
+        text = f"decades by which logits of ensembles of {size} change less than those of members"
+        quantities.add(f"moved_gain/{name}/{size}", Estimate.mean(of_members.moved - found[size].moved), text)
+    return found
+
+
+def _decades(moved: np.ndarray) -> np.ndarray:
+    return np.log10(np.maximum(moved.astype(np.float64), TINY))
+
+
+def _means_of_members(singles: Found, size: int, num_ensembles: int) -> Found:
+    used = size * num_ensembles
+    return Found(*(part[:used].reshape(num_ensembles, size, *part.shape[1:]).mean(1) for part in singles))
 
 
 def _by_angle(
@@ -164,30 +188,46 @@ def _compare(settings: SphereSummary, found: dict[str, Scores], costs: pd.DataFr
     for arm in settings.arms:
         if arm.compare_to is None:
             continue
-        other = Estimate.mean(found[arm.compare_to][1][:, 1])
-        gaps = {size: Estimate.mean(values[:, 1]).minus(other) for size, values in found[arm.name].items()}
-        for size, gap in gaps.items():
+        others = found[arm.compare_to]
+        other = Estimate.mean(others[1].scores[:, 1])
+        for size, own in found[arm.name].items():
             text = (
                 f"percent points, ensembles of {size} minus single networks of {arm.compare_to}: score, rotated images"
             )
-            quantities.add(f"score_gap/{arm.name}/{size}", gap, text)
+            quantities.add(f"score_gap/{arm.name}/{size}", Estimate.mean(own.scores[:, 1]).minus(other), text)
         ratio = float(costs.loc[arm.compare_to, "inference"] / costs.loc[arm.name, "inference"])  # pyright: ignore
         text = f"multiplications per image of {arm.compare_to} over those of one network"
         quantities.add(f"cost_ratio/{arm.name}", Estimate.exact(ratio), text)
-        nearest = min(gaps, key=lambda size: abs(np.log(size / ratio)))
-        text = (
-            f"score gap to {arm.compare_to} of the ensembles, of {nearest}, whose multiplications come nearest to its"
-        )
-        quantities.add(f"equal_cost_gap/{arm.name}", gaps[nearest], text)
+        for size, own in found[arm.name].items():
+            nearest = min(others, key=lambda many: abs(np.log(many * ratio / size)))
+            if max(nearest * ratio / size, size / (nearest * ratio)) <= EQUAL:
+                _add_equal_cost(f"{arm.name}/{size}", own, f"ensembles of {nearest} of {arm.compare_to}",
+                                others[nearest], nearest * ratio / size, quantities)  # fmt: skip
+
+
+def _add_equal_cost(name: str, own: Found, others: str, other: Found, ratio: float, quantities: Quantities) -> None:
+    text = f"multiplications per image of {others} over those of these"
+    quantities.add(f"equal_cost_ratio/{name}", Estimate.exact(ratio), text)
+    gap = Estimate.mean(own.scores[:, 1]).minus(Estimate.mean(other.scores[:, 1]))
+    quantities.add(f"equal_cost_gap/{name}", gap, f"percent points, minus {others}: score, rotated images")
+    gap = Estimate.mean(other.moved).minus(Estimate.mean(own.moved))
+    quantities.add(f"equal_cost_moved_gap/{name}", gap, f"decades by which logits change less than those of {others}")
 
 
 def _times(name: str, facts: SphereArmFacts, paths: list[Path]) -> list[dict[str, Any]]:
-    """Returns what was measured of an arm, mean over blocks; NaN where no file says so."""
+    """Returns what was measured of an arm: means of training, the fastest latency; NaN where no file says so."""
     sidecars = [path for path in map(provenance.sidecar_path, paths) if path.exists()]
     found = [own for path in sidecars if (own := provenance.read_sidecar(path).get("measured"))]
-    keys = ("training_seconds", "latency_seconds")
-    means = {key: float(np.mean([own[key] for own in found])) if found else math.nan for key in keys}
-    return [{"arm": name, "task": facts.task, **means, "num": facts.num_members}]
+    training = float(np.mean([own["training_seconds"] for own in found])) if found else math.nan
+    latency = min((float(own["latency_seconds"]) for own in found), default=math.nan)
+    return [{"arm": name, "task": facts.task, "training_seconds": training, "latency_seconds": latency,
+             "num": facts.num_members}]  # fmt: skip
+
+
+def _of_networks(times: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
+    """Returns times where arms of one network share its fastest latency: programs beside it only make it slower."""
+    same = [costs["task"], costs["num_parameters"], costs["inference"]]
+    return times.assign(latency_seconds=times["latency_seconds"].groupby(same).transform("min"))
 
 
 def _examples(name: str, path: Path) -> pd.DataFrame:
