@@ -12,8 +12,9 @@ from emergent.config.base import read_yaml
 from emergent.config.claims import read_claims
 from emergent.errors import DataError
 from emergent.lineage.crate import raw_data
-from emergent.lineage.lookups import Lookup, Printed, holding, printed
+from emergent.lineage.lookups import ARTEFACTS, Lookup, Printed, holding, printed
 from emergent.lineage.staleness import differences
+from emergent.pages.build import functions
 from emergent.pages.committed import Committed
 from emergent.pages.comparisons import misfit_of_points, points
 from emergent.pages.pictures import cell
@@ -59,6 +60,11 @@ def test_why_of_a_number_names_look_up_file_and_commit(page: list[Printed], monk
     assert lookup.call in text
     assert "from docs/data/fashion_paper/fashion_mnist_summary.h5" in text
     assert "commit 57f758f41764" in text
+
+
+def test_whatever_a_template_may_call_is_traced() -> None:
+    """But what combines numbers that others look up."""
+    assert functions(Committed(ROOT)).keys() - ARTEFACTS.keys() == {"score", "reading"}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs/templates").glob("*.md")))

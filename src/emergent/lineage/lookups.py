@@ -22,6 +22,7 @@ from emergent.pages.overview import read_overview
 
 ARTEFACTS = {
     "q": "docs/data/{run}/{experiment}_summary.h5",
+    "factor": "docs/data/{run}/{experiment}_summary.h5",
     "disjoint": "docs/data/{run}/{experiment}_summary.h5",
     "law": "docs/data/{run}/{experiment}_summary.h5",
     "size_table": "docs/data/{run}/{experiment}_summary.h5",
@@ -39,6 +40,7 @@ ARTEFACTS = {
     "picture": "docs/figures/{run}/{name}.txt",
     "caption": "docs/figures/{run}/{name}.txt",
     "cell": "docs/figures/{run}/{name}.md",
+    "whole_table": "docs/figures/{run}/{name}.md",
 }
 """File behind each function of the templates, by its arguments; the others combine what these return."""
 
@@ -181,7 +183,7 @@ def artefacts(committed: Committed, name: str, arguments: tuple[Any, ...], known
         found = [ARTEFACTS[name].format(**{"run": run, "experiment": experiment, "reference": reference} | known)]
     if name in ("points_table", "points_misfit"):
         found.append(f"config/references/{reference}.json")
-    if name in ("picture", "caption", "cell"):
+    if name in ("picture", "caption", "cell", "whole_table"):
         # Drawn of the summaries that are committed beside; not every run's are.
         entry = read_catalogue(committed.root / "config" / "figures.yaml").get(known["name"])
         found += [_summary(run, experiment) for experiment in (entry.experiments if entry else ())]
