@@ -8,7 +8,7 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site test-browser audit test-slurm test-crate plan
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site site-picture test-browser audit test-slurm test-crate plan
 # Without a line in `make help`.
 .PHONY: any-setup any-ready checkers manual-tools audit-tools crate-tools
 
@@ -142,6 +142,9 @@ manual: manual-tools ## build the documentation as a site: results/manual/index.
 site: setup ## put the committed runs on one HTML page, which can be published as it is
 	@$(ACTIVATE) python -m emergent.cli.report --committed --output site/index.html
 
+site-picture: site ## take the picture of that page which the README shows (needs Chromium)
+	@$(ACTIVATE) python tests/browser/screenshot.py site/index.html docs/figures/report.png
+
 docs: setup ## write the pages in docs that state results, from the data committed there
 	@$(ACTIVATE) python -m emergent.cli.docs
 
@@ -176,7 +179,7 @@ audit: audit-tools ## look all locked packages up in the database of vulnerabili
 check: ## do all that continuous integration does
 	@.ci/run
 
-status: any-setup ## say which figures and verdicts are missing or stale, and why: by value, by code or by input
+status: any-setup ## say which experiments, figures and claims are missing or stale, and why: by value, by code or by input
 	@$(ACTIVATE) python -m emergent.cli.status --scale $(SCALE)
 
 dry-run: any-setup ## show what 'make figures' would run

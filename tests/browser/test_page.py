@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from chromium import NAMES, Browser, installed
 
+from emergent.config.papers import PAPERS
 from emergent.report.committed import read_committed
+from emergent.report.content import Report
 from emergent.report.render import render
 
 PROGRAM = installed()
@@ -53,9 +55,14 @@ CHART = "document.getElementById('fashion_mnist_osp-chart')"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report() -> Report:
+    return read_committed(ROOT)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, report: Report) -> Path:
     path = tmp_path_factory.mktemp("site") / "index.html"
-    path.write_text(render(read_committed(ROOT)), encoding="utf-8")
+    path.write_text(render(report), encoding="utf-8")
     return path
 
 
@@ -109,7 +116,7 @@ def test_what_stands_above_the_fold(browser: Browser, page: Path) -> None:
     """A reader sees at once how every paper came out, and the first figures."""
     browser.show(page, 1280, 900)
     ends = browser.run("[...document.querySelectorAll('.card')].map(card => card.getBoundingClientRect().bottom)")
-    assert len(ends) == 4 and max(ends) < 620
+    assert len(ends) == len(PAPERS) and max(ends) < 620
     assert browser.run("document.querySelector('tr[data-word]').getBoundingClientRect().bottom") < 900
 
 
@@ -130,7 +137,7 @@ def test_sliders_and_axes_move_the_curves(browser: Browser, page: Path) -> None:
     assert "Epoch" in browser.run(label)
     browser.run(f"[...{CHART}.querySelectorAll('input[type=radio]')].find(i => !i.checked).click()")
     assert "Ensemble size" in browser.run(label) and "Epoch" not in browser.run(label)
-    assert browser.run(f"{slide}.getAttribute('aria-valuetext')") == "Epoch 4"
+    assert re.fullmatch(r"Epoch \d+", browser.run(f"{slide}.getAttribute('aria-valuetext')"))
     # Curves can be taken out, and the height be made logarithmic.
     curves = browser.run(f"{CHART}.querySelectorAll('.panel path.line').length")
     browser.run(f"{CHART}.querySelector('.legend button').click()")
@@ -151,7 +158,9 @@ def test_values_are_read_with_pointer_and_keyboard(browser: Browser, page: Path)
     browser("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
     assert browser.run(f"{CHART}.querySelector('.tip').hidden") is False
     first = browser.run(f"{CHART}.querySelector('.readout').textContent")
-    assert re.fullmatch(r"C4, ensembles: 3\.9\d*( \([\d.]+ to [\d.]+\))? at epoch 0, ensemble size 10\.", first)
+    # Whichever curve of the first group is nearest; orbits of C4 have four elements.
+    found = re.fullmatch(r"C4, \w+: ([\d.]+)( \([\d.]+ to [\d.]+\))? at epoch 0(, ensemble size 10)?\.", first)
+    assert found is not None and 1 <= float(found[1]) <= 4, first
     browser.run(f"{CHART}.querySelector('.panel svg').focus()")
     browser.press("ArrowRight")
     assert "at epoch 1" in browser.run(f"{CHART}.querySelector('.readout').textContent")
@@ -162,7 +171,7 @@ def test_values_are_read_with_pointer_and_keyboard(browser: Browser, page: Path)
     assert browser.run(f"{CHART}.querySelector('.tip').hidden") is True
 
 
-def test_everything_is_reached_with_the_keyboard(browser: Browser, page: Path) -> None:
+def test_everything_is_reached_with_the_keyboard(browser: Browser, page: Path, report: Report) -> None:
     browser.show(page)
     active = "document.activeElement.textContent.trim()"
     browser.press("Tab")
@@ -170,15 +179,19 @@ def test_everything_is_reached_with_the_keyboard(browser: Browser, page: Path) -
     assert browser.run("document.activeElement.getBoundingClientRect().x") >= 0
     browser.press("Tab")
     assert browser.run(active) == "Overview"
-    for _ in range(4 + 4 + 2):
+    # Links to the other parts, to the sources, and one of every paper.
+    for _ in range(browser.run("document.querySelectorAll('a, button').length")):
         browser.press("Tab")
+        if browser.run("document.activeElement.parentElement.className") == "chips":
+            break
     assert browser.run("document.activeElement.parentElement.className") == "chips"
     browser.press("Tab")
     browser.press("Enter")
     shown = browser.run("[...document.querySelectorAll('tr[data-word]')].filter(row => !row.hidden).length")
     words = browser.run("document.activeElement.textContent")
-    assert words == f"{shown} agree" and shown < 66
-    assert browser.run("document.getElementById('told').textContent") == f"{shown} of 66 figures and tables shown."
+    count = len(report.figures)
+    assert words == f"{shown} agree" and shown < count
+    assert browser.run("document.getElementById('told').textContent") == f"{shown} of {count} figures and tables shown."
     for _ in range(5):
         browser.press("Tab")
     browser.press("Tab")

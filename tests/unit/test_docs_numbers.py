@@ -240,7 +240,7 @@ def test_collect_takes_summaries_verdicts_pictures_and_captions(tmp_path: Path) 
     collect(tmp_path, tmp_path / "results/paper", tmp_path / "figures/paper", "slice")
     names = sorted(path.name for path in (tmp_path / "docs").rglob("slice/*"))
     assert names == [
-        "claims.csv", "claims.csv.provenance.json", "law.png", "law.txt", "nordenfors_c4_summary.h5",
+        "claims.csv", "claims.csv.provenance.json", "jobs.csv", "law.png", "law.txt", "nordenfors_c4_summary.h5",
         "nordenfors_c4_summary.h5.provenance.json", "points.md", "points.txt",
     ]  # fmt: skip
     origin = json.loads((tmp_path / "docs/data/slice/claims.csv.provenance.json").read_text())

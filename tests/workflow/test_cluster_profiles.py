@@ -1,10 +1,16 @@
 """What the profiles for clusters ask a scheduler for, as a dry run tells; ``make test-slurm`` asks a real one."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 from tiny_project import Project, make_project
 
+ROOT = Path(__file__).parents[2]
 LOCAL = {"stage_config", "arm_config", "dataset_config", "figure_config", "download"}
 """Rules that run where Snakemake runs."""
 
@@ -73,5 +79,39 @@ def test_with_gpus_the_stages_that_compute_ask_for_one_each(project: Project) ->
 
 
 def test_the_generic_profile_has_a_value_for_all_that_it_submits(project: Project) -> None:
-    found = dry_run(project, "generic")
-    assert all({"mem_mb", "runtime"} <= set(own) for rule, own in found.items() if rule not in LOCAL)
+    found = dry_run(project, "generic", "--config", "accelerator=true")
+    assert all({"mem_mb", "runtime", "gpu"} <= set(own) for rule, own in found.items() if rule not in LOCAL)
+    gpus = {own.get("gpu", "0") for own in found.values()}
+    assert gpus == {"0", "1"}
+
+
+@pytest.mark.parametrize(("gpu", "asked_for"), [(0, []), (1, ["--gres=gpu:1"])])
+def test_the_generic_profile_asks_for_a_gpu_where_a_job_needs_one(
+    tmp_path: Path, gpu: int, asked_for: list[str]
+) -> None:
+    stub = tmp_path / "sbatch"
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > asked\n')
+    stub.chmod(0o755)
+    profile = yaml.safe_load((ROOT / "workflow/profiles/generic/config.yaml").read_text())
+    resources = SimpleNamespace(mem_mb=2000, runtime=30, gpu=gpu)
+    command = profile["cluster-generic-submit-cmd"].format(threads=1, resources=resources)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(f"{command} script.sh", shell=True, check=True, cwd=tmp_path, env=os.environ | {"PATH": path})
+    words = (tmp_path / "asked").read_text().split()
+    assert [word for word in words if "gpu" in word] == asked_for
+    assert {"--mem=2000", "--time=30", "--cpus-per-task=1"} <= set(words) and words[-1] == "script.sh"
+
+
+def test_jobs_that_ask_for_more_time_than_schedulers_give_are_told_before_the_first_one(tmp_path: Path) -> None:
+    """Nothing can be submitted here; on one machine nobody limits time, and nothing is said."""
+    made = make_project(tmp_path / "project")
+    made.edit("config/throughput.yaml", "longest_hours: {cpu: 168,", "longest_hours: {cpu: 0.001,")
+    target = "results/smoke/ising/summary.h5"
+    cluster = ["--workflow-profile", "workflow/profiles/generic", "--cluster-generic-submit-cmd", "false"]
+    done = made.snakemake(*cluster, "--retries", "0", target)
+    warning = re.search(
+        r"^warning: \d+ jobs ask for more than 0\.001 hours of one core.*\n  ising: .*$", done.stdout, re.M
+    )
+    assert warning, done.stdout
+    local = made.snakemake("results/smoke/ising/config/summary.json")
+    assert local.returncode == 0 and "hours of one core" not in local.stdout

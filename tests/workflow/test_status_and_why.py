@@ -25,8 +25,18 @@ def status(project: Project) -> dict[str, str]:
     return found
 
 
+def overview(project: Project) -> list[str]:
+    """What is printed without ``--all``."""
+    done = project.shell("python -m emergent.cli.status")
+    assert done.returncode == 0, done.stdout
+    return done.stdout.splitlines()
+
+
 def test_finished_run_is_up_to_date_and_edits_are_named_by_value_and_by_code(finished: Project) -> None:
     assert set(status(finished).values()) == {"up to date"}
+    first, *others = overview(finished)
+    assert "stale" not in first and "missing" not in first
+    assert len(others) == 1
 
     finished.edit("config/experiments/fashion_mnist.yaml", "max_ensembles: 2", "max_ensembles: 1")
     found = status(finished)
@@ -34,6 +44,15 @@ def test_finished_run_is_up_to_date_and_edits_are_named_by_value_and_by_code(fin
     assert found["fashion_mnist_osp"].startswith("stale\nfashion_mnist, evaluate, arm cnn_c4: by value: ")
     assert "evaluate.max_ensembles: 2 -> 1" in found["fashion_mnist_osp"]
     assert found["claims"].startswith("stale")
+    # Once, whatever the number of figures.
+    first, *others = overview(finished)
+    assert "1 stale" in first
+    heading = next(line for line in others if line.startswith("stale: fashion_mnist, made 20"))
+    assert ", commit " in heading and "gerken_kessel F3" in heading and "claims" in heading
+    reason = "    evaluate of every arm: by value: evaluate.max_ensembles: 2 -> 1"
+    # The summary has the same setting.
+    assert others.count(reason) == 1 and sum("max_ensembles" in line for line in others) == 2
+
     finished.edit("config/experiments/fashion_mnist.yaml", "max_ensembles: 1", "max_ensembles: 2")
 
     with open(finished.folder / "src/emergent/summaries/orbit_spread.py", "a") as stream:

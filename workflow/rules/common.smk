@@ -32,7 +32,9 @@ pin()
 from emergent import job_memory
 from emergent.atomic import not_writable, require_writable
 from emergent.config.throughput import read_throughput
-from emergent.estimates.jobs import SIZES_MODULES, Estimates
+from emergent.estimates.jobs import GPU_STAGES, SIZES_MODULES, Estimates
+from emergent.estimates.limits import long_jobs, long_jobs_lines
+from emergent.estimates.totals import Job
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint, files_digest
@@ -95,6 +97,24 @@ def follow_progress(workflow):
     snakemake.logging.logger.addHandler(RunProgress(expected, cores))
 
 
+def warn_of_long_jobs(workflow):
+    """Says which jobs will ask a scheduler for more time than it may give, before the first of them."""
+    if workflow.local_exec or not workflow.is_main_process:
+        return
+    jobs = [
+        Job(
+            job.rule.name, "", given["scale"], given["experiment"], given.get("arm", "")
+        )
+        for job in workflow.dag.needrun_jobs()
+        for given in [job.wildcards_dict]
+        if job.rule.name in GPU_STAGES
+    ]
+    limit = THROUGHPUT.longest_seconds(ASKED.device)
+    found = long_jobs(ASKED, jobs, limit, THROUGHPUT.safety)
+    for line in long_jobs_lines(found, limit, ASKED.device, "ask for"):
+        print(line, file=sys.stderr)
+
+
 def expected_seconds(job):
     """Returns how long a job takes, by its rule and wildcards."""
     given, of = job.wildcards_dict, job.rule.name
@@ -145,9 +165,8 @@ try:
     PLAN.require_metrics(MEMBER_METRICS)
     require_memory()
     # What jobs ask a scheduler for.
-    ASKED = Estimates(
-        PLAN, read_throughput(Path("config/throughput.yaml")), REMEMBERED, SIZES_CODE
-    )
+    THROUGHPUT = read_throughput(Path("config/throughput.yaml"))
+    ASKED = Estimates(PLAN, THROUGHPUT, REMEMBERED, SIZES_CODE)
 except EmergentError as error:
     # One readable message; a traceback through the workflow engine would bury it.
     sys.exit(f"error: {error}")

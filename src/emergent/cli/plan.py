@@ -5,6 +5,8 @@ Times are those of ``config/throughput.yaml``; where jobs have finished below th
 
 import argparse
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -16,8 +18,9 @@ from emergent.config.study import SCALES
 from emergent.config.throughput import Throughput, read_throughput
 from emergent.errors import ConfigError
 from emergent.estimates.jobs import OTHER, SIZES_MODULES, Estimates
+from emergent.estimates.limits import doubts, long_jobs, long_jobs_lines, measured_keys
 from emergent.estimates.measured import as_yaml, beside_estimates, fitted, measured_jobs, with_measured
-from emergent.estimates.totals import by_experiment, table, totals, unmeasured, wall_seconds
+from emergent.estimates.totals import all_jobs, by_experiment, table, totals, unmeasured, wall_seconds
 from emergent.fingerprint import code_fingerprint
 from emergent.plan import Plan
 from emergent.runs.progress import duration
@@ -31,11 +34,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("config"), help="the folder of configuration files")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="as --config of snakemake")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="of one machine that runs all of it")
+    parser.add_argument("--longest", type=hours, metavar="HOURS", help="warn of jobs that take longer; by default "
+                        "longest_hours of throughput.yaml")  # fmt: skip
     parser.add_argument("--committed", action="store_true", help="leave out what has been measured on this machine")
     parser.add_argument("--jobs", action="store_true", help="print the finished jobs of this scale beside estimates")
     parser.add_argument("--rates", action="store_true", help="print the rates of this machine, for throughput.yaml")
     arguments = parser.parse_args()
-    run = read_yaml(arguments.config / "config.yaml") | _settings(arguments.set)
+    run = read_yaml(arguments.config / "config.yaml") | run_settings(arguments.set)
     throughput = read_throughput(arguments.config / "throughput.yaml")
     source = Path(emergent.__file__).parents[1]
     code = "+".join(code_fingerprint(module, source) for module in SIZES_MODULES)
@@ -57,7 +62,13 @@ def main() -> None:
     asked.rates = with_measured(asked.rates, own)
     rows = totals(asked)
     print(table(rows))
-    print(f"\n{by_experiment(asked)}\n")
+    is_measured = measured_keys(asked, throughput, own)
+    print(f"\n{by_experiment(asked, is_measured)}\n")
+    limit = throughput.longest_seconds(asked.device) if arguments.longest is None else 3600 * arguments.longest
+    if warning := long_jobs_lines(long_jobs(asked, all_jobs(asked), limit), limit, asked.device):
+        print("\n".join(warning) + "\n")
+    for line in doubts(asked, is_measured):
+        print(line)
     for line in notes(asked, throughput, len(found)):
         print(line)
     print(f"On one machine of {arguments.cores} cores: about {duration(wall_seconds(rows, arguments.cores))}.")
@@ -84,8 +95,16 @@ def notes(asked: Estimates, throughput: Throughput, num_found: int) -> list[str]
     return lines
 
 
-def _settings(pairs: list[str]) -> dict[str, object]:
-    """Returns settings of a run from KEY=VALUE, where values are YAML."""
+def hours(text: str) -> float:
+    """Returns a number of hours above zero."""
+    if not (number := float(text)) > 0:
+        raise ValueError
+    return number
+
+
+def run_settings(pairs: Sequence[str]) -> dict[str, object]:
+    """Returns settings of a run from KEY=VALUE, where values are YAML, in quotes for the shell or not."""
+    pairs = ["".join(shlex.split(pair)) if '="' in pair else pair for pair in pairs]
     if wrong := [pair for pair in pairs if "=" not in pair]:
         raise ConfigError(f"--set: expected KEY=VALUE, found {wrong[0]!r}.")
     return {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in pairs)}

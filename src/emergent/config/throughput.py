@@ -48,6 +48,13 @@ class Hardware(StrictModel):
     rates: dict[Key, Rate] = Field(min_length=1)
 
 
+class LongestHours(StrictModel):
+    """Hours that a job may take before plans and runs on clusters warn of it: what schedulers commonly give."""
+
+    cpu: PositiveFloat = 168
+    gpu: PositiveFloat = 24
+
+
 class Throughput(StrictModel):
     """All of ``config/throughput.yaml``.
 
@@ -56,12 +63,18 @@ class Throughput(StrictModel):
         gpu: one GPU, for the verbs that use it with ``accelerator=true``.
         safety: times of jobs, times this, are what a scheduler is asked for: another processor may be half as fast.
         grouped_minutes: experiments that take a core no longer than this are one job of a cluster each.
+        longest_hours: by device; jobs that take longer are warned of.
     """
 
     cpu: Hardware
     gpu: Hardware
     safety: Annotated[float, Field(ge=1)]
     grouped_minutes: PositiveInt
+    longest_hours: LongestHours = LongestHours()
+
+    def longest_seconds(self, device: Device) -> float:
+        """Returns how long a job may take on a device before it is warned of."""
+        return 3600 * (self.longest_hours.gpu if device == "gpu" else self.longest_hours.cpu)
 
     def rates(self, device: Device) -> dict[str, Rate]:
         """Returns the rates of a device; verbs that no GPU was measured on, or that use none, run as on a core.
@@ -70,9 +83,12 @@ class Throughput(StrictModel):
         """
         if device == "cpu":
             return self.cpu.rates
+        return {key: rate for key, rate in self.cpu.rates.items() if self.is_of_a_core(key)} | self.gpu.rates
+
+    def is_of_a_core(self, key: str) -> bool:
+        """Returns whether no rate of a GPU says anything of work of a key."""
         measured = {key.partition(" ")[0] for key in self.gpu.rates} & set(SAME_UNITS)
-        on_core = {key: rate for key, rate in self.cpu.rates.items() if key.partition(" ")[0] not in measured}
-        return on_core | self.gpu.rates
+        return key not in self.gpu.rates and key.partition(" ")[0] not in measured
 
 
 def read_throughput(path: Path) -> Throughput:

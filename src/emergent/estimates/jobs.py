@@ -103,6 +103,10 @@ class Estimates:
         """Returns how fast work is done; that of the slowest like it, where it has not been measured itself."""
         return rate_of(self.rates, key)
 
+    def counted_as_on_a_core(self, key: str) -> bool:
+        """Returns whether work of a key is to run on a GPU, and has a core's rate since none was measured there."""
+        return self.device == "gpu" and self._throughput.is_of_a_core(key)
+
     def seconds(self, rule: str, scale: str = "", name: str = "", arm: str = "") -> float:
         """Returns how long one job takes, of one core or one GPU; see ``work``."""
         if rule in (*GPU_STAGES, "prepare"):

@@ -22,6 +22,8 @@ from emergent.provenance import sidecar_path
 # A job tells the start where its work takes less than this part of its time, and the rate where it has more than this
 # part of the work of the largest, and takes so many times as long as the start.
 LITTLE, MUCH, LONG = 1 / 3, 1 / 30, 1.5
+WORK_SECONDS = 5
+"""Seconds beside its start that a job must take to tell the rate: starts of one kind differ by a second or two."""
 LONG_SECONDS = 30
 """What takes so long is not imports and compilation alone."""
 BENCHMARKS = {
@@ -134,7 +136,8 @@ def _start_and_speed(jobs: list[Measured]) -> tuple[float, float | None]:
         start = 0.0
     else:
         return median(job.seconds for job in jobs), None
-    much = [job for job in jobs if job.amount > MUCH * largest.amount and job.seconds > LONG * start]
+    least = max(LONG * start, start + WORK_SECONDS)
+    much = [job for job in jobs if job.amount > MUCH * largest.amount and job.seconds > least]
     return start, geometric_mean(job.amount / (job.seconds - start) for job in much) if much else None
 
 

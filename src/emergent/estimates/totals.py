@@ -1,7 +1,7 @@
 """The jobs of a run and what they add up to, rule by rule: what to know before asking for an allocation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from emergent.config.ensembles import EnsembleExperiment
@@ -181,26 +181,44 @@ def table(rows: list[RuleTotals]) -> str:
         max(row.memory_mb for row in rows),
         sum(row.num_bytes for row in rows),
     )
-    cells = [HEADINGS, *(_cells(row) for row in [*rows, whole])]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    return _columns([HEADINGS, *(_cells(row) for row in [*rows, whole])], ends=True)
+
+
+def _columns(cells: list[tuple[str, ...]], ends: bool = False) -> str:
+    """Returns a heading and rows under each other, the first column to the left; the last one may be set apart."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join([line[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(line[1:], widths[1:], strict=True))])
         for line in cells
     ]
     rule = "-" * len(lines[0])
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]] if ends else [lines[0], rule, *lines[1:]])
 
 
-def by_experiment(asked: Estimates) -> str:
-    """Returns how long the jobs of each experiment take, as text, longest first."""
-    hours: dict[str, float] = {}
+def by_experiment(asked: Estimates, is_measured: Callable[[Job], bool]) -> str:
+    """Returns the jobs of each experiment, their hours and the longest of them, as text, most hours first.
+
+    Args:
+        asked: estimates for the run.
+        is_measured: whether the time of a job rests on a measurement.
+    """
+    seconds: dict[str, list[float]] = {}
+    guessed: dict[str, float] = {}
     for job in all_jobs(asked):
         if job.rule in GPU_STAGES:
-            hours[job.name] = hours.get(job.name, 0.0) + seconds_of_job(asked, job) / 3600
+            own = seconds_of_job(asked, job)
+            seconds.setdefault(job.name, []).append(own)
+            guessed[job.name] = guessed.get(job.name, 0.0) + (0.0 if is_measured(job) else own)
     unit = "GPU-hours" if asked.device == "gpu" else "core-hours"
-    width = max(len(name) for name in hours)
-    lines = [f"{name.ljust(width)}  {hours[name]:>11,.2f}" for name in sorted(hours, key=lambda n: -hours[n])]
-    return "\n".join([f"{'experiment'.ljust(width)}  {unit:>11}", "-" * (width + 13), *lines])
+    rows = [
+        (name, f"{len(own):,}", f"{sum(own) / 3600:,.2f}", duration(max(own)), _share(guessed[name], sum(own)))
+        for name, own in sorted(seconds.items(), key=lambda pair: -sum(pair[1]))
+    ]
+    return _columns([("experiment", "jobs", unit, "longest job", "never measured"), *rows])
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if part >= 0.005 * whole > 0 else ""
 
 
 def _cells(row: RuleTotals) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ again; it does not say which setting or which module has changed.
 import hashlib
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,12 @@ from typing import Any, Literal
 from emergent import storage
 from emergent.fingerprint import code_fingerprint, import_closure
 from emergent.lineage.ancestry import SAME, file_state, provenance_of
+from emergent.lineage.reasons import Reason, together
 from emergent.plan import Plan
 from emergent.provenance import commit
 
-MOST_SHOWN = 3
-"""Settings or modules that a reason names."""
+State = Literal["up to date", "stale", "unfinished", "not run", "missing"]
+ENTRY = "its entry of config/figures.yaml"
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,40 @@ class Item:
 
     Attributes:
         name: of the figure.
-        id: e.g. ``F3``.
+        id: e.g. ``F3``; of figures of one paper no two are alike.
+        paper: of the figure.
         state: ``up to date``, ``stale`` or ``missing``.
         made: when and by which commit; empty if it is missing.
-        reasons: why it is not up to date, the earliest causes first.
+        experiments: that it shows.
+        own: why it is not up to date, apart from its experiments.
+        reasons: all of it in words, the earliest causes first.
     """
 
     name: str
     id: str
-    state: Literal["up to date", "stale", "missing"]
+    paper: str
+    state: State
     made: str
-    reasons: tuple[str, ...] = field(default=())
+    experiments: tuple[str, ...]
+    own: tuple[Reason, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExperimentState:
+    """An experiment of the run.
+
+    Attributes:
+        name: of the experiment.
+        state: ``up to date``, ``stale``, ``unfinished`` (files are missing) or ``not run``.
+        made: when and by which commit its summary; empty if there is none.
+        reasons: why it is not up to date, each of them once with the stages and arms that it holds for.
+    """
+
+    name: str
+    state: State
+    made: str
+    reasons: tuple[str, ...]
 
 
 class Status:
@@ -66,23 +91,43 @@ class Status:
             entry = self._plan.figures[name]
             main = Path(self._plan.figure_path(self._scale, name))
             known = {f"results/figures/{name}.json": _digest(self._plan.figure_json(name))}
-            yield self._item(name, entry.id, main, entry.kind, entry.experiments, known)
+            yield self._item((name, entry.id, entry.paper), main, entry.kind, entry.experiments, known)
         claims = Path("figures") / self._scale / "claims.csv"
-        yield self._item("claims", "", claims, "claims", self._plan.run.experiments, {})
+        yield self._item(("claims", "", ""), claims, "claims", self._plan.run.experiments, {})
+
+    def experiments(self) -> Iterator[ExperimentState]:
+        """Yields every experiment of the run."""
+        for name in self._plan.run.experiments:
+            reasons, study = self.experiment_reasons(name), self._plan.experiment(self._scale, name)
+            kinds = {reason.kind for reason in reasons}
+            state: State = "stale" if kinds else "up to date"
+            if kinds & {"not run", "missing"}:
+                state = "not run" if "not run" in kinds else "unfinished"
+            summary = Path("results") / self._scale / name / "summary.h5"
+            arms = {stage: study.arms_of(stage) for stage in self._plan.kind(self._scale, name).verbs}
+            date = made(provenance_of(summary)) if summary.exists() else ""
+            yield ExperimentState(name, state, date, together(reasons, arms))
 
     def _item(
-        self, name: str, id: str, main: Path, verb: str, experiments: tuple[str, ...], known: Mapping[str, str]
+        self, names: tuple[str, str, str], main: Path, verb: str, experiments: tuple[str, ...], known: Mapping[str, str]
     ) -> Item:
-        facts = provenance_of(main)
-        reasons = [reason for experiment in experiments for reason in self.experiment_reasons(experiment)]
+        causes = [line for experiment in experiments for line in _counted(self.experiment_reasons(experiment))]
         if not main.exists():
-            return Item(name, id, "missing", "", tuple(reasons))
-        reasons += self._code_reasons(f"emergent.cli.{verb}", verb, facts.get("code_fingerprint"), facts)
-        reasons += self._input_reasons(verb, facts, known)
-        return Item(name, id, "stale" if reasons else "up to date", made(facts), tuple(dict.fromkeys(reasons)))
+            return Item(*names, "missing", "", experiments, (), tuple(causes))
+        facts = provenance_of(main)
+        own = [] if facts else [Reason("not recorded", stage=verb)]
+        if facts:
+            own += self._code_reasons(
+                f"emergent.cli.{verb}", Reason("by code", stage=verb), facts.get("code_fingerprint"), facts
+            )
+            own += self._input_reasons(Reason("by input", stage=verb), facts, known)
+        reasons = tuple(dict.fromkeys([*causes, *map(str, own)]))
+        return Item(
+            *names, "stale" if reasons else "up to date", made(facts), experiments, tuple(dict.fromkeys(own)), reasons
+        )
 
-    def _experiment_reasons(self, name: str) -> tuple[str, ...]:
-        """Returns why the summary of an experiment is not what it would be today, stage by stage."""
+    def _experiment_reasons(self, name: str) -> tuple[Reason, ...]:
+        """Returns why the summary of an experiment is not what it would be today, stage by stage, once for a file."""
         plan, scale = self._plan, self._scale
         folder, study = Path("results") / scale / name, plan.experiment(scale, name)
         stages = [
@@ -91,17 +136,15 @@ class Status:
             for arm in study.arms_of(stage)
         ]
         if not any(path.exists() for *_, paths in stages for path in [*paths, folder / "summary.h5"]):
-            return (f"{name}: not run",)
-        found: dict[str, int] = {}
+            return (Reason("not run", name),)
+        found: list[Reason] = []
         for stage, verb, arm, paths in stages:
             text = plan.stage_json(scale, name, stage, arm)
             for path in paths:
-                for reason in self._file_reasons(path, f"{name}, {stage}, arm {arm}", verb, text):
-                    found[reason] = found.get(reason, 0) + 1
+                found += self._file_reasons(path, Reason("missing", name, stage, arm), verb, text)
         text = plan.stage_json(scale, name, "summary")
-        for reason in self._file_reasons(folder / "summary.h5", f"{name}, summary", "summarise", text):
-            found[reason] = found.get(reason, 0) + 1
-        return tuple(f"{reason} ({number} files)" if number > 1 else reason for reason, number in found.items())
+        found += self._file_reasons(folder / "summary.h5", Reason("missing", name, "summary"), "summarise", text)
+        return tuple(found)
 
     def _stage_files(self, folder: Path, name: str, stage: str, arm: str) -> list[Path]:
         if stage == "predict":
@@ -109,21 +152,21 @@ class Status:
         blocks = self._plan.blocks(self._scale, name, stage)
         return [folder / stage / block for block in blocks if block.startswith(f"{arm}/")]
 
-    def _file_reasons(self, path: Path, where: str, verb: str, text: str) -> list[str]:
+    def _file_reasons(self, path: Path, where: Reason, verb: str, text: str) -> list[Reason]:
         if not path.exists():
-            return [f"{where}: missing"]
+            return [where]
         attributes, facts = storage.peek_attributes(path), provenance_of(path)
         if not attributes:
-            return [f"{where}: not readable"]
+            return [where._replace(kind="not readable")]
         reasons = []
         if attributes.get("config_json") != text:
             changes = differences(json.loads(attributes.get("config_json", "{}")), json.loads(text))
-            reasons.append(f"{where}: by value: {_some(changes) or 'settings'}")
+            reasons.append(where._replace(kind="by value", names=tuple(changes)))
         module = f"emergent.cli.{verb}"
         reasons += self._code_reasons(module, where, attributes.get("code_fingerprint"), facts)
         return reasons + self._input_reasons(where, facts, {})
 
-    def _code_reasons(self, module: str, where: str, recorded: str | None, facts: Mapping[str, Any]) -> list[str]:
+    def _code_reasons(self, module: str, where: Reason, recorded: str | None, facts: Mapping[str, Any]) -> list[Reason]:
         if recorded == self._fingerprint(module):
             return []
         git = facts.get("git") or {}
@@ -136,20 +179,19 @@ class Status:
             for path in self._changed_files(git.get("commit", ""))
             if path.removesuffix(".py").removesuffix("/__init__") in paths
         ]
-        return [f"{where}: by code: {_some(changed) or 'code'}{before}{since}"]
+        return [where._replace(kind="by code", names=tuple(changed), ending=f"{before}{since}")]
 
-    def _input_reasons(self, where: str, facts: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
+    def _input_reasons(self, where: Reason, facts: Mapping[str, Any], known: Mapping[str, str]) -> list[Reason]:
         """Returns inputs that are not those of its time; configurations of stages are compared by their values."""
         reasons = []
         for name, digest in facts.get("inputs", {}).items():
             if "/config/" in name and name.startswith("results/"):
                 continue
             if name in known:
-                state = SAME if known[name] == digest else "changed since"
-            else:
-                state = self._state(Path(name), digest)
-            if state != SAME:
-                reasons.append(f"{where}: input {name}: {state}")
+                if known[name] != digest:
+                    reasons.append(where._replace(kind="by value", names=(ENTRY,)))
+            elif (state := self._state(Path(name), digest)) != SAME:
+                reasons.append(where._replace(kind="by input", names=(name,), ending=state))
         return reasons
 
     def _changed_since(self, commit: str) -> tuple[str, ...]:
@@ -166,9 +208,14 @@ class Status:
 
 def made(facts: Mapping[str, Any]) -> str:
     """Returns when and by which commit a file was made."""
-    if not facts:
+    if "ended" not in facts:
         return "not recorded"
-    return f"{facts.get('ended', '')[:16].replace('T', ' ')}, commit {commit(facts)}"
+    return f"{facts['ended'][:16].replace('T', ' ')}, commit {commit(facts)}"
+
+
+def _counted(reasons: tuple[Reason, ...]) -> list[str]:
+    """Returns reasons one by one, and for how many files each of them holds."""
+    return [f"{line} ({num} files)" if num > 1 else line for line, num in Counter(map(str, reasons)).items()]
 
 
 def differences(before: Any, now: Any, where: str = "") -> list[str]:
@@ -197,8 +244,3 @@ def _digest(text: str) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
-    return f"{', '.join(names[:MOST_SHOWN])}{more}"

@@ -9,6 +9,7 @@ from emergent import storage
 from emergent.errors import DataError
 from emergent.integrity import content_digest
 from emergent.pages.committed import Run, read_runs
+from emergent.pages.job_times import NAME, job_times
 from emergent.provenance import SIDECAR, read_sidecar, sidecar_path
 
 SUFFIXES = {"figure": (".png", ".txt"), "table": (".md", ".txt")}
@@ -18,7 +19,8 @@ SUFFIXES = {"figure": (".png", ".txt"), "table": (".md", ".txt")}
 def collect(root: Path, results: Path, figures: Path, name: str, *, unclean: bool = False) -> list[Path]:
     """Copies a finished run into ``docs/data/<name>`` and ``docs/figures/<name>``, and returns the files written.
 
-    What is copied stands in ``docs/data/runs.yaml``: the summaries and pictures of the run of this name.
+    What is copied stands in ``docs/data/runs.yaml``: the summaries and pictures of the run of this name. The times
+    of the jobs behind are written beside them, where these are still there.
 
     Args:
         root: the repository.
@@ -61,7 +63,12 @@ def collect(root: Path, results: Path, figures: Path, name: str, *, unclean: boo
     others = {path: digest for path, digest in inputs.items() if not path.endswith("/summary.h5")}
     origin = _origin(run, verdicts) | {"inputs": others}
     sidecar.write_text(json.dumps(origin, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return [*(target for _, target in pairs), sidecar]
+    written = [*(target for _, target in pairs), sidecar]
+    times = job_times(results, run.summaries)
+    if len(times):
+        written.append(verdicts.with_name(NAME))
+        times.to_csv(written[-1], index=False, lineterminator="\n")
+    return written
 
 
 def _drawn(run: Run, figures: Path) -> list[Path]:
