@@ -8,9 +8,9 @@ MIRROR ?=#         a folder with the data sets' files, tried before any download
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site site-picture test-browser audit test-slurm plan
+.PHONY: help setup manual status crate release figures demo report docs test lint types validate check dry-run locks clean report-snakemake site site-picture test-browser audit test-slurm test-crate plan
 # Without a line in `make help`.
-.PHONY: any-setup any-ready checkers manual-tools audit-tools
+.PHONY: any-setup any-ready checkers manual-tools audit-tools crate-tools
 
 FLAVOUR   := $(if $(filter 1,$(CUDA)),cuda,cpu)
 LOCK      := envs/requirements-$(FLAVOUR).lock
@@ -19,6 +19,7 @@ READY     := .venv/ready-$(FLAVOUR)
 CHECKERS  := .venv/ready-checks
 MANUAL    := .venv/docs/ready
 AUDITOR   := .venv/ready-audit
+VALIDATOR := .venv/ready-crate
 INSTALL   := .venv/bin/python -m pip install --disable-pip-version-check --no-user --progress-bar off --no-deps --no-compile \
 	--use-pep517 --require-hashes
 ACTIVATE  := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -62,10 +63,11 @@ setup: ## make .venv with the exact packages of the lock
 # What only asks takes the environment that there is, for a GPU or not: a question must not throw it away.
 any-setup: ; @$(ALONE) $(MAKE) --no-print-directory -s any-ready CUDA=$(if $(wildcard .venv/installed-cuda),1)
 any-ready: $(READY)
-checkers manual-tools audit-tools: setup
+checkers manual-tools audit-tools crate-tools: setup
 checkers: ; @$(ALONE) $(MAKE) --no-print-directory -s $(CHECKERS)
 manual-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(MANUAL)
 audit-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(AUDITOR)
+crate-tools: ; @$(ALONE) $(MAKE) --no-print-directory -s $(VALIDATOR)
 
 # The environment is made anew whenever its lock changes. Its stamp comes last: a set-up cut short is done again.
 $(INSTALLED): $(LOCK) envs/check_python.py
@@ -98,6 +100,12 @@ $(MANUAL): $(READY) envs/requirements-docs.lock
 $(AUDITOR): $(READY) envs/requirements-audit.lock
 	@.venv/bin/python -m venv --clear .venv/audit
 	@$(subst .venv/bin/,.venv/audit/bin/,$(INSTALL)) -q -r envs/requirements-audit.lock
+	@touch $@
+
+# In an environment of its own too: it wants other versions of what the project has.
+$(VALIDATOR): $(READY) envs/requirements-crate.lock
+	@.venv/bin/python -m venv --clear .venv/crate
+	@$(subst .venv/bin/,.venv/crate/bin/,$(INSTALL)) -q -r envs/requirements-crate.lock
 	@touch $@
 
 figures: setup ## draw every figure and table (SCALE=smoke: from embedded data, without downloads)
@@ -146,6 +154,9 @@ test: setup ## run the tests, except those marked slow
 test-browser: setup ## look at the page in a real browser (needs Chromium)
 	@$(ACTIVATE) pytest -q -m slow tests/browser
 
+test-crate: crate-tools ## validate the archive of a small run by the profile of Workflow Run RO-Crates
+	@$(ACTIVATE) pytest -q -p no:cacheprovider --durations=5 tests/workflow/check_crate.py
+
 # On a real scheduler: two nodes on this machine. Installs Slurm if it is missing; some minutes, most of them waiting.
 test-slurm: setup ## run small experiments on a Slurm cluster made for it here (Debian or Ubuntu, as root)
 	@$(ACTIVATE) pytest -q -p no:cacheprovider --durations=5 tests/cluster/check_slurm.py
@@ -189,6 +200,7 @@ locks: ## resolve the dependencies in pyproject.toml anew (maintainers)
 	$(COMPILE) envs/checks.in --constraints $(CPU) --output-file envs/requirements-checks.lock
 	$(COMPILE) envs/docs.in --output-file envs/requirements-docs.lock
 	$(COMPILE) envs/audit.in --output-file envs/requirements-audit.lock
+	$(COMPILE) envs/crate.in --output-file envs/requirements-crate.lock
 
 clean: ## remove what was computed (keeps downloads and .venv)
 	rm -rf figures/smoke figures/laptop figures/paper results/smoke results/laptop results/paper results/compiled results/slurm results/cluster .snakemake

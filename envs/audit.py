@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-LOCKS = tuple(f"requirements-{name}.lock" for name in ("cpu", "cuda", "checks", "docs", "audit"))
+LOCKS = tuple(f"requirements-{name}.lock" for name in ("cpu", "cuda", "checks", "docs", "audit", "crate"))
 
 
 def locked(folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from emergent.claims.words import group_word
 from emergent.errors import DataError
 from emergent.figures.facts import read_facts
+from emergent.integrity import content_digest
 from emergent.pages.build import reflowed, replace_block
 from emergent.pages.collect import collect
 from emergent.pages.committed import Committed
@@ -220,11 +221,18 @@ def finished_run(root: Path) -> None:
     results.mkdir(parents=True)
     source = ROOT / "docs/data/paper_slice/nordenfors_c4_summary.h5"
     shutil.copyfile(source, results / "summary.h5")
-    shutil.copyfile(f"{source}.provenance.json", results / "summary.h5.provenance.json")
+    facts = json.loads(Path(f"{source}.provenance.json").read_text())
+    block = results / "members.h5"
+    shutil.copyfile(source, block)
+    data = {"results/datasets/digits/prepared.h5": "0" * 64}
+    for path, inputs in {results / "summary.h5": {str(block): content_digest(block)}, block: data}.items():
+        Path(f"{path}.provenance.json").write_text(json.dumps(facts | {"inputs": inputs}))
     (root / "figures/paper/nordenfors_flinth").mkdir(parents=True)
     for name in ("law.png", "law.txt", "law.pdf", "points.md", "points.txt"):
         (root / "figures/paper/nordenfors_flinth" / name).write_text(name)
     (root / "figures/paper/claims.csv").write_text("id\nx\n")
+    read = {str(results / "summary.h5"): content_digest(source), "config/claims.yaml": "0" * 64}
+    (root / "figures/paper/claims.provenance.json").write_text(json.dumps({"git": facts["git"], "inputs": read}))
 
 
 def test_collect_takes_summaries_verdicts_pictures_and_captions(tmp_path: Path) -> None:
@@ -237,6 +245,9 @@ def test_collect_takes_summaries_verdicts_pictures_and_captions(tmp_path: Path) 
     ]  # fmt: skip
     origin = json.loads((tmp_path / "docs/data/slice/claims.csv.provenance.json").read_text())
     assert list(origin["committed_summaries"]) == ["nordenfors_c4"]
+    assert origin["inputs"] == {"config/claims.yaml": "0" * 64}
+    committed = json.loads((tmp_path / "docs/data/slice/nordenfors_c4_summary.h5.provenance.json").read_text())
+    assert list(committed["inputs"]) == [str(tmp_path / "results/paper/nordenfors_c4/members.h5")]
 
 
 def test_collect_copies_nothing_of_an_incomplete_run(tmp_path: Path) -> None:
@@ -247,3 +258,42 @@ def test_collect_copies_nothing_of_an_incomplete_run(tmp_path: Path) -> None:
     assert not list((tmp_path / "docs").rglob("slice"))
     with pytest.raises(DataError, match="no run 'other'"):
         collect(tmp_path, tmp_path / "results/paper", tmp_path / "figures/paper", "other")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("summary.h5", {"git": {"commit": "0123456789abcdef", "dirty": True}}, "changes on top of commit 0123456789ab"),
+        # Of what the summary was made of.
+        ("members.h5", {"git": {"commit": "0123456789abcdef", "dirty": True}}, "changes on top of commit 0123456789ab"),
+        ("summary.h5", {"inputs": {}}, "has no digests of inputs"),
+    ],
+)
+def test_collect_takes_a_run_that_no_commit_makes_only_when_told_to(
+    tmp_path: Path, file: str, change: dict[str, object], words: str
+) -> None:
+    finished_run(tmp_path)
+    sidecar = tmp_path / f"results/paper/nordenfors_c4/{file}.provenance.json"
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
+    run = (tmp_path, tmp_path / "results/paper", tmp_path / "figures/paper", "slice")
+    with pytest.raises(DataError, match=f"run slice is not collected: {sidecar} .*{words}.* with --unclean"):
+        collect(*run)
+    assert not list((tmp_path / "docs").rglob("slice"))
+    assert collect(*run, unclean=True)
+
+
+def test_collect_refuses_verdicts_on_another_summary(tmp_path: Path) -> None:
+    finished_run(tmp_path)
+    other = ROOT / "docs/data/paper_pool/nordenfors_c4_summary.h5"
+    shutil.copyfile(other, tmp_path / "results/paper/nordenfors_c4/summary.h5")
+    with pytest.raises(DataError, match=r"summary\.h5 is another one than that which the verdicts are on"):
+        collect(tmp_path, tmp_path / "results/paper", tmp_path / "figures/paper", "slice")
+    assert not list((tmp_path / "docs").rglob("slice"))
+
+
+def test_what_has_been_collected_since_there_are_digests_has_them() -> None:
+    """Older runs have none, and never will."""
+    for sidecar in (ROOT / "docs/data").glob("*/*_summary.h5.provenance.json"):
+        facts = json.loads(sidecar.read_text())
+        if facts["ended"] >= "2026-11-28":
+            assert facts["inputs"], sidecar

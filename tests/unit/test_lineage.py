@@ -1,6 +1,7 @@
 """Numbers on pages traced to committed files; what two settings differ in."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from emergent.config.base import read_yaml
 from emergent.config.claims import read_claims
 from emergent.errors import DataError
 from emergent.lineage.crate import raw_data
-from emergent.lineage.lookups import Lookup, Printed, holding, printed
+from emergent.lineage.lookups import ARTEFACTS, Lookup, Printed, holding, printed
 from emergent.lineage.staleness import differences
+from emergent.pages.build import functions
+from emergent.pages.committed import Committed
+from emergent.pages.comparisons import misfit_of_points, points
+from emergent.pages.pictures import cell
 from emergent.plan import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +62,72 @@ def test_why_of_a_number_names_look_up_file_and_commit(page: list[Printed], monk
     assert "commit 57f758f41764" in text
 
 
+def test_whatever_a_template_may_call_is_traced() -> None:
+    """But what combines numbers that others look up."""
+    assert functions(Committed(ROOT)).keys() - ARTEFACTS.keys() == {"score", "reading"}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs/templates").glob("*.md")))
+def test_all_that_pages_draw_from_data_leads_to_files_that_are_there(name: str) -> None:
+    found = printed(ROOT, f"docs/results/{name}")
+    assert len(found) >= 3
+    lookups = [lookup for item in found for lookup in item.lookups]
+    assert all(lookup.path is not None and (ROOT / lookup.path).exists() for lookup in lookups)
+    # One of a summary is that number of that summary.
+    committed = Committed(ROOT)
+    for lookup in {lookup for lookup in lookups if lookup.call.startswith("q(")}:
+        run, experiment, quantity = re.findall(r"'([^']+)'", lookup.call)
+        assert lookup.path == Path(f"docs/data/{run}/{experiment}_summary.h5")
+        assert lookup.answer == str(committed.quantity(run, experiment, quantity))
+
+
+@pytest.mark.parametrize(
+    ("page", "number", "lines"),
+    [
+        # In a macro, after two others of the same sentence.
+        (
+            "nordenfors_flinth",
+            lambda committed: committed.quantity("paper_pool", "nordenfors_c4", "floor/asym/mnist").alone,
+            ["q('paper_pool', 'nordenfors_c4', 'floor/asym/mnist')", "docs/data/paper_pool/nordenfors_c4_summary.h5"],
+        ),
+        # A variable, set lines before, of two files.
+        (
+            "nordenfors_flinth",
+            lambda committed: misfit_of_points(points(committed, "paper_pool", "nordenfors_c4", "nordenfors_c4")).num,
+            ["points_misfit('paper_pool'", "docs/data/paper_pool/nordenfors_c4", "references/nordenfors_c4.json"],
+        ),
+        # A cell of a committed table, and the summary that the table was made of.
+        (
+            "misof",
+            lambda committed: cell(committed, "distances", "cnn_gcnn_settings", "as assumed", "over published"),
+            ["cell('distances', 'cnn_gcnn_settings'", "docs/figures/distances/cnn_gcnn_settings.md", "_summary.h5"],
+        ),
+        # A published value.
+        (
+            "gerken_kessel",
+            lambda committed: committed.published("ising", "ntk_difference", 100, data="test", width=512).alone,
+            ["published('ising', 'ntk_difference', 100, data='test', width=512)", "config/references/ising.json"],
+        ),
+        # What differs, of the run that judged it alone.
+        (
+            "disagreements",
+            lambda committed: "0.002716",
+            ["docs/data/ising/claims.csv", "docs/data/ising/ising_summary"],
+        ),
+    ],
+    ids=["macro", "variable", "cell", "published", "differs"],
+)
+def test_numbers_lead_to_their_quantity_and_its_file(
+    page: str, number: Callable[[Committed], object], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = "\n".join(number_lines(Path(), f"docs/results/{page}.md", str(number(Committed(ROOT)))))
+    for line in lines:
+        assert line in text, text
+    if page == "disagreements":
+        assert "docs/data/fashion_paper" not in text
+
+
 def test_why_of_the_readme_names_the_verdicts_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     row = next(
@@ -70,7 +141,9 @@ def test_why_of_the_readme_names_the_verdicts_of_a_line(monkeypatch: pytest.Monk
 
 def test_numbers_and_pages_that_are_not_looked_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    with pytest.raises(DataError, match=r"no number 99\.9999 that is looked up there"):
+    with pytest.raises(
+        DataError, match=r"no number 99\.9999 that is looked up there\. Traced are numbers that a template"
+    ):
         list(number_lines(Path(), "docs/results/gerken_kessel.md", "99.9999"))
     with pytest.raises(DataError, match=r"expected a page that is made from data, one of README\.md, docs/results/"):
         list(number_lines(Path(), "docs/running.md", "1"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,11 @@ os.replace = replace
 """
 WAIT = 'while os.path.exists("gate"): time.sleep(0.01)'
 DIE = "os.kill(os.getpid(), signal.SIGKILL)"
+# At the fourth file: there are finished ones then.
+DIE_AT_THE_FOURTH = "replace.num = getattr(replace, 'num', 0) + 1; replace.num == 4 and os.kill(os.getpid(), 9)"
 DEADLINE = 120.0
+LEARNING_RATE = ("config/experiments/fashion_mnist.yaml", "learning_rate: 0.001\n", "learning_rate: 0.25\n")
+"""An edit that makes an experiment another one, from its training on."""
 
 
 @contextlib.contextmanager
@@ -87,6 +92,14 @@ def remove(project: Project, *patterns: str) -> None:
         assert found, pattern
         for path in found:
             path.unlink()
+
+
+def without_training(project: Project) -> Project:
+    """Returns a complete run as if one experiment had not been trained; its data and configuration are there."""
+    for stage in ("train", "evaluate"):
+        shutil.rmtree(project.folder / f"results/smoke/fashion_mnist/{stage}")
+    remove(project, "results/smoke/fashion_mnist/summary.h5*")
+    return project
 
 
 def with_mounts(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -171,7 +171,7 @@ def flip_a_bit(project: Project, file: str) -> None:
     (project.folder / file).write_bytes(content)
 
 
-def test_a_damaged_block_is_named_with_its_remedy(finished: Project) -> None:
+def test_a_damaged_block_is_named_with_its_remedy(finished: Project, complete_run: Project) -> None:
     later = ["results/smoke/ising/summary.h5", BLOCK.replace("/train/", "/evaluate/")]
     for file in later:
         (finished.folder / file).unlink()
@@ -190,6 +190,9 @@ def test_a_damaged_block_is_named_with_its_remedy(finished: Project) -> None:
     jobs = finished.plan(later[0])
     assert [job.outputs[0] for job in jobs if job.rule == "train"] == [BLOCK]
     assert {job.rule for job in jobs} == {"train", "evaluate", "summarise"}
+    finished.build("--profile", "workflow/profiles/local", later[0])
+    for file in (BLOCK, *later):
+        assert finished.content(file) == complete_run.content(file), file
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])

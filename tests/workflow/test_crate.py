@@ -2,24 +2,13 @@
 
 import hashlib
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
-import pytest
 import yaml
-from tiny_project import ROOT, Project
+from tiny_project import Project
 
 OUTPUT = "results/smoke/emergent-smoke.crate.zip"
-
-
-@pytest.fixture(scope="module")
-def crate(complete_run: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = complete_run.copy(tmp_path_factory.mktemp("crate") / "project")
-    shutil.copy2(ROOT / "CITATION.cff", project.folder)
-    done = project.shell(f"python -m emergent.cli.crate --scale smoke --output {OUTPUT}")
-    assert done.returncode == 0, done.stdout
-    return project.folder / OUTPUT
 
 
 def test_every_file_is_described_by_its_digest(crate: Path) -> None:

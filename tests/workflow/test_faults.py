@@ -6,21 +6,34 @@ undisturbed run.
 
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 
 import pytest
-from disturbing import DIE, WAIT, at_work, partials, remove, running, stopping, wait_for, with_mounts
-from tiny_project import Project
+from disturbing import (
+    DIE,
+    DIE_AT_THE_FOURTH,
+    LEARNING_RATE,
+    WAIT,
+    at_work,
+    partials,
+    remove,
+    running,
+    stopping,
+    wait_for,
+    with_mounts,
+    without_training,
+)
+from tiny_project import Project, planned_jobs
 
 PROFILE = ("--profile", "workflow/profiles/local")
 SUMMARY = "results/smoke/fashion_mnist/summary.h5"
 BLOCK = "results/smoke/fashion_mnist/train/cnn_c4/members_0000-0003.h5"
 EVALUATED = BLOCK.replace("/train/", "/evaluate/")
 FIGURE = "figures/smoke/gerken_kessel/fashion_mnist_osp"
+TILED = "train/cnn/members_0000-0000.h5"
+YEAR = 365 * 24 * 3600
 FORMATS = ("pdf", "svg", "png", "csv", "txt")
-LEARNING_RATE = ("config/experiments/fashion_mnist.yaml", "learning_rate: 0.001\n", "learning_rate: 0.25\n")
 
 
 def same(project: Project, undisturbed: Project, *files: str) -> bool:
@@ -30,10 +43,7 @@ def same(project: Project, undisturbed: Project, *files: str) -> bool:
 @pytest.fixture
 def untrained(finished: Project) -> Project:
     """A complete run but for one experiment, whose data and configuration are there."""
-    for stage in ("train", "evaluate"):
-        shutil.rmtree(finished.folder / f"results/smoke/fashion_mnist/{stage}")
-    remove(finished, f"{SUMMARY}*")
-    return finished
+    return without_training(finished)
 
 
 def test_two_runs_in_one_folder(untrained: Project, complete_run: Project) -> None:
@@ -49,7 +59,8 @@ def test_two_runs_in_one_folder(untrained: Project, complete_run: Project) -> No
         assert len(partials(untrained)) == 1
         gate.unlink()
         assert first.wait(120) == 0, (untrained.folder / "background.log").read_text()
-    assert same(untrained, complete_run, BLOCK)
+    untrained.build(*PROFILE, SUMMARY)
+    assert same(untrained, complete_run, BLOCK, SUMMARY)
     assert not partials(untrained)
 
 
@@ -91,7 +102,46 @@ def test_a_figure_job_is_killed(finished: Project, complete_run: Project) -> Non
     assert not partials(finished)
 
 
-def test_config_is_edited_while_running(untrained: Project, complete_run: Project) -> None:
+KERNELS = """
+experiment: kernel_fashion_mnist
+kind: kernel_regression
+paper: misof
+title: tiny kernel regression
+seed: 3
+data: {domain: images, shape: [8, 8, 1], scaling: standardise, train: {dataset: digits, split: train, num: 40}}
+arms:
+  cnn:
+    model: {family: cnn, layers: [{channels: 2}], readout: mean, num_outputs: 10, parametrisation: ntk}
+splits: {train: [12], validation: 4, test: 8}
+tile_size: 6
+regularisers: [0.1]
+members: {num: 1, block: 1}
+scales: {smoke: {}, laptop: {}, paper: {}}
+assumed: []
+"""
+
+
+def test_a_job_is_killed_as_it_writes_a_tile(finished: Project) -> None:
+    """Of a Gram matrix: what goes on reads the finished ones, and gives what one gives that was never killed."""
+    (finished.folder / "config/experiments/kernel_fashion_mnist.yaml").write_text(KERNELS)
+    summary, block = (f"results/smoke/kernel_fashion_mnist/{name}" for name in ("summary.h5", TILED))
+    with stopping(finished, "train_kernel_regression", ".h5", DIE_AT_THE_FOURTH):
+        died = finished.snakemake(*PROFILE, summary)
+    assert died.returncode != 0
+    assert f"failed: train {block}: was killed (SIGKILL, by hand or because memory ran out). Run" in died.stdout
+    tiles = (finished.folder / block).with_suffix(".tiles")
+    assert len(list(tiles.glob("*.h5"))) == 3 and len(partials(finished)) == 1
+    finished.build(*PROFILE, summary)
+    assert "; 3 tiles of an earlier run are there" in finished.log(block)
+    assert not tiles.exists() and not partials(finished)
+    resumed = {file: finished.content(file) for file in (block, summary)}
+    remove(finished, f"{block}*", f"{summary}*", block.replace("members_", "resume_"))
+    finished.build(*PROFILE, summary)
+    assert "tiles of an earlier run" not in finished.log(block)
+    assert resumed == {file: finished.content(file) for file in (block, summary)}
+
+
+def test_config_is_edited_while_running(untrained: Project, complete_run: Project, edited_run: Project) -> None:
     """A run keeps the configuration that it began with; the next one makes anew what the edit concerns."""
     with stopping(untrained, "train", ".h5", WAIT) as gate, running(untrained, BLOCK) as run:
         wait_for(lambda: partials(untrained))
@@ -104,6 +154,8 @@ def test_config_is_edited_while_running(untrained: Project, complete_run: Projec
     registry.write_text(whole)
     assert same(untrained, complete_run, BLOCK)
     assert {job.rule for job in untrained.plan(SUMMARY)} == {"arm_config", "train", "evaluate", "summarise"}
+    untrained.build(*PROFILE, SUMMARY)
+    assert same(untrained, edited_run, BLOCK, SUMMARY)
 
 
 FULL_DISK = """
@@ -148,7 +200,7 @@ done
 """
 
 
-def test_read_only_results(finished: Project) -> None:
+def test_read_only_results(finished: Project, complete_run: Project) -> None:
     """What is finished can be looked at; what has to be made or replaced is refused in one line before any job."""
     remove(finished, SUMMARY, f"{EVALUATED}*")
     new = "results/laptop/fashion_mnist/config/summary.json"
@@ -160,11 +212,14 @@ def test_read_only_results(finished: Project) -> None:
         assert message.startswith((path, str(Path(path).parent), str(Path(EVALUATED).parent))), message
         assert "this user may not write there (read-only). Change the permissions of " in message
         assert "status 1" in output and "Traceback" not in output and "rule summarise:" not in output
+    # Outside, they may be written.
+    finished.build(*PROFILE, SUMMARY)
+    assert same(finished, complete_run, EVALUATED, SUMMARY)
 
 
-def test_a_clock_that_was_ahead(finished: Project) -> None:
+def test_a_clock_that_was_ahead(finished: Project, edited_run: Project) -> None:
     """All results are dated in the next year; then training runs again and is killed before the evaluation follows."""
-    future = time.time() + 365 * 24 * 3600
+    future = time.time() + YEAR
     for path in finished.folder.glob("results/**/*.*"):
         os.utime(path, (future, future))
     assert "were dated in the future: a clock was wrong" in (said := finished.build("--dry-run"))
@@ -173,12 +228,29 @@ def test_a_clock_that_was_ahead(finished: Project) -> None:
     finished.build(*PROFILE, BLOCK)
     # By its time alone: nothing else tells Snakemake, after the end of that run, that the block is another one.
     assert {job.rule for job in finished.plan(SUMMARY)} >= {"evaluate", "summarise"}
+    finished.build(*PROFILE, SUMMARY)
+    assert same(finished, edited_run, BLOCK, EVALUATED, SUMMARY)
 
 
-@pytest.mark.parametrize("shift", [-365, 365], ids=["last year", "next year"])
+def test_a_clock_that_was_set_back(finished: Project, edited_run: Project) -> None:
+    """While a run goes on: what it trains is dated in the last year, and it is killed before the evaluation follows."""
+    finished.edit(*LEARNING_RATE)
+    finished.build(*PROFILE, BLOCK)
+    past = time.time() - YEAR
+    for path in (finished.folder / BLOCK).parent.iterdir():
+        os.utime(path, (past, past))
+    said = finished.build("--dry-run", SUMMARY)
+    assert f"\n{EVALUATED}: made of files that have another content today, though an older time: a clock" in f"\n{said}"
+    assert {job.rule for job in planned_jobs(said)} == {"evaluate", "summarise"}
+    finished.build(*PROFILE, SUMMARY)
+    assert same(finished, edited_run, BLOCK, EVALUATED, SUMMARY)
+    assert "another content today" not in finished.build("--dry-run", SUMMARY)
+
+
+@pytest.mark.parametrize("shift", [-YEAR, YEAR], ids=["last year", "next year"])
 def test_times_of_sources_and_data_changed(finished: Project, shift: int) -> None:
     """By a pull, a copy or a clock: content counts."""
-    when = time.time() + shift * 24 * 3600
+    when = time.time() + shift
     for top in ("src", "workflow", "config", "results/datasets"):
         for path in (finished.folder / top).rglob("*"):
             os.utime(path, (when, when))

@@ -38,17 +38,25 @@ from emergent.estimates.totals import Job
 from emergent.plan import Plan
 from emergent.errors import EmergentError
 from emergent.fingerprint import code_fingerprint, files_digest
+from emergent.lineage.outdated import date_back
 from emergent.metrics.registry import MEMBER_METRICS
 from emergent.runs import bytecode, clock, failures, lock
 from emergent.runs.progress import RunProgress
 
+
+def print_if_any(message):
+    """Prints a line on what was found before the run begins, where there is one."""
+    if message:
+        print(message, file=sys.stderr)
+
+
 # Jobs on other machines are processes of Snakemake too, and work for the run that has the lock.
 RUN_LOCK = lock.join() if workflow.is_main_process else lock.RunLock()
-SETTLED = (
-    clock.settle([Path("results"), Path("figures")]) if workflow.is_main_process else ""
-)
-for message in filter(None, (RUN_LOCK.message, SETTLED)):
-    print(message, file=sys.stderr)
+print_if_any(RUN_LOCK.message)
+if workflow.is_main_process:
+    # Times first: what is newer by its content too is then left as it is.
+    for dated in (clock.settle, date_back):
+        print_if_any(dated([Path("results"), Path("figures")]))
 
 
 def refuse_locked_files():

@@ -17,10 +17,12 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not what the data give")
     parser.add_argument("--collect", nargs=3, metavar=("RESULTS", "FIGURES", "RUN"),
                         help="first copy a run into docs, e.g. results/laptop figures/laptop laptop")  # fmt: skip
+    parser.add_argument("--unclean", action="store_true",
+                        help="collect also what no commit makes, or what lacks digests of its inputs")  # fmt: skip
     arguments = parser.parse_args()
     if arguments.collect and not arguments.check:
         results, figures, run = arguments.collect
-        for path in collect(arguments.root, Path(results), Path(figures), run):
+        for path in collect(arguments.root, Path(results), Path(figures), run, unclean=arguments.unclean):
             print(path)
     made = pages(arguments.root)
     wrong = differing(arguments.root, made)

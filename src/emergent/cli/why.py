@@ -6,6 +6,7 @@ why osp_table_ensemble_c16
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,25 +19,49 @@ from emergent.config.base import hint
 from emergent.config.claims import Claim, read_claims
 from emergent.errors import ConfigError, DataError
 from emergent.lineage.ancestry import ancestry, provenance_of, tree
-from emergent.lineage.lookups import holding, printed
+from emergent.lineage.lookups import Printed, holding, printed
+
+TRACED = (
+    "Traced are numbers that a template of docs/templates draws from data, as they are printed (15.813, without its "
+    "error), and in README.md those of the table's columns verdict, judged and run at; all others are written by hand."
+)
 
 
 def number_lines(root: Path, page: str, number: str) -> Iterator[str]:
     """Yields the look-ups that print a number on a page, and the files behind them with their ancestry."""
-    places = holding(number, printed(root, page))
+    places = list(dict.fromkeys(holding(number, printed(root, page))))
     if not places:
-        raise DataError(f"{page}: no number {number} that is looked up there; words and headings are written by hand.")
+        raise DataError(f"{page}: no number {number} that is looked up there. {TRACED}")
     files: dict[Path, None] = {}
     for place in places:
-        shown = next((line for line in place.text.splitlines() if number in line), place.text)
+        shown = row_with(number, place.text)
         yield f"printed: {shown.strip()[:200]}"
+        last = ""
         for lookup in place.lookups:
-            yield f"  {lookup.call}{f' = {lookup.answer}' if lookup.answer else ''}"
+            if lookup.path and lookup.path.name == "claims.csv" and not judges(root / lookup.path, shown):
+                continue
+            if lookup.call != last:
+                yield f"  {lookup.call}{f' = {lookup.answer}' if lookup.answer else ''}"
+            last = lookup.call
             if lookup.path:
                 yield f"    from {lookup.path}"
                 files[lookup.path] = None
     for path in files:
         yield from ("", *tree(ancestry(path)))
+
+
+def row_with(number: str, text: str) -> str:
+    """Returns the line of a text that prints a number, or all of it."""
+    return next((line for line in text.splitlines() if holding(number, [Printed(line, ())])), text)
+
+
+def judges(verdicts: Path, row: str) -> bool:
+    """Returns whether a run has judged the quantity that a row of a table names; true for rows that name none."""
+    quantity = re.search(r"\| `([^`]+)` \|", row)
+    if quantity is None:
+        return True
+    table = pd.read_csv(verdicts, keep_default_na=False)
+    return quantity[1] in set(table["quantity"][table["verdict"] != "not run"])
 
 
 def claim_lines(root: Path, claim: Claim) -> Iterator[str]:

@@ -13,20 +13,23 @@ from typing import Any
 
 import jinja2
 
+from emergent.config.figures import read_catalogue
 from emergent.errors import DataError
 from emergent.pages.build import functions
 from emergent.pages.committed import Committed
+from emergent.pages.comparisons import Reading
 from emergent.pages.overview import read_overview
 
 ARTEFACTS = {
     "q": "docs/data/{run}/{experiment}_summary.h5",
+    "factor": "docs/data/{run}/{experiment}_summary.h5",
     "disjoint": "docs/data/{run}/{experiment}_summary.h5",
     "law": "docs/data/{run}/{experiment}_summary.h5",
     "size_table": "docs/data/{run}/{experiment}_summary.h5",
     "differing_table": "docs/templates/overview.yaml",
     "points_table": "docs/data/{run}/{experiment}_summary.h5",
     "points_misfit": "docs/data/{run}/{experiment}_summary.h5",
-    "misfit": "docs/data/{run}/{experiment}_summary.h5",
+    "misfit": "docs/data/{run}/{experiment}_summary.h5",  # of every reading
     "spread_of_arms": "docs/data/{run}/{experiment}_summary.h5",
     "ours": "docs/data/{run}/claims.csv",
     "claim": "docs/data/{run}/claims.csv",
@@ -37,6 +40,7 @@ ARTEFACTS = {
     "picture": "docs/figures/{run}/{name}.txt",
     "caption": "docs/figures/{run}/{name}.txt",
     "cell": "docs/figures/{run}/{name}.md",
+    "whole_table": "docs/figures/{run}/{name}.md",
 }
 """File behind each function of the templates, by its arguments; the others combine what these return."""
 
@@ -75,7 +79,7 @@ def printed(root: Path, page: str) -> list[Printed]:
     if Path(page).parent != Path("docs/results") or not template.exists():
         known = ", ".join(["README.md", *(f"docs/results/{path.name}" for path in template.parent.glob("*.md"))])
         raise DataError(f"{page}: expected a page that is made from data, one of {known}.")
-    return _expressions(template, committed)
+    return _Recorder(template, committed).render()
 
 
 def holding(number: str, found: list[Printed]) -> list[Printed]:
@@ -84,51 +88,110 @@ def holding(number: str, found: list[Printed]) -> list[Printed]:
     return [item for item in found if pattern.search(item.text)]
 
 
-def _expressions(template: Path, committed: Committed) -> list[Printed]:
-    found: list[Printed] = []
-    pending: list[Lookup] = []
+class _Recorder:
+    """Renders one template, and keeps what its expressions print with the look-ups that they were made of."""
 
-    def finalize(value: object) -> object:
-        # Called once for every expression, after its look-ups; also for the plain text between them.
-        if pending:
-            found.append(Printed(str(value), tuple(pending)))
-            pending.clear()
+    def __init__(self, template: Path, committed: Committed) -> None:
+        self.found: list[Printed] = []
+        self._committed = committed
+        self._pending: list[Lookup] = []
+        # Look-ups by line of the template, for what was looked up before it is printed: by ``set`` or in a macro.
+        self._made: dict[int, list[Lookup]] = {}
+        self._lines = template.read_text(encoding="utf-8").splitlines()
+        self._set = [re.findall(r"\w+", " ".join(re.findall(r"{% set ([\w, ]+?) =", line))) for line in self._lines]
+
+    def render(self) -> list[Printed]:
+        """Returns what prints a number or was looked up."""
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=self._finalize)
+        for name, function in functions(self._committed).items():
+            if name in ARTEFACTS and callable(function):
+                environment.globals[name] = self._recorded(name, function)
+            else:
+                environment.globals[name] = function
+        environment.from_string("\n".join(self._lines)).render()
+        return self.found
+
+    def _finalize(self, value: object) -> object:
+        # Called once for every expression, after its look-ups; also for the plain text between them, by no line.
+        if lookups := self._pending or (self._lookups_of(value, _line()) if re.search(r"\d", str(value)) else []):
+            # Of several, that which was printed as it is.
+            exactly = [lookup for lookup in lookups if lookup.answer == str(value)]
+            self.found.append(Printed(str(value), tuple(dict.fromkeys(exactly or lookups))))
+        self._pending = []
         return value
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=finalize)
-    for name, function in functions(committed).items():
-        environment.globals[name] = (
-            _recorded(name, function, pending, committed.root) if callable(function) else function
-        )
-    environment.from_string(template.read_text(encoding="utf-8")).render()
-    return found
+    def _lookups_of(self, value: object, line: int) -> list[Lookup]:
+        """Returns the look-ups that what a line prints can be made of: its own, and those of the variables in it."""
+        if not line:
+            return []
+        text = self._lines[line - 1]
+        # A name that is set anew is the later one.
+        places = {name: number for number in range(1, line) for name in self._set[number - 1]}
+        lines = sorted({number for name, number in places.items() if re.search(rf"\b{name}\b", text)})
+        if not isinstance(value, int):
+            # A whole number that nobody set is the counter of a loop.
+            lines.append(line)
+        return [lookup for number in lines for lookup in self._made.get(number, ())]
 
-
-def _recorded(name: str, function: Callable[..., Any], pending: list[Lookup], root: Path) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        answer = function(*arguments, **named)
-        if name in ARTEFACTS:
+    def _recorded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            answer = function(*arguments, **named)
             words = [*(repr(value) for value in arguments), *(f"{key}={value!r}" for key, value in named.items())]
-            line = str(answer)
-            path = _artefact(name, function, arguments, named, root)
             # Tables and captions are long, and are shown by what was found in them.
-            pending.append(Lookup(f"{name}({', '.join(words)})", path, line if len(line) <= 80 else ""))
-        return answer
+            line = str(answer) if len(str(answer)) <= 80 else ""
+            known = inspect.signature(function).bind(*arguments, **named).arguments
+            paths = artefacts(self._committed, name, arguments, known) or [None]
+            lookups = [Lookup(f"{name}({', '.join(words)})", path, line) for path in paths]
+            self._pending += lookups
+            self._made.setdefault(_line(), []).extend(lookups)
+            return answer
 
-    return call
+        return call
 
 
-def _artefact(
-    name: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], root: Path
-) -> Path | None:
-    try:
-        bound = inspect.signature(function).bind(*arguments, **named).arguments
-        # ``points_misfit`` passes its arguments on: run and experiment come first.
-        run, experiment = (*arguments, "", "")[:2]
-        path = Path(ARTEFACTS[name].format(**{"run": run, "experiment": experiment} | bound))
-    except (TypeError, KeyError):
-        return None
-    return path if (root / path).exists() else None
+def _line() -> int:
+    """Returns the line of a template that is being rendered, of a macro that of its call; 0 outside of rendering."""
+    line, frame = 0, inspect.currentframe()
+    while frame is not None:
+        template = frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            line = template.get_corresponding_lineno(frame.f_lineno)
+        frame = frame.f_back
+    return line
+
+
+def artefacts(committed: Committed, name: str, arguments: tuple[Any, ...], known: dict[str, Any]) -> list[Path]:
+    """Returns the files that answer a look-up.
+
+    Args:
+        committed: data.
+        name: of the function.
+        arguments: by place.
+        known: by the names of the function's parameters.
+    """
+    # ``points_misfit`` passes its arguments on: run, experiment and reference come first.
+    run, experiment, reference = (*arguments, "", "", "")[:3]
+    if name == "misfit":
+        readings: tuple[Reading, ...] = tuple(known["readings"])
+        found = [_summary(run, reading.experiment) for reading in readings]
+        found += [f"config/references/{reading.reference}.json" for reading in readings]
+    elif name == "differing_table":
+        lines = read_overview(committed.docs)[known["paper"]]
+        judged = [run for line in lines for run in (line.judged, line.also_judged) if run]
+        found = ["docs/templates/overview.yaml", *(f"docs/data/{run}/claims.csv" for run in judged)]
+    else:
+        found = [ARTEFACTS[name].format(**{"run": run, "experiment": experiment, "reference": reference} | known)]
+    if name in ("points_table", "points_misfit"):
+        found.append(f"config/references/{reference}.json")
+    if name in ("picture", "caption", "cell", "whole_table"):
+        # Drawn of the summaries that are committed beside; not every run's are.
+        entry = read_catalogue(committed.root / "config" / "figures.yaml").get(known["name"])
+        found += [_summary(run, experiment) for experiment in (entry.experiments if entry else ())]
+    return [Path(path) for path in dict.fromkeys(found) if (committed.root / path).exists()]
+
+
+def _summary(run: str, experiment: str) -> str:
+    return ARTEFACTS["q"].format(run=run, experiment=experiment)
 
 
 def _readme(committed: Committed) -> list[Printed]:
@@ -138,11 +201,17 @@ def _readme(committed: Committed) -> list[Printed]:
     for text in (committed.root / "README.md").read_text(encoding="utf-8").splitlines():
         label = re.match(r"\| \[([^]]+)\]\(docs/results/(\w+)\.md\)", text)
         if label and (line := lines.get((label[2], label[1]))):
-            verdict, judged = text.split(" | ")[3:5]
+            verdict, judged, titles = text.removesuffix(" |").split(" | ")[3:6]
+            runs = [run for run in (line.judged, line.also_judged) if run]
             lookups = [
                 Lookup(f"verdicts of run {run} on {', '.join(line.claims)}", Path(f"docs/data/{run}/claims.csv"), "")
-                for run in (line.judged, line.also_judged)
-                if run
+                for run in runs
             ]
-            found.append(Printed(f"{line.label} ({label[2]}): {verdict}, {judged} judged", tuple(lookups)))
+            where = f"{line.label} ({label[2]})"
+            found.append(Printed(f"{where}: {verdict}, {judged} judged", tuple(lookups)))
+            described = tuple(
+                Lookup(f"title of run {run}", Path("docs/data/runs.yaml"), committed.runs[run].title)
+                for run in dict.fromkeys([*runs, *line.runs])
+            )
+            found.append(Printed(f"{where}: run at {titles}", described))
     return found
