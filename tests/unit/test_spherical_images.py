@@ -274,7 +274,7 @@ def test_ensembles_are_paired_with_their_own_members(tmp_path: Path) -> None:
         assert table.loc[f"{gain}/classify_cnn_16/2", ["value", "stderr"]].tolist() == pytest.approx([0, 0], abs=1e-12)
 
 
-def test_grids_and_times_are_of_networks(tmp_path: Path) -> None:
+def test_latencies_are_of_networks(tmp_path: Path) -> None:
     """Arms that differ by their copies alone are the same program: what is beside it is no part of its latency."""
     _, tables = written(tmp_path, TRUE)
     times = tables["times"].set_index("arm")["latency_seconds"]
