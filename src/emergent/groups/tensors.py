@@ -7,6 +7,7 @@ the generators, times random powers of the discrete ones.
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from emergent.errors import ConfigError
 from emergent.groups.fitting import require
 from emergent.groups.matrix_groups import MatrixGroup
+from emergent.groups.small_products import multiply_samples_last
 
 ROUNDS, LOWEST_POWER, HIGHEST_POWER = 3, -5, 4
 SQUARINGS, TERMS = 4, 12
@@ -39,6 +41,11 @@ class TensorSpace:
         """Returns the numbers that make up an element."""
         return sum(number * self.dimension**rank for number, rank in self.types)
 
+    @property
+    def ends(self) -> list[int]:
+        """Returns where the numbers of each type but the last end."""
+        return list(accumulate(number * self.dimension**rank for number, rank in self.types[:-1]))
+
     def split(self, values: Float[Array, "N size"]) -> list[Float[Array, "N number components"]]:
         """Returns the tensors of each type.
 
@@ -46,12 +53,9 @@ class TensorSpace:
             ValueError: the values are of another space.
         """
         require(values.ndim == 2 and values.shape[1] == self.size, f"[N, {self.size}]", values)
-        parts, start = [], 0
-        for number, rank in self.types:
-            stop = start + number * self.dimension**rank
-            parts.append(values[:, start:stop].reshape(len(values), number, -1))
-            start = stop
-        return parts
+        # Not slices, whose gradients are whole arrays of zeros that are added up.
+        parts = jnp.split(values, self.ends, 1)
+        return [part.reshape(len(values), number, -1) for part, (number, _) in zip(parts, self.types, strict=True)]
 
     def vectors(self, values: Float[Array, "N size"]) -> Float[Array, "N k d"]:
         """Returns the tensors of one index; there must be one such type."""
@@ -73,12 +77,6 @@ def move(space: TensorSpace, values: Float[Array, "N size"], elements: Float[Arr
     return jnp.concatenate(parts, 1)
 
 
-def _product(left: Float[Array, "d d N"], right: Float[Array, "d d N"]) -> Float[Array, "d d N"]:
-    # Samples last, so that small matrices fill vector registers.
-    terms = [left[:, index, None] * right[None, index] for index in range(left.shape[0])]
-    return sum(terms[1:], terms[0])
-
-
 def exponential(generators: Float[Array, "d d N"]) -> Float[Array, "d d N"]:
     """Returns the matrix exponential of many small matrices, by scaling, a Taylor series and squaring."""
     size = generators.shape[0]
@@ -86,11 +84,11 @@ def exponential(generators: Float[Array, "d d N"]) -> Float[Array, "d d N"]:
     one = jnp.broadcast_to(jnp.eye(size, dtype=small.dtype)[:, :, None], small.shape)
 
     def term(index: Array, total: Array) -> Array:
-        return one + _product(small, total) / (TERMS - index).astype(small.dtype)
+        return one + multiply_samples_last(small, total) / (TERMS - index).astype(small.dtype)
 
     # Loops and no chains, which compilers fuse into programs that compute the same product many times.
     series = jax.lax.fori_loop(0, TERMS, term, one)
-    return jax.lax.fori_loop(0, SQUARINGS, lambda _, power: _product(power, power), series)
+    return jax.lax.fori_loop(0, SQUARINGS, lambda _, power: multiply_samples_last(power, power), series)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["lie_algebra", "powers"], meta_fields=["space"])
@@ -145,7 +143,7 @@ class TensorAction:
             chosen = jax.random.randint(integers, (ROUNDS, num_discrete, num), 0, num_powers)
             for of_round in chosen:
                 for powers, index in zip(self.powers, of_round, strict=True):
-                    found = _product(found, jnp.moveaxis(powers[index], 0, -1))
+                    found = multiply_samples_last(found, jnp.moveaxis(powers[index], 0, -1))
         return jnp.moveaxis(found, -1, 0)
 
     def transform(self, values: Float[Array, "N size"], elements: Float[Array, "N d d"]) -> Float[Array, "N size"]:

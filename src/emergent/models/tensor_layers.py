@@ -1,7 +1,8 @@
 """Layers that commute with a group of matrices, on sums of tensors: linear, bilinear and gated.
 
 Tensors have upper indices only: with the metric of the group an index can be lowered, so that the others are these in
-other components. Samples are flat arrays [N, size], see ``emergent.groups.tensors.TensorSpace``.
+other components. Samples are flat, see ``emergent.groups.tensors.TensorSpace``, and lie on the last axis between layers
+[size, N]: tensors are then cut out without copies, and products of those of each sample fill vectors.
 
 References:
     arXiv 2104.09459, section 6.
@@ -9,7 +10,7 @@ References:
 
 import math
 from collections import Counter
-from itertools import product
+from itertools import accumulate, product
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from jaxtyping import Array, Float
 
 from emergent.groups.equivariant_maps import invariant_tensors
 from emergent.groups.matrix_groups import matrix_group
+from emergent.groups.small_products import small_products
 from emergent.groups.tensors import TensorSpace
 from emergent.models.draws import normal
 
@@ -45,18 +47,18 @@ def gated(space: TensorSpace) -> TensorSpace:
     return TensorSpace(space.dimension, (*space.types, (gates, 0)) if gates else space.types)
 
 
-def _starts(space: TensorSpace) -> list[int]:
-    sizes = [number * space.dimension**rank for number, rank in space.types]
-    return [sum(sizes[:index]) for index in range(len(sizes))]
+def _split(space: TensorSpace, values: Float[Array, "size N"]) -> list[Float[Array, "number components N"]]:
+    """Returns the tensors of each type."""
+    parts = jnp.split(values, space.ends)
+    return [part.reshape(number, -1, part.shape[1]) for part, (number, _) in zip(parts, space.types, strict=True)]
 
 
-def _merged(space: TensorSpace, values: Float[Array, "N size"]) -> dict[int, Float[Array, "N number components"]]:
+def _merged(space: TensorSpace, values: Float[Array, "size N"]) -> dict[int, Float[Array, "number components N"]]:
     """Returns all tensors of each rank."""
-    parts = zip(space.split(values), space.types, strict=True)
     by_rank: dict[int, list[Array]] = {}
-    for part, (_, rank) in parts:
+    for part, (_, rank) in zip(_split(space, values), space.types, strict=True):
         by_rank.setdefault(rank, []).append(part)
-    return {rank: jnp.concatenate(found, 1) for rank, found in by_rank.items()}
+    return {rank: jnp.concatenate(found) for rank, found in by_rank.items()}
 
 
 def _projector(group: str, upper: int, lower: int, dtype: jnp.dtype) -> jax.Array:
@@ -71,7 +73,7 @@ def project_kernel(
     def block(row: tuple[int, tuple[int, int]], column: tuple[int, tuple[int, int]]) -> Float[Array, "rows columns"]:
         (i, (num_out, rank_out)), (j, (num_in, rank_in)) = row, column
         size_out, size_in = target.dimension**rank_out, source.dimension**rank_in
-        top, left = _starts(target)[i], _starts(source)[j]
+        top, left = [0, *target.ends][i], [0, *source.ends][j]
         part = free[top : top + num_out * size_out, left : left + num_in * size_in]
         basis = _projector(group, rank_out, rank_in, free.dtype)
         if not basis.shape[1]:
@@ -116,14 +118,14 @@ class EquivariantLinear(nn.Module):
     projected: bool = False
 
     @nn.compact
-    def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
+    def __call__(self, inputs: Float[Array, "source N"]) -> Float[Array, "target N"]:
         """Returns the outputs of a batch."""
         kernel = self.param("kernel", nn.initializers.orthogonal(), (self.target.size, self.source.size))
         bias = self.param("bias", _uniform, (self.target.size,))
         if not self.projected:
             kernel = project_kernel(self.group, self.source, self.target, kernel)
             bias = project_bias(self.group, self.target, bias)
-        return inputs @ kernel.T + bias[None]
+        return kernel @ inputs + bias[:, None]
 
 
 def _uniform(key: jax.Array, shape: tuple[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
@@ -145,34 +147,38 @@ class EquivariantBilinear(nn.Module):
     space: TensorSpace
 
     @nn.compact
-    def __call__(self, inputs: Float[Array, "N size"]) -> Float[Array, "N size"]:
+    def __call__(self, inputs: Float[Array, "size N"]) -> Float[Array, "size N"]:
         """Returns the outputs of a batch."""
-        dimension, tensors = self.space.dimension, _merged(self.space, inputs)
+        dimension, num, tensors = self.space.dimension, inputs.shape[1], _merged(self.space, inputs)
         metric = matrix_group(self.group).metric
         outputs = {rank: jnp.zeros_like(part) for rank, part in tensors.items()}
         for rank, start in product(tensors, tensors):
             end = rank - start
             if rank == 0 or end not in tensors:
                 continue
-            maps = tensors[rank][:, : dimension**rank].reshape(len(inputs), -1, dimension**end, dimension**start)
-            lowered = tensors[start] * _signs(metric, start, inputs.dtype)[None, None]
-            shape = (tensors[end].shape[1], maps.shape[1], lowered.shape[1])
+            size = dimension**end
+            maps = tensors[rank][: dimension**rank].reshape(-1, size, dimension**start, num)
+            lowered = tensors[start] * _signs(metric, start, inputs.dtype)[None, :, None]
+            shape = (len(tensors[end]), len(maps), len(lowered))
             weights = self.param(f"weights_{start}_{end}", normal, shape)
             if start == 0:
                 # Weights first: scalars are many, and their products with tensors many more.
-                mixed = jnp.einsum("jmi,ni->njm", weights, lowered[:, :, 0])
-                outputs[end] += jnp.einsum("njm,nmb->njb", mixed, maps[..., 0])
+                mixed = weights.reshape(-1, shape[2]) @ lowered[:, 0]
+                outputs[end] += small_products(mixed.reshape(*shape[:2], num), maps[:, :, 0])
             else:
-                outputs[end] += jnp.einsum("jmi,nmib->njb", weights, jnp.einsum("nmba,nia->nmib", maps, lowered))
+                values = small_products(maps.reshape(-1, dimension**start, num), lowered.swapaxes(0, 1))
+                pairs = values.reshape(shape[1], size, shape[2], num).swapaxes(1, 2)
+                found = weights.reshape(shape[0], -1) @ pairs.reshape(shape[1] * shape[2], -1)
+                outputs[end] += found.reshape(shape[0], size, num)
         return BILINEAR_GAIN * self._flat(outputs)
 
-    def _flat(self, outputs: dict[int, Array]) -> Float[Array, "N size"]:
+    def _flat(self, outputs: dict[int, Array]) -> Float[Array, "size N"]:
         taken, parts = Counter[int](), []
         for number, rank in self.space.types:
-            found = outputs[rank][:, taken[rank] : taken[rank] + number]
-            parts.append(found.reshape(len(found), -1))
+            found = outputs[rank][taken[rank] : taken[rank] + number]
+            parts.append(found.reshape(-1, found.shape[-1]))
             taken[rank] += number
-        return jnp.concatenate(parts, 1)
+        return jnp.concatenate(parts)
 
 
 def _signs(metric: Float[np.ndarray, " d"], rank: int, dtype: jnp.dtype) -> Float[Array, " components"]:
@@ -183,21 +189,21 @@ def _signs(metric: Float[np.ndarray, " d"], rank: int, dtype: jnp.dtype) -> Floa
     return jnp.asarray(found, dtype)
 
 
-def apply_gates(space: TensorSpace, values: Float[Array, "N gated"]) -> Float[Array, "N size"]:
+def apply_gates(space: TensorSpace, values: Float[Array, "gated N"]) -> Float[Array, "size N"]:
     """Returns tensors times the sigmoid of their gate; a scalar is its own gate.
 
     Args:
         space: without gates.
         values: in ``gated(space)``.
     """
-    gates, used, parts = values[:, space.size :], 0, []
-    for part, (number, rank) in zip(space.split(values[:, : space.size]), space.types, strict=True):
-        opening = part
-        if rank:
-            opening = gates[:, used : used + number, None]
-            used += number
-        parts.append((jax.nn.sigmoid(opening) * part).reshape(len(part), -1))
-    return jnp.concatenate(parts, 1)
+    parts = _split(gated(space), values)
+    numbers = [number for number, rank in space.types if rank]
+    gates = iter(jnp.split(parts[-1], list(accumulate(numbers))[:-1]))
+    opened = []
+    for part, (_, rank) in zip(parts, space.types, strict=False):
+        opening = next(gates) if rank else part
+        opened.append((jax.nn.sigmoid(opening) * part).reshape(-1, part.shape[-1]))
+    return jnp.concatenate(opened)
 
 
 class TensorNetwork(nn.Module):
@@ -226,12 +232,12 @@ class TensorNetwork(nn.Module):
     @nn.compact
     def __call__(self, inputs: Float[Array, "N source"]) -> Float[Array, "N target"]:
         """Returns the outputs of a batch."""
-        hidden, before, values = self._hidden, self.source, inputs
+        hidden, before, values = self._hidden, self.source, inputs.T
         for _ in range(self.depth):
             linear = EquivariantLinear(self.group, before, gated(hidden), self.projected)(values)
             values = apply_gates(hidden, linear + EquivariantBilinear(self.group, gated(hidden))(linear))
             before = hidden
-        return EquivariantLinear(self.group, hidden, self.target, self.projected)(values)
+        return EquivariantLinear(self.group, hidden, self.target, self.projected)(values).T
 
     def project(self, parameters: Any) -> Any:
         """Returns the parameters with those of linear layers projected, for a network that is called many times."""
