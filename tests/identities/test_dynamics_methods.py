@@ -51,8 +51,8 @@ SCALARS = ScalarDynamics(method="scalars", width=8, depth=2, gaussians=10)
 PLAIN = PlainDynamics(method="mlp", width=8, depth=2)
 
 
-def tensors(group: Any) -> TensorDynamics:
-    return TensorDynamics(method="tensors", group=group, channels=60, depth=1)
+def tensors(group: Any, relaxed: bool = False) -> TensorDynamics:
+    return TensorDynamics(method="tensors", group=group, relaxed=relaxed, channels=60, depth=1)
 
 
 def error(family: Family, settings: DynamicsMethod, group: str) -> float:
@@ -133,11 +133,26 @@ def test_energies_that_rotations_leave_keep_angular_momentum() -> None:
     assert changes["scalars"] < 1e-6 < 1e-4 < changes["plain"]
 
 
-def test_projected_layers_are_the_same_network() -> None:
-    method = make_dynamics("neural_ode", tensors("D6_z"))
+@pytest.mark.parametrize("relaxed", [False, True])
+def test_projected_layers_are_the_same_network(relaxed: bool) -> None:
+    method = make_dynamics("neural_ode", tensors("D6_z", relaxed))
     start = parameters(method)
     expected = jax.jit(method.module.apply)(start, states())
     np.testing.assert_allclose(jax.jit(method.field(start, SPAN))(states()), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_relaxed_layers_commute_until_their_factor_grows(family: Family) -> None:
+    method = make_dynamics(family, tensors("O(2)_z", relaxed=True))
+    drawn = TensorAction.of(matrix_group("O(2)_z"), STATES, np.float64).draw(jax.random.key(4), NUM)
+    start = method.initialise(jax.random.key(5))
+    share = start["params"]["share"]
+    found = []
+    for factor in (0.0, 0.3):
+        start["params"]["share"] = share + factor
+        field = method.field(start, SPAN)
+        found.append(float(jax.jit(lambda values, field=field: equivariance_error(field, values, drawn))(states())))
+    assert method.group is None and float(share) == 0 and found[0] < 1e-13 < 1e-3 < found[1]
     project = method.module.project  # pyright: ignore[reportAttributeAccessIssue]
     once, twice = project(start), project(project(start))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), once, twice)

@@ -78,7 +78,7 @@ def test_published_settings() -> None:
     given = paper.trajectories
     assert (given.num_train, given.num_test, given.num_times, given.interval, given.piece) == (500, 500, 150, 0.2, 5)
     assert {arm.train.num_epochs for arm in paper.arms.values()} == {2000}
-    assert len(paper.arms) == 14 and {arm.family for arm in paper.arms.values()} == {"hamiltonian", "neural_ode"}
+    assert len(paper.arms) == 15 and {arm.family for arm in paper.arms.values()} == {"hamiltonian", "neural_ode"}
 
 
 def test_learning_rates_are_parts_of_the_first() -> None:

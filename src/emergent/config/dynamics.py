@@ -120,4 +120,6 @@ def _symmetry(network: DynamicsMethod) -> Symmetry | None:
     """Returns how networks come by the symmetry of the pendulum; None where they have a smaller one built in."""
     if isinstance(network, PlainDynamics):
         return "augmented" if network.augmented else "none"
-    return None if isinstance(network, TensorDynamics) and network.group != SYMMETRY else "built_in"
+    if isinstance(network, TensorDynamics) and network.group != SYMMETRY:
+        return None
+    return "relaxed" if isinstance(network, TensorDynamics) and network.relaxed else "built_in"

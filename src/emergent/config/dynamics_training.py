@@ -100,11 +100,13 @@ class TensorDynamics(StrictModel):
 
     Attributes:
         group: that layers are equivariant under.
+        relaxed: a plain network is added, times a factor that starts at 0 and is learnt.
         channels: numbers in a hidden layer, spread over tensors of all ranks that fit.
     """
 
     method: Literal["tensors"]
     group: Literal["O(2)_z", "SO(2)_z", "D2_z", "D6_z"]
+    relaxed: bool = False
     channels: PositiveInt = 128
     depth: PositiveInt = 3
     networks: PositiveInt = 1

@@ -1,14 +1,15 @@
 """Products of small matrices, one pair for every sample, with samples on the last axis so that they fill vectors."""
 
-from functools import partial
-
 import jax
 from jaxtyping import Array, Float
 
+NAME = "multiply_samples_last"
+"""By which ``emergent.models.size`` finds these products among operations, to count them."""
 
-@partial(jax.jit, inline=False)
+
+@jax.jit
 def multiply_samples_last(left: Float[Array, "p k N"], right: Float[Array, "k q N"]) -> Float[Array, "p q N"]:
-    """Returns the products. Its name is how ``emergent.models.size.multiplications`` counts them."""
+    """Returns left times right for every sample."""
     if left.shape[0] * right.shape[1] == 1:
         # XLA would compute a chain again for every number that this one is multiplied with.
         return (left[0] * right[:, 0]).sum(0)[None, None]

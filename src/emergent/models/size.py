@@ -13,7 +13,7 @@ from jax import lax
 from jax.extend.core import jaxprs_in_params
 
 from emergent.config.models import NetworkModel
-from emergent.groups.small_products import multiply_samples_last
+from emergent.groups.small_products import NAME
 from emergent.models.registry import build
 
 FLOAT_BYTES = 4
@@ -172,7 +172,7 @@ def _products(jaxpr: Any) -> int:
             # Of real numbers a transform is half the work.
             halves = 2 if kind in (lax.FftType.RFFT, lax.FftType.IRFFT) else 1
             total += math.ceil(2 * size * math.log2(math.prod(equation.params["fft_lengths"])) / halves)
-        elif equation.params.get("name") == multiply_samples_last.__name__:
+        elif equation.params.get("name") == NAME:
             inner = equation.params["jaxpr"].jaxpr.eqns
             total += sum(math.prod(term.outvars[0].aval.shape) for term in inner if term.primitive.name == "mul")
         repeats = equation.params["length"] if equation.primitive.name == "scan" else 1

@@ -239,6 +239,10 @@ class TensorNetwork(nn.Module):
             before = hidden
         return EquivariantLinear(self.group, hidden, self.target, self.projected)(values).T
 
+    def of_projected(self) -> "TensorNetwork":
+        """Returns the network of the parameters that ``project`` returns."""
+        return self.clone(projected=True)
+
     def project(self, parameters: Any) -> Any:
         """Returns the parameters with those of linear layers projected, for a network that is called many times."""
         hidden = self._hidden

@@ -14,7 +14,7 @@ import pandas as pd
 from emergent import storage
 from emergent.config.dynamics import DynamicsSummary
 from emergent.statistics.estimate import Estimate, sample_std
-from emergent.summaries.choices import choice, choices_table
+from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables, in_order
 from emergent.summaries.quantities import Quantities
 from emergent.summaries.runs import read_runs
@@ -42,7 +42,8 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
     Quantities are ``<metric>/<arm>`` of single networks, ``median_score/<arm>``, ``ensemble_<metric>/<arm>/<M>`` of
     ensembles of M, ``ensemble_gain/<arm>/<M>`` the logarithm to base 10 of the equivariance error of single networks
     over that of ensembles, trial by trial, and ``log_ratio/<arm>/<other>`` that of the error of an arm over that of the
-    one it is compared with, which has the same trajectories in every trial.
+    one it is compared with, which has the same trajectories in every trial. ``equal_work/<arm>`` is that of
+    ``emergent.summaries.choices``.
 
     Args:
         settings: of the summary stage.
@@ -54,7 +55,7 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
     """
     del predictions
     rows, times, portraits = list[dict[str, Any]](), list[pd.DataFrame](), list[pd.DataFrame]()
-    quantities, logarithms, chosen = Quantities(), dict[str, np.ndarray](), list[dict[str, Any]]()
+    quantities, logarithms, chosen = Quantities(), dict[str, np.ndarray](), list[tuple[dict[str, Any], np.ndarray]]()
     for arm in settings.arms:
         found = read_runs(arm.name, blocks[arm.name], settings.num_members, AXES, "trials")
         head = {"arm": arm.name, "family": settings.families[arm.name], "method": settings.methods[arm.name]}
@@ -69,7 +70,7 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
             if arm.symmetry is not None:
                 work = storage.read_arrays(blocks[arm.name][0], ["multiplications"], "train")["multiplications"]
                 both = own["score"], own["equivariance_error"]
-                chosen.append(choice(arm.name, arm.symmetry, size, float(work[0]), *both))
+                chosen.append((choice(arm.name, arm.symmetry, size, float(work[0]), *both), own["score"]))
             if size > 1:
                 single = np.log10(found["equivariance_error"][:, 0].astype(np.float64))
                 gain = single - np.log10(own["equivariance_error"])
@@ -82,11 +83,12 @@ def summarise_dynamics(settings: DynamicsSummary, blocks: Blocks, predictions: P
             ratio = Estimate.mean(logarithms[arm.name] - logarithms[arm.compare_to])
             text = f"log10 of the error of rollouts over that of {arm.compare_to}, trial by trial"
             quantities.add(f"log_ratio/{arm.name}/{arm.compare_to}", ratio, text)
+    add_equal_work(chosen, quantities)
     return {
         "rollouts": pd.DataFrame(rows),
         "errors_by_time": pd.concat(times, ignore_index=True),
         "portraits": pd.concat(portraits, ignore_index=True),
-        "choices": choices_table(chosen),
+        "choices": choices_table([row for row, _ in chosen]),
         "quantities": quantities.table(),
     }
 

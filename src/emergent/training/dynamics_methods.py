@@ -21,6 +21,7 @@ from emergent.dynamics.integrators import VectorField, hamiltonian_field, runge_
 from emergent.dynamics.springs import NUM_VECTORS, STATE
 from emergent.groups.tensors import TensorSpace
 from emergent.models.feedforward import FeedForward
+from emergent.models.relaxed import RelaxedTensorNetwork
 from emergent.models.scalar_dynamics import ScalarEnergy, ScalarVelocities
 from emergent.models.tensor_layers import TensorNetwork
 
@@ -54,9 +55,9 @@ class LearnedDynamics:
     def field(self, parameters: Any, span: Float[Array, "2"]) -> VectorField:
         """Returns the velocities that a network gives."""
         given, module = (span,) if self.sees_span else (), self.module
-        if isinstance(module, TensorNetwork):
+        if isinstance(module, TensorNetwork | RelaxedTensorNetwork):
             # Once for all steps of an integration.
-            parameters, module = module.project(parameters), module.clone(projected=True)
+            parameters, module = module.project(parameters), module.of_projected()
 
         def outputs(states: Float[Array, "N 12"]) -> Float[Array, "N K"]:
             return module.apply(parameters, states, *given)  # pyright: ignore[reportReturnType]
@@ -81,8 +82,11 @@ def make_dynamics(family: Family, settings: DynamicsMethod) -> LearnedDynamics:
             module: nn.Module = FeedForward(settings.width, settings.depth, target.size, nn.swish)
             return build(module, None, settings.augmented, False)
         case TensorDynamics():
-            module = TensorNetwork(settings.group, STATES, target, settings.channels, settings.depth)
-            return build(module, settings.group, False, False)
+            tensors = TensorNetwork(settings.group, STATES, target, settings.channels, settings.depth)
+            if not settings.relaxed:
+                return build(tensors, settings.group, False, False)
+            free = FeedForward(settings.channels, settings.depth, target.size, nn.swish)
+            return build(RelaxedTensorNetwork(tensors, free), None, False, False)
         case ScalarDynamics() if family == "hamiltonian":
             return build(ScalarEnergy(settings.width, settings.depth), SYMMETRY, False, False)
         case ScalarDynamics():

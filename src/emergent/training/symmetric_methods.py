@@ -28,7 +28,7 @@ from emergent.datasets.symmetric_functions import INPUTS, OUTPUTS
 from emergent.groups.matrix_groups import MatrixGroup, matrix_group
 from emergent.groups.tensors import TensorAction, TensorSpace, move
 from emergent.models.feedforward import FeedForward
-from emergent.models.relaxed import RelaxedNetwork
+from emergent.models.relaxed import RelaxedTensorNetwork
 from emergent.models.scalar_networks import (
     ScalarInertia,
     all_signs,
@@ -214,10 +214,11 @@ def _in_frames(spaces: Spaces, settings: FrameMethod) -> SymmetricMethod:
 
 
 def _on_tensors(spaces: Spaces, settings: TensorMethod) -> SymmetricMethod:
-    module: nn.Module = TensorNetwork(settings.group, spaces.inputs, spaces.outputs, settings.channels, settings.depth)
+    tensors = TensorNetwork(settings.group, spaces.inputs, spaces.outputs, settings.channels, settings.depth)
+    module: nn.Module = tensors
     if settings.relaxed:
         free = FeedForward(settings.channels, settings.depth, spaces.outputs.size, nn.swish)
-        module = RelaxedNetwork(module, free)
+        module = RelaxedTensorNetwork(tensors, free)
     return SymmetricMethod(
         scaled=True,
         equivariant=not settings.relaxed,
