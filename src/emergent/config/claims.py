@@ -98,7 +98,9 @@ class SeriesClaim(_Claim):
     quantity: str = Field(pattern=r"^[a-z0-9_/{}]+$", description="name of a quantity, keys of the series in braces")
     reference: Name = Field(description="file in config/references, without ending")
     series: Name = Field(description="quantity of the series")
-    keys: dict[Name, str | int] = Field(default={}, description="keys that the series must have")
+    keys: dict[Name, str | int | Many[str]] = Field(
+        default={}, description="keys that the series must have; of a list, any"
+    )
     points: Many[float | str] = Field(min_length=1, description="abscissae; those that were not read are left out")
     tolerance: float = Field(ge=0, description="systematic difference that is still called agreement, absolute")
     relative_tolerance: float = Field(default=0.0, ge=0, description="the same, as a part of the published value")
@@ -112,7 +114,11 @@ class SeriesClaim(_Claim):
         Raises:
             ConfigError: no series fits, a point fits none, or a word in braces is none of a series' keys.
         """
-        chosen = [s for s in series if s.quantity == self.series and self.keys.items() <= s.keys.items()]
+        wanted = {name: key if isinstance(key, tuple) else (key,) for name, key in self.keys.items()}
+        chosen = [
+            s for s in series
+            if s.quantity == self.series and all(s.keys.get(name) in keys for name, keys in wanted.items())
+        ]  # fmt: skip
         found = [(s, i, x) for s in chosen for i, x in enumerate(s.x) if x in self.points and s.y[i] is not None]
         if absent := [x for x in self.points if x not in {x for _, _, x in found}]:
             raise ConfigError(f"claim {self.id}: {self.reference} has no {self.series} with {self.keys} at {absent}.")
