@@ -108,12 +108,52 @@ def test_every_figure_has_one_line_in_the_readme() -> None:
     assert sorted(listed) == sorted(read_catalogue(ROOT / "config" / "figures.yaml"))
 
 
-def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        if page.parent.name == "templates":
-            continue
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
-            assert target.startswith("http") or (page.parent / target).exists(), f"{page}: {target}"
+def test_committed_figures_are_shown_on_the_page_that_their_line_leads_to_and_on_no_other() -> None:
+    """But on that of changes, which tells of earlier numbers; figures that no run has committed have no picture."""
+    pages = {path.stem: path.read_text() for path in (ROOT / "docs/results").glob("*.md") if path.stem != "changes"}
+    templates = {path.stem: path.read_text() for path in TEMPLATES}
+    committed = {name for run in Committed(ROOT).runs.values() for name in run.pictures}
+    for paper, lines in read_overview(ROOT / "docs").items():
+        for line in lines:
+            for name in committed & set(line.figures):
+                linked = {page for page, text in pages.items() if re.search(rf"figures/\w+/{name}\.", text)}
+                whole = rf"whole_table\('\w+', '{name}'"
+                printed = {page for page, text in templates.items() if re.search(whole, text)}
+                assert linked | printed == {line.page or paper}, name
+
+
+def test_line_that_leads_to_no_page_is_refused(copy: Path) -> None:
+    path = copy / "docs/templates/overview.yaml"
+    path.write_text(path.read_text().replace("page: villar_units", "page: villar_unity"))
+    with pytest.raises(DataError, match=r"villar, D5a, D5u, D5v: no page 'villar_unity'"):
+        build.pages(copy)
+
+
+def anchors(page: Path) -> set[str]:
+    """Returns the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    words = [re.sub(r"[^\w\- ]", "", line.lower()) for line in re.findall(r"^#+ (.+?) *$", text, flags=re.MULTILINE)]
+    return {word.replace(" ", "-") for word in words}
+
+
+def test_links_and_their_anchors_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "templates")]
+    with_anchor = 0
+    for page in pages:
+        for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+            if target.startswith("http"):
+                continue
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(path), f"{page}: {target}#{anchor}"
+            with_anchor += bool(anchor)
+    assert with_anchor > 1
+
+
+def test_documentation_site_lists_every_page_of_results() -> None:
+    text = (ROOT / "mkdocs.yml").read_text()
+    pages = {path.name for path in (ROOT / "docs/results").glob("*.md")}
+    assert sorted(re.findall(r"results/(\w+\.md)$", text, flags=re.MULTILINE)) == sorted(pages)
 
 
 def test_committed_pictures_have_captions() -> None:

@@ -70,7 +70,7 @@ def test_whatever_a_template_may_call_is_traced() -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs/templates").glob("*.md")))
 def test_all_that_pages_draw_from_data_leads_to_files_that_are_there(name: str) -> None:
     found = printed(ROOT, f"docs/results/{name}")
-    assert len(found) >= 3
+    assert len(found) >= 2
     lookups = [lookup for item in found for lookup in item.lookups]
     assert all(lookup.path is not None and (ROOT / lookup.path).exists() for lookup in lookups)
     # One of a summary is that number of that summary.

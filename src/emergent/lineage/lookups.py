@@ -197,7 +197,8 @@ def _summary(run: str, experiment: str) -> str:
 def _readme(committed: Committed) -> list[Printed]:
     """Returns the verdicts that stand in the table, by line."""
     found = []
-    lines = {(paper, line.label): line for paper, own in read_overview(committed.docs).items() for line in own}
+    papers = read_overview(committed.docs).items()
+    lines = {(line.page or paper, line.label): line for paper, own in papers for line in own}
     for text in (committed.root / "README.md").read_text(encoding="utf-8").splitlines():
         label = re.match(r"\| \[([^]]+)\]\(docs/results/(\w+)\.md\)", text)
         if label and (line := lines.get((label[2], label[1]))):

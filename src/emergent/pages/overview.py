@@ -27,6 +27,7 @@ class Line(StrictModel):
 
     label: str = Field(description="labels of the figures, e.g. F3, F4")
     what: str = Field(description="what they show, in a few words")
+    page: Name | None = Field(default=None, description="page in docs/results behind the label; null: the paper's")
     figures: Many[Name] = Field(min_length=1, description="entries of config/figures.yaml")
     claims: Many[str] = Field(default=(), description="patterns of claim identifiers that the figures bear on")
     judged: Name | None = Field(default=None, description="run whose verdicts are shown; null: none")
@@ -36,7 +37,7 @@ class Line(StrictModel):
 
 
 class Overview(StrictModel):
-    """Lines by the paper's page."""
+    """Lines by paper."""
 
     papers: dict[Name, Many[Line]]
 
@@ -45,7 +46,7 @@ def overview_table(committed: Committed) -> str:
     """Returns the table and its legend.
 
     Raises:
-        DataError: a line names a figure or a claim that does not exist.
+        DataError: a line names a figure, a claim or a page that does not exist.
     """
     lines = read_overview(committed.docs)
     catalogue = read_catalogue(committed.root / "config" / "figures.yaml")
@@ -62,8 +63,8 @@ def overview_table(committed: Committed) -> str:
             runs = [*filter(None, (line.judged, line.also_judged)), *line.runs]
             # What no committed run has is drawn at smoke scale, as everything is.
             titles = "; ".join(dict.fromkeys(committed.runs[run].title for run in runs)) or "smoke"
-            rows.append((f"[{line.label}](docs/results/{paper}.md)", line.what, target, *_verdict(committed, line),
-                         titles))  # fmt: skip
+            label = f"[{line.label}]({_page(committed, paper, line)})"
+            rows.append((label, line.what, target, *_verdict(committed, line), titles))
     head = ("figure", "shows", "target: `figures/<scale>/...`", "verdict", "judged", "run at")
     return f"{markdown(head, rows)}\n\n{WORDS}"
 
@@ -72,6 +73,17 @@ def read_overview(docs: Path) -> dict[str, Many[Line]]:
     """Returns the lines of ``docs/templates/overview.yaml`` by paper."""
     path = docs / "templates" / "overview.yaml"
     return validate(Overview, read_yaml(path), str(path)).papers
+
+
+def _page(committed: Committed, paper: str, line: Line) -> str:
+    """Returns the page behind the label of a line."""
+    page = line.page or paper
+    if not (committed.docs / "templates" / f"{page}.md").exists():
+        raise DataError(
+            f"docs/templates/overview.yaml, {paper}, {line.label}: no page {page!r}; expected a template of that name, "
+            f"docs/templates/{page}.md."
+        )
+    return f"docs/results/{page}.md"
 
 
 def _verdict(committed: Committed, line: Line) -> tuple[str, str]:
