@@ -5,17 +5,21 @@ the run's experiments are put to them.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from emergent.config.base import digest
 from emergent.config.prediction_memory import prediction_bytes
 from emergent.config.stages import PredictStage, TrainStage
 from emergent.config.study import StudyBase
+from emergent.config.traffic import TrafficStage
+from emergent.config.traffic_memory import training_bytes as traffic_bytes
 from emergent.errors import ResourceError
 from emergent.plan import Plan
 from emergent.provenance import physical_memory_bytes
 
+Size = Callable[[str, str], int]
 LEAST_MB = 2000
 """What every job asks for: an interpreter with JAX, and room for estimates that leave out what does not grow."""
 
@@ -33,7 +37,7 @@ def require_memory(plan: Plan) -> None:
     limit, accelerator = memory_limit(plan), plan.run.accelerator
     for name in plan.run.experiments:
         study = plan.experiment(plan.run.scale, name)
-        require_own_memory(study, limit)
+        require_own_memory(study, limit, partial(plan.num_samples, num=None))
         networks = [s for arm in study.arms_of("train") if isinstance(s := study.stage("train", arm), TrainStage)]
         if networks:
             train = networks[0].data.train
@@ -43,19 +47,39 @@ def require_memory(plan: Plan) -> None:
             require_evaluation_memory(study, sizes, limit, accelerator)
 
 
-def require_own_memory(study: StudyBase, limit: int) -> None:
+def own_training_bytes(study: StudyBase, arm: str, size: Size) -> int:
+    """Returns the estimated peak memory, in bytes, of a block of an arm that trains in a way of its own.
+
+    Args:
+        study: the experiment.
+        arm: of it.
+        size: from data set and split to the number of samples; of a series, of steps and of sensors.
+    """
+    stage = study.stage("train", arm)
+    if isinstance(stage, TrafficStage):
+        steps, sensors = (size(stage.data.dataset, split) for split in ("series", "graph"))
+        return traffic_bytes(stage, steps, sensors, study.members_of_arm(arm).block)
+    return study.training_bytes(arm)
+
+
+def require_own_memory(study: StudyBase, limit: int, size: Size) -> None:
     """Checks arms that train in a way of their own; of these, small kinds always fit.
+
+    Args:
+        study: the experiment.
+        limit: memory in bytes that a job may use.
+        size: see ``own_training_bytes``.
 
     Raises:
         ResourceError: naming arm, need and limit.
     """
     for arm in study.arms_of("train"):
-        need = study.training_bytes(arm)
+        need = own_training_bytes(study, arm, size)
         if need > limit:
             raise ResourceError(
                 f"{study.experiment}, arm {arm}: training one network needs about {need / 2**30:.1f} GiB, but "
-                f"{limit / 2**30:.1f} GiB may be used; use a smaller batch_size, smaller bandwidths or fewer features, "
-                "or a machine with more memory (memory_gb)."
+                f"{limit / 2**30:.1f} GiB may be used; use a smaller batch_size, smaller bandwidths or fewer features "
+                "or units, or a machine with more memory (memory_gb)."
             )
 
 

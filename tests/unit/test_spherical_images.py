@@ -122,9 +122,9 @@ def test_settings_that_do_not_fit_are_refused(delta: dict[str, Any], message: st
 
 def test_functions_on_rotations_that_do_not_fit_are_refused() -> None:
     study = experiment("paper")
-    require_own_memory(study, 80 * 2**30)
+    require_own_memory(study, 80 * 2**30, lambda dataset, split: 0)
     with pytest.raises(ResourceError, match=r"arm segment_s2cnn: training one network needs about \d+\.\d GiB, but 12"):
-        require_own_memory(study, 12 * 2**30)
+        require_own_memory(study, 12 * 2**30, lambda dataset, split: 0)
     large = study.stage("train", "segment_s2cnn")
     assert isinstance(large, SphereStage)
     # A function on SO(3) of bandwidth 42 takes 0.8 GB for a batch, and a step keeps several.

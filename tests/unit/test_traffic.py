@@ -28,7 +28,7 @@ from emergent.kinds import load_experiment
 from emergent.models.diffusion_network import DiffusionCell, TrafficNet, departure, random_walks
 from emergent.summaries.traffic import summarise_traffic
 from emergent.training import traffic
-from emergent.training.traffic import by_size, chance, masked_error, traffic_arrays
+from emergent.training.traffic import by_size, chance, error_of_windows, masked_error, predict, traffic_arrays
 
 ROOT = Path(__file__).parents[2]
 CONTENT = read_yaml(ROOT / "config/experiments/traffic_week.yaml")
@@ -149,6 +149,19 @@ def test_missing_speeds_do_not_count() -> None:
     assert float(masked_error(predicted, jnp.zeros_like(speed))) == 0.0
     found = by_size(np.asarray([[[[1.0, 5.0]]], [[[5.0, 1.0]]]]), np.asarray(speed))
     np.testing.assert_allclose(found, [2.0, 0.0])
+
+
+def test_errors_of_windows_a_few_at_a_time_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = series().speed.copy()
+    speed[10:14, 2] = 0
+    data, parts = resident(series(speed=speed), WINDOWS, TrafficNetwork(clusters=2))
+    module, starts = TrafficNet(3, 2), jnp.arange(parts.train)
+    true, told = jnp.zeros((1, 3, 6)), jnp.zeros(3, bool)
+    parameters = module.init(jax.random.key(0), data.example(), data.walks, data.cluster, true, told)
+    at_once = float(masked_error(predict(module, parameters, data, starts), data.window(starts)[1]))
+    for size in (5, 38, 64):
+        monkeypatch.setattr(traffic, "WINDOWS_AT_A_TIME", size)
+        np.testing.assert_allclose(float(error_of_windows(module, parameters, data, starts)), at_once, rtol=1e-6)
 
 
 def test_the_decoder_is_told_less_and_less() -> None:

@@ -3,40 +3,21 @@
 Input: ``cifar-10-python.tar.gz``. Output: train 50000 and test 10000 images, in colour or grey and shrunk.
 """
 
-import io
-import pickle
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from emergent.config.datasets import ColourOptions
 from emergent.datasets.colour import convert
 from emergent.datasets.layout import image_split
+from emergent.datasets.pickled_arrays import load_pickled_arrays
 from emergent.datasets.raw_files import reading, tar_members
 from emergent.errors import DataError
 from emergent.storage import Array
 
 ARCHIVE = "cifar-10-python.tar.gz"
 _BATCHES = {"train": [f"data_batch_{k}" for k in range(1, 6)], "test": ["test_batch"]}
-
-
-_EMPTY = np.empty(0)  # its __reduce__ names the function that rebuilds arrays
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickler that can build arrays and nothing else: a batch file must not be able to run code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        # The batches were written by numpy 1, whose module names numpy 2 only knows with a warning.
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _EMPTY.__reduce__()[0]
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        if module == "_codecs" and name == "encode":
-            return str.encode
-        raise pickle.UnpicklingError(f"refuses {module}.{name}")
 
 
 def prepare(raw: Path, options: ColourOptions) -> dict[str, Array]:
@@ -71,7 +52,7 @@ def _read_batches(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _parse_batch(content: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
     try:
-        batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+        batch = load_pickled_arrays(content)
         # Stored as three colour planes of 32 x 32, one image a row.
         planes = np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32)
         return planes.transpose(0, 2, 3, 1), np.asarray(batch["labels"], np.int64)

@@ -26,7 +26,23 @@ def prepare(raw: Path, options: TrafficOptions) -> dict[str, Array]:
     """
     source = options.source
     speed, weights, positions = _made(source) if isinstance(source, MadeSeries) else _week(raw / WEEK)
-    time = np.arange(len(speed)) % STEPS_A_DAY / STEPS_A_DAY
+    return series_arrays(speed, np.arange(len(speed)) % STEPS_A_DAY / STEPS_A_DAY, weights, positions)
+
+
+def series_arrays(
+    speed: Float[np.ndarray, "T N"],
+    time: Float[np.ndarray, " T"],
+    weights: Float[np.ndarray, "N N"],
+    positions: Float[np.ndarray, "N 2"],
+) -> dict[str, Array]:
+    """Returns a series and its graph as they are stored.
+
+    Args:
+        speed: in miles an hour, every five minutes; 0 stands for a missing one.
+        time: of the day, as a fraction of it.
+        weights: of the graph, of the way from the first sensor to the second.
+        positions: latitude and longitude in degrees.
+    """
     return {
         "series/speed": Array(speed.astype(np.float32), ("time", "sensor"), "mi/h", "every five minutes; 0 is missing"),
         "series/time": Array(time.astype(np.float32), ("time",), "day", "since midnight"),

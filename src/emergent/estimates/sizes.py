@@ -6,6 +6,7 @@ of a cluster: so what was derived is remembered, under a digest of all that it d
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +98,7 @@ def _arm_size(plan: Plan, study: StudyBase, arm: str) -> ArmSize:
             train_bytes=block_bytes(stage, block, num_samples, 1),
         )
     elif stage is not None:
-        size = size._replace(train_bytes=study.training_bytes(arm))
+        size = size._replace(train_bytes=job_memory.own_training_bytes(study, arm, partial(plan.num_samples, num=None)))
     if isinstance(stage, ConvergenceStage):
         inputs = jax.ShapeDtypeStruct((1, *stage.inputs.shape), jax.numpy.float32)
         size = size._replace(

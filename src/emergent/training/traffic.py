@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array as JaxArray
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from emergent.config.traffic import TrafficNetwork, TrafficStage, TrafficSteps
+from emergent.config.traffic_memory import WINDOWS_AT_A_TIME
 from emergent.config.training import Training
 from emergent.domains.traffic import Series, TrafficData, resident
 from emergent.models.diffusion_network import TrafficNet, departure
@@ -31,7 +32,6 @@ from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner
 
-TEST_BATCH = 64
 CHECKED = 8
 """Test windows on which equivariance is measured before training."""
 # All arms of a trial are measured under one permutation.
@@ -45,10 +45,18 @@ class Counted(NamedTuple):
     steps: JaxArray
 
 
-def masked_error(predicted: Float[JaxArray, "B H N"], speed: Float[JaxArray, "B H N"]) -> Float[JaxArray, ""]:
-    """Returns the mean absolute error where a speed is known; 0 stands for one that is missing."""
+def known_errors(
+    predicted: Float[JaxArray, "B H N"], speed: Float[JaxArray, "B H N"]
+) -> tuple[Float[JaxArray, ""], Int[JaxArray, ""]]:
+    """Returns the sum of absolute errors where a speed is known, and how many are; 0 stands for one that is missing."""
     known = speed != 0
-    return jnp.where(known, jnp.abs(predicted - speed), 0).sum() / jnp.maximum(known.sum(), 1)
+    return jnp.where(known, jnp.abs(predicted - speed), 0).sum(), known.sum()
+
+
+def masked_error(predicted: Float[JaxArray, "B H N"], speed: Float[JaxArray, "B H N"]) -> Float[JaxArray, ""]:
+    """Returns the mean absolute error where a speed is known."""
+    total, num = known_errors(predicted, speed)
+    return total / jnp.maximum(num, 1)
 
 
 def counting(optimiser: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -72,6 +80,19 @@ def predict(module: TrafficNet, parameters: Any, data: TrafficData, starts: JaxA
     past, speed = data.window(starts)
     told = jnp.zeros(speed.shape[1], bool)
     return data.mean + data.std * module.apply(parameters, past, data.walks, data.cluster, speed, told)  # pyright: ignore
+
+
+def error_of_windows(
+    module: TrafficNet, parameters: Any, data: TrafficData, starts: Int[JaxArray, " W"]
+) -> Float[JaxArray, ""]:
+    """Returns the mean absolute error where a speed is known, on windows that are seen a few at a time."""
+
+    def of_window(start: JaxArray) -> tuple[JaxArray, JaxArray]:
+        return known_errors(predict(module, parameters, data, start[None]), data.window(start[None])[1])
+
+    # States of all windows of four months would take gigabytes.
+    total, num = jax.lax.map(of_window, starts, batch_size=WINDOWS_AT_A_TIME)
+    return total.sum() / jnp.maximum(num.sum(), 1)
 
 
 def learner(network: TrafficNetwork, train: TrafficSteps) -> Learner:
@@ -100,7 +121,7 @@ def learner(network: TrafficNetwork, train: TrafficSteps) -> Learner:
 
     def score(parameters: Counted, held: Any, data: TrafficData) -> JaxArray:
         del held
-        return masked_error(predict(module, parameters.network, data, data.validation), data.window(data.validation)[1])
+        return error_of_windows(module, parameters.network, data, data.validation)
 
     optimiser = optax.chain(optax.clip_by_global_norm(train.clip), optax.adam(train.learning_rate, eps=train.epsilon))
     return Learner(initialise, gradient, counting(optimiser), score=score)  # pyright: ignore[reportArgumentType]
@@ -191,7 +212,8 @@ def traffic_arrays(
     found = train_members(program, names, members, data, partial(_words, stage), len(members), advance)
     structure = jax.eval_shape(own.initialise, jax.random.key(0), data.example(), data)[0]
     module = TrafficNet(network.units, network.clusters)
-    batches = [jnp.asarray(parts.test[i : i + TEST_BATCH]) for i in range(0, len(parts.test), TEST_BATCH)]
+    pieces = range(0, len(parts.test), WINDOWS_AT_A_TIME)
+    batches = [jnp.asarray(parts.test[first : first + WINDOWS_AT_A_TIME]) for first in pieces]
     run = jax.jit(partial(predict, module))
     outputs, apart = [], []
     with jax.default_matmul_precision(stage.train.matmul_precision):
