@@ -182,6 +182,7 @@ def test_work_is_counted_over_all_steps() -> None:
 
 def test_arms_come_by_their_symmetry() -> None:
     published = load_experiment(ROOT / "config/experiments", "spring_units", "paper")
+    assert isinstance(published, UnitDynamicsExperiment)
     found = {name: published.arm_facts(name).symmetry for name in published.arms}
     assert found == {"plain": "none", "dimensionless": "relaxed", "exact": "built_in", "augmented": "augmented"}
 

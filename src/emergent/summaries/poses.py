@@ -68,7 +68,8 @@ def summarise_poses(settings: PosesSummary, blocks: Blocks, predictions: Predict
         if facts.symmetry is not None:
             work = float(first["multiplications"][0])
             error, asymmetry = (found[name].astype(np.float64) for name in ("mpjpe", "equivariance_error"))
-            for index in range(num):
+            # Without a symmetry ensembles are no way to come by one.
+            for index in range(num if facts.symmetry == "augmented" else 1):
                 both = error[:, index], asymmetry[:, index]
                 chosen.append(choice(arm, facts.symmetry, index + 1, work, *both))
         if num > 1:

@@ -64,7 +64,9 @@ def summarise_unit_dynamics(settings: UnitSummary, blocks: Blocks, predictions: 
             units.append({**head, **_over_trials(own)})
             _add(quantities, "unit_error", arm.name, size, own, "error of velocities under changes of the unit of mass")
             usual = scores[:, TESTS.index("same_law"), index]
-            chosen.append((choice(arm.name, arm.symmetry, size, float(work[0]), usual, own), usual))
+            # Without augmentation ensembles are no way to come by a symmetry.
+            if size == 1 or arm.symmetry == "augmented":
+                chosen.append((choice(arm.name, arm.symmetry, size, float(work[0]), usual, own), usual))
             for place, test in enumerate(TESTS):
                 trials = scores[:, place, index]
                 lost = float(found["lost"][:, place, index].mean())
