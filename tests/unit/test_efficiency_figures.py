@@ -1,5 +1,6 @@
 """Figures on data efficiency: they draw synthetic summaries and name what is missing; words have room."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from emergent.figures.facts import Inputs
 from emergent.figures.plots import draw
 from emergent.figures.save import fill_caption
 from emergent.figures.style import context
+from emergent.kinds import load_experiment
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("data_efficiency", "ensemble_equivariance")
@@ -62,13 +64,16 @@ def test_ensembles_are_needed_for_their_figure() -> None:
 CHOICES = read_catalogue(ROOT / "config/figures.yaml")["built_or_learnt"]
 
 
-def choices() -> Inputs:
-    names = CHOICES.experiments
+def choice_rows(names: Sequence[str]) -> pd.DataFrame:
     parts = [efficiency_tables()["choices"].assign(experiment=experiment) for experiment in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+def choices(names: Sequence[str] = CHOICES.experiments) -> Inputs:
     # As long as the longest label of an experiment.
     arms = "mlp", "mlp_augmented", "tensors", "relaxed"
     known = [facts(*arms, label=one[:18])._replace(experiment=one) for one in names]
-    return Inputs({"choices": pd.concat(parts, ignore_index=True)}, tuple(known))
+    return Inputs({"choices": choice_rows(names)}, tuple(known))
 
 
 def test_what_a_symmetry_gives_is_drawn_over_the_reference_network() -> None:
@@ -82,6 +87,31 @@ def test_what_a_symmetry_gives_is_drawn_over_the_reference_network() -> None:
     assert (plain["work"], plain["error"]) == (1.0, 1.0)
     # Ten networks of 1.2 times the work, with a tenth of half of the error.
     assert ten["work"] == pytest.approx(12.0) and ten["error"] == pytest.approx(0.05)
+
+
+def test_eight_tasks_have_room_side_by_side() -> None:
+    names = dict.fromkeys((*CHOICES.experiments, "spring_units", "human_pose"))
+    labels = [load_experiment(ROOT / "config/experiments", name, "laptop").label for name in names]
+    # Each with a network of its own, and with work from a twentieth to fifty times that of the reference network.
+    known = tuple(
+        one._replace(
+            label=label, arms=tuple(arm.model_copy(update={"label": f"{arm.label} {index % 4}"}) for arm in one.arms)
+        )
+        for index, (one, label) in enumerate(zip(choices(tuple(names)).facts, labels, strict=True))
+    )
+    table = choice_rows(tuple(names))
+    table.loc[table["arm"] == "tensors", "work"] = 5e10
+    table.loc[table["arm"] == "relaxed", "work"] = 5e7
+    drawing = draw(CHOICES, Inputs({"choices": table}, known), {})
+    assert isinstance(drawing, Drawing) and len(drawing.figure.axes) == 2 * len(names) == 16
+    with context():
+        assert_words_have_room(drawing.figure)
+
+
+def test_an_experiment_without_choices_is_named() -> None:
+    table = choice_rows(CHOICES.experiments[:-1])
+    with pytest.raises(DataError, match=f"no row with experiment = '{CHOICES.experiments[-1]}'"):
+        draw(CHOICES, Inputs({"choices": table}, choices().facts), {})
 
 
 def test_without_a_plain_network_the_augmented_one_is_the_reference() -> None:

@@ -229,7 +229,10 @@ def test_metrics_of_ensembles_are_those_of_their_means() -> None:
     np.testing.assert_allclose(found["mpjpe"][0], joint_error(stacked, true[None]).mean())
     np.testing.assert_allclose(found["mpjpe"][1], joint_error(stacked[:2].mean(0), true).mean())
     assert (found["p_mpjpe"] < found["mpjpe"]).all()
+    np.testing.assert_allclose(found["equivariance_error"], 0, atol=1e-12)
     assert by_size(stacked, stacked, true)["reflection"].min() > 0.1
+    # Opposite outputs are as far as can be, whatever their size.
+    np.testing.assert_allclose(by_size(stacked, -reflect(stacked), true)["equivariance_error"], 1)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +289,21 @@ def test_work_is_that_of_the_products_of_the_layers() -> None:
     assert pose_multiplications(plan, own) == 2 * 2 * 256 * 16**2 * (2 * 3 + 2 * 9 + 9)
 
 
+def test_work_of_training_is_that_of_all_products_of_all_steps(trained: dict[str, list[Path]]) -> None:
+    read = {arm: storage.read_arrays(paths[0], ["multiplications"], "train") for arm, paths in trained.items()}
+    work = {arm: float(arrays["multiplications"][0]) for arm, arrays in read.items()}
+    total = 0
+    for layer, (before, after) in enumerate([(2, 3), (3, 3), (3, 3), (3, 3)]):
+        # Forward, for weights and for inputs, of which the first layer's have no gradient; of eight poses.
+        total += (2 if layer == 0 else 3) * 8 * 16**2 * before * after
+        # Weights by orbits, of which the trivial group has one for each pair and each joint, and their gradient.
+        total += 2 * (16**4 * before * after + 16**2 * after)
+    # Two epochs of three batches.
+    assert work["trivial"] == work["augmented"] == 6 * total
+    # All pairs have two weights.
+    assert work["s16"] < work["trivial"]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     folder, found, arrays = tmp_path_factory.mktemp("trained"), {}, made()
@@ -318,6 +336,16 @@ def test_summary_and_table(trained: dict[str, list[Path]]) -> None:
     np.testing.assert_allclose(quantities.loc["ensemble_gain/trivial", "value"], (errors[:, 0] - errors[:, 1]).mean())
     theirs = storage.read_arrays(trained["s16"][0], ["mpjpe"], "train")["mpjpe"]
     np.testing.assert_allclose(quantities.loc["gain/s16", "value"], (errors[:, 0] - theirs[:, 0]).mean())
+    # Groups of permutations of joints do not hold the reflection of bodies.
+    chosen = tables["choices"]
+    assert chosen[["arm", "symmetry", "ensemble_size"]].to_numpy().tolist() == [
+        ["trivial", "none", 1], ["augmented", "augmented", 1], ["augmented", "augmented", 2],
+    ]  # fmt: skip
+    names = ["mpjpe", "equivariance_error"]
+    kept = storage.read_arrays(trained["augmented"][0], names, "train")
+    np.testing.assert_allclose(chosen["error"], [errors[:, 0].mean(), *kept["mpjpe"].mean(0)], rtol=1e-6)
+    np.testing.assert_allclose(chosen["asymmetry"][1:], kept["equivariance_error"].mean(0), rtol=1e-6)
+    assert chosen["asymmetry"].between(1e-3, 1).all() and chosen["work"][2] == 2 * chosen["work"][1]
     other = settings.model_copy(update={"networks": {"trivial": 3, "s16": 1, "augmented": 2}})
     with pytest.raises(DataError, match="arm trivial: 2 networks a trial, expected 3; train again"):
         summarise_poses(other, trained, {})

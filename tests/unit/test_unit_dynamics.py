@@ -19,9 +19,10 @@ from emergent.kinds import load_experiment
 from emergent.summaries.unit_dynamics import summarise_unit_dynamics
 from emergent.training import unit_dynamics
 from emergent.training.program import KeyNames, member_keys
-from emergent.training.unit_dynamics import program, unit_dynamics_arrays
+from emergent.training.unit_dynamics import Held, Pieces, program, unit_dynamics_arrays
 from emergent.training.unit_dynamics_data import draw_trial
 from emergent.training.unit_dynamics_methods import UnitMethod
+from emergent.training.work import batch_training_multiplications
 
 ROOT = Path(__file__).parents[2]
 TRAIN = {"batch_size": 4, "num_epochs": 2, "integration_steps": 1}
@@ -149,6 +150,41 @@ def test_a_trial_is_the_same_in_every_block_and_strategy() -> None:
         np.testing.assert_allclose(alone[name].values[0], both[name].values[1], rtol=5e-3, err_msg=name)
     assert (both["lost"].values == 0).all() and (both["left_out"].values == 0).all()
     assert (both["unit_error"].values > 1e-3).all() and both["initial_unit_error"].values.tolist() == [-1, -1]
+    assert alone["multiplications"].values.tolist() == both["multiplications"].values.tolist()
+
+
+def test_work_is_counted_over_all_steps() -> None:
+    def work(**delta: Any) -> float:
+        own = stage("augmented", **delta)
+        method = UnitMethod.of(own.network)
+        learning = program(own, method, True)
+        num = own.pendulums.num_train
+        springs = Springs(*(jnp.zeros((1, num, size)) for size in (2, 2, 2, 3)))
+        data = Pieces(jnp.zeros((1, num, 5, 12)), springs)
+        parameters = method.initialise(jax.random.key(0))
+        scaling = jax.eval_shape(
+            method.scaling, jax.random.key(0), data.states[0, :, 0], Springs(*(part[0] for part in springs))
+        )
+        held = Held(jnp.zeros((), jnp.int32), scaling)
+        return batch_training_multiplications(learning.learner, learning.training, num, parameters, held, data)
+
+    given = work()
+    # Products go as the pieces that are seen: the last, smaller batch of an epoch counts by its own.
+    assert work(pendulums={"num_train": 20}) == 2 * given
+    assert work(arms={"augmented": {"train": {"num_epochs": 6}}}) == 3 * given
+    # First points are given, and have no gradient.
+    assert work(arms={"augmented": {"train": {"integration_steps": 2}}}) == pytest.approx(2 * given, rel=0.01)
+    # Four intervals of four velocities, each a forward and a backward pass, and these backward: of the products of a
+    # network from 32 to 8 to 26 numbers.
+    layers = 2 * 10 * 16 * (32 * 8 + 8 * 26)
+    assert 4 * layers < given < 5 * layers
+
+
+def test_arms_come_by_their_symmetry() -> None:
+    published = load_experiment(ROOT / "config/experiments", "spring_units", "paper")
+    assert isinstance(published, UnitDynamicsExperiment)
+    found = {name: published.arm_facts(name).symmetry for name in published.arms}
+    assert found == {"plain": "none", "dimensionless": "relaxed", "exact": "built_in", "augmented": "augmented"}
 
 
 def test_exact_networks_are_measured_and_follow_alike_in_all_units() -> None:
@@ -205,6 +241,7 @@ def test_summary(tmp_path: Path) -> None:
                 np.full((2, 4, sizes, 3), 0.1), ("member", "test", "ensemble_size", "time"), "1", "error"
             ),
             "left_out": storage.Array(np.array([0.0, 0.5]), ("member",), "1", "left out"),
+            "multiplications": storage.Array(np.array([1e6 * sizes]), ("one",), "1", "of one network"),
         }
         path = tmp_path / f"{arm}.h5"
         storage.write(path, stage="train", attributes={}, arrays=arrays)
@@ -220,3 +257,12 @@ def test_summary(tmp_path: Path) -> None:
     assert values["ensemble_gain/augmented/2"] == pytest.approx(1)
     assert values["ensemble_unit_error/augmented/2"] == pytest.approx(0.04)
     assert values["left_out/plain"] == pytest.approx(0.25)
+    chosen = tables["choices"]
+    assert list(chosen["symmetry"]) == ["none", "built_in", "augmented", "augmented"]
+    assert chosen["work"].tolist() == [1e6, 1e6, 2e6, 4e6]
+    # Of rollouts of pendulums as in training, and of velocities in other units.
+    assert chosen["error"].tolist() == pytest.approx([0.15, 0.015, 0.075, 0.075])
+    assert chosen["asymmetry"].tolist() == pytest.approx([0.4, 0.4, 0.4, 0.04])
+    # Trial by trial against one augmented network, which takes more work: a fifth of its error.
+    equal = tables["quantities"].set_index("name").loc["equal_work/exact"]
+    assert equal["value"] == pytest.approx(np.log10(0.2)) and equal["stderr"] == pytest.approx(0, abs=1e-12)

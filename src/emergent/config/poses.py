@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from emergent.config.base import Name, StrictModel
-from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage
+from emergent.config.stages import ArmFacts, ArmStage, Stage, SummaryStage, Symmetry
 from emergent.config.study import ArmLabels, StudyBase
 
 JointGroup = Literal["S16", "S2", "S2_2", "S2_6", "trivial"]
@@ -122,4 +122,17 @@ class PosesExperiment(StudyBase):
 
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
-        return ArmFacts(**self.arms[name].labels(name), width=self.arms[name].channels)
+        own = self.arms[name]
+        return ArmFacts(**own.labels(name), width=own.channels, symmetry=_symmetry(own))
+
+
+def _symmetry(network: JointNetwork) -> Symmetry | None:
+    """Returns how networks come by the symmetry of bodies, which is their reflection.
+
+    Networks that commute with no permutation of joints have none, or see reflected bodies. None where they commute with
+    some: an exchange of joints is no reflection without turning the horizontal coordinate about, so that these groups
+    neither hold the symmetry of bodies nor a part of it.
+    """
+    if network.group != "trivial":
+        return None
+    return "augmented" if network.augmented else "none"

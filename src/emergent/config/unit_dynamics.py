@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from emergent.config.base import Many, Name, require_ensemble_sizes
-from emergent.config.stages import ArmFacts, Stage, SummaryStage
+from emergent.config.stages import ArmFacts, Stage, SummaryStage, Symmetry
 from emergent.config.study import ArmLabels, StudyBase
-from emergent.config.unit_dynamics_training import PendulumDescent, Pendulums, UnitNetwork, UnitStage
+from emergent.config.unit_dynamics_training import PendulumDescent, Pendulums, PlainUnits, UnitNetwork, UnitStage
 
 SYMMETRY = "units"
 
@@ -86,4 +86,18 @@ class UnitDynamicsExperiment(StudyBase):
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
         own = self.arms[name]
-        return ArmFacts(**own.labels(name), group=SYMMETRY, width=own.network.width)
+        facts = own.labels(name)
+        return ArmFacts(**facts, group=SYMMETRY, width=own.network.width, symmetry=_symmetry(own.network))
+
+
+def _symmetry(network: UnitNetwork) -> Symmetry:
+    """Returns how networks come by the symmetry of motion under changes of units.
+
+    Energies that are sums of coefficients without units times products with those of an energy have it built in. As
+    published a number with units is subtracted from each product: that is a second sum beside the first one, which
+    changes with units and which training may make large or small, so that the symmetry is relaxed. Networks that see
+    numbers with units have none, or see pieces in units that change.
+    """
+    if isinstance(network, PlainUnits):
+        return "augmented" if max(network.largest_change) > 1 else "none"
+    return "relaxed" if network.shifted else "built_in"

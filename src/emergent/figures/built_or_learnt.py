@@ -8,6 +8,7 @@ import textwrap
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from emergent.config.data_efficiency_figures import BuiltOrLearnt
 from emergent.figures import style
@@ -26,8 +27,10 @@ LOOKS = {
 NAMED = ("built_in", "relaxed")
 """Of which there are several kinds."""
 MARKERS = ("o", "^", "D", "v", "P", "X", "<", ">", "p", "*")
-WIDEST_TITLE = 14
-"""Characters in a line of a title: six panels stand side by side."""
+CHARACTERS = 88
+"""In a line of the titles of all panels, which stand side by side."""
+MOST_DECADES = 6
+"""Labels below a panel."""
 FLOOR = 1e-7
 """Smaller equivariance errors, of rounding, are drawn here."""
 
@@ -51,6 +54,7 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
     figure = style.new_figure(entry.width, 4.1)
     grid = figure.subplots(2, len(inputs.facts), sharex=True, sharey="row", squeeze=False)
     shown, marks = [], dict[tuple[str, str], str]()
+    widest = CHARACTERS // len(inputs.facts)
     for column, facts in zip(grid.T, inputs.facts, strict=True):
         own = relative(require_rows(table, "choices", experiment=facts.experiment))
         shown.append(own)
@@ -64,8 +68,8 @@ def draw(inputs: Inputs, references: References, entry: BuiltOrLearnt) -> Drawin
                 marks.setdefault(key, MARKERS[sum(other[0] == symmetry for other in marks) % len(MARKERS)])
                 for axes, what in zip(column, ("error", "asymmetry"), strict=True):
                     _draw_arm(axes, rows.sort_values("work"), what, symmetry, marks[key])
-        column[0].set_title(textwrap.fill(facts.label, WIDEST_TITLE))
-        column[1].set_xlabel("Training Work")
+        column[0].set_title(textwrap.fill(facts.label, widest))
+        column[1].set_xlabel(textwrap.fill("Training Work", widest))
     for axes, words in zip(grid[:, 0], ("Test Error", "Equivariance Error"), strict=True):
         axes.set_ylabel(words)
         axes.set_yscale("log")
@@ -105,3 +109,8 @@ def _draw_arm(axes: Axes, rows: pd.DataFrame, what: str, symmetry: str, marker: 
         axes.plot(rows["work"][part], values[part], linestyle="none", marker=marker, markersize=4, color=color,
                   markerfacecolor=face)  # fmt: skip
     axes.set_xscale("log")
+    # Panels are narrow: markers at their ends have room, and labels of decades are short.
+    axes.set_xmargin(0.08)
+    axes.xaxis.set_major_locator(LogLocator(numticks=MOST_DECADES))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())

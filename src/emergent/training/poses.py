@@ -30,6 +30,7 @@ from emergent.training.engine import Divergence, default_strategy, train_members
 from emergent.training.parameters import from_flat
 from emergent.training.program import KeyNames, Program, member_keys
 from emergent.training.step import Learner, batch_gradient, learning_rate, make_optimiser
+from emergent.training.work import batch_training_multiplications
 
 TEST_BATCH = 1000
 CHECKED = 100
@@ -63,20 +64,25 @@ def by_size(
 ) -> dict[str, Float[np.ndarray, " M"]]:
     """Returns ``METRICS`` of ensembles of 1 ... M networks, mean over the disjoint ones, in millimetres.
 
+    And their ``equivariance_error`` under the reflection R of bodies, over joints and poses:
+    RMS(f(R x) - R f(x)) / (RMS(f(R x)) + RMS(R f(x))).
+
     Args:
         outputs: of networks.
         reflected: of the same networks on reflected poses.
         true: positions.
     """
     num = len(outputs)
-    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    found: dict[str, list[float]] = {name: [] for name in (*METRICS, "equivariance_error")}
     for size in range(1, num + 1):
-        rows = []
+        rows, relative = [], []
         for first, stop in disjoint_ensembles(size, num):
             own, other = (values[first:stop].mean(0, dtype=np.float64) for values in (outputs, reflected))
             rows.append([joint_error(own, true), aligned_joint_error(own, true), joint_error(other, reflect(own))])
+            relative.append(relative_difference(other, reflect(own)))
         for name, value in zip(METRICS, np.mean(rows, (0, 2)), strict=True):
             found[name].append(float(value))
+        found["equivariance_error"].append(float(np.mean(relative)))
     return {name: np.asarray(values) for name, values in found.items()}
 
 
@@ -165,13 +171,17 @@ def poses_arrays(
         name: Array(np.stack([row[name] for row in rows]), ("member", "size"), "mm", text)
         for name, text in METRICS.items()
     }
+    relative = np.stack([row["equivariance_error"] for row in rows])
+    work = batch_training_multiplications(own, settings, num, structure, (), data)
     return {
         "members": Array(np.asarray(trials), ("member",), "1", "index over all trials"),
         **stored,
+        "equivariance_error": Array(relative, ("member", "size"), "1", "of predictions under the reflection of poses"),
         "initial_equivariance_error": Array(
             before.max(1), ("member",), "1", "before training, largest of networks; -1 where none is due"
         ),
         "num_parameters": Array(np.asarray([count]), ("one",), "1", "of one network"),
+        "multiplications": Array(np.asarray([work]), ("one",), "1", "in matrix products, training one network"),
     }
 
 

@@ -32,6 +32,7 @@ from emergent.training.step import Learner
 from emergent.training.unit_dynamics_data import draw_trial
 from emergent.training.unit_dynamics_methods import UnitMethod
 from emergent.training.unit_dynamics_tests import UnitTests, require_equivariant
+from emergent.training.work import batch_training_multiplications
 
 
 class Pieces(NamedTuple):
@@ -137,17 +138,18 @@ def unit_dynamics_arrays(
         tests = UnitTests(stage, method)
         before = require_equivariant(stage, method, tests, trials, start, scalings, drawn)
     words = partial(divergence_words, stage.arm, networks, stage.train.learning_rate)
-    result = train_members(
-        program(stage, method, vectorised), names, members, data, words, len(members),
-        on_progress, given=Held(trial_of, scalings),
-    )  # fmt: skip
+    own, held = program(stage, method, vectorised), Held(trial_of, scalings)
+    result = train_members(own, names, members, data, words, len(members), on_progress, given=held)
     parameters = from_flat(start, {name: value[-1] for name, value in result.parameters.items()})
     with jax.default_matmul_precision(stage.train.matmul_precision), jax.threefry_partitionable(True):
         found = [
-            tests.run(of_trial(parameters, index, networks), of_trial(scalings, index, networks), own)
-            for index, own in enumerate(drawn)
+            tests.run(of_trial(parameters, index, networks), of_trial(scalings, index, networks), trial)
+            for index, trial in enumerate(drawn)
         ]
-    num_parameters = sum(leaf[0].size for leaf in jax.tree.leaves(start))
+    first, beside = jax.eval_shape(lambda leaves: jax.tree.map(lambda leaf: leaf[0], leaves), (start, held))
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(first))
+    num = stage.pendulums.num_train
+    work = batch_training_multiplications(own.learner, own.training, num, first, beside, data)
     losses = result.observed["loss"].reshape(-1, len(trials), networks)
     last, left_out = result.losses[-1].reshape(len(trials), -1).mean(1), (losses == 0).mean((0, 2))
     dims = ("member", "test", "ensemble_size")
@@ -173,6 +175,7 @@ def unit_dynamics_arrays(
             before, ("member",), "1", "before training, largest of networks; -1 where none is due"
         ),
         "num_parameters": Array(np.asarray([num_parameters]), ("one",), "1", "of one network"),
+        "multiplications": Array(np.asarray([work]), ("one",), "1", "in matrix products, training one network"),
     }
 
 
