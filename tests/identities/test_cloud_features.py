@@ -1,5 +1,7 @@
 """Features of point clouds: what leaves them alone, what they tell apart; the bound of distances by its definition."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.stats import ortho_group
 
 from emergent.config.cloud_distance import CloudNetwork
 from emergent.datasets.cloud_pairs import lower_bounds, normalised, on_voxels
+from emergent.domains.cloud_pairs import PairData, Pairs, resident
 from emergent.errors import DataError
 from emergent.models.cloud_features import ProductFeatures, centroid_features, matrix_features, product_features
 from emergent.models.set_networks import STATISTICS, CloudDistance
@@ -102,6 +105,37 @@ def test_networks_on_invariant_features_are_invariant_and_others_are_not(feature
     error = np.abs(outputs - turned).max() / outputs.std()
     assert (error < 1e-9) == (features != "coordinates"), error
     assert STATISTICS in variables
+
+
+def test_relaxed_networks_start_as_the_network_on_features() -> None:
+    network = CloudNetwork(features="centroids", hidden=5, outputs=4, relaxed=True)
+    clouds = (CLOUDS, CLOUDS[::-1] * 0.5)
+    turned = (moved(CLOUDS), moved(CLOUDS[::-1] * 0.5, 5))
+
+    def seen(settings: CloudNetwork, pair: tuple[np.ndarray, np.ndarray]) -> PairData:
+        return resident(Pairs(*pair, np.zeros((3, 3))), settings)  # pyright: ignore[reportArgumentType]
+
+    with jax.enable_x64(True):
+        module, plain = CloudDistance(network), network.model_copy(update={"relaxed": False})
+        pair, apart = seen(network, clouds), seen(network, turned)
+        drawn = module.init(jax.random.key(0), pair.first, pair.second)
+        drawn = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), drawn)
+        own: Any = drawn["params"]
+
+        def outputs(share: float, data: PairData) -> np.ndarray:
+            embedding = own["embedding"] | {"share": jnp.asarray(share)}
+            variables = drawn | {"params": own | {"embedding": embedding}}
+            return np.asarray(CloudDistance(network, known=True).apply(variables, data.first, data.second))
+
+        alone = {"params": own | {"embedding": own["embedding"]["equivariant"]},
+                 STATISTICS: {"embedding": drawn[STATISTICS]["embedding"]["equivariant"]}}  # fmt: skip
+        own_share, features = float(own["embedding"]["share"]), seen(plain, clouds)
+        expected = CloudDistance(plain, known=True).apply(alone, features.first, features.second)
+        start, later = (outputs(share, pair) for share in (own_share, 0.3))
+        start_turned, later_turned = (outputs(share, apart) for share in (own_share, 0.3))
+    np.testing.assert_array_equal(start, expected)
+    assert np.abs(start_turned - start).max() / start.std() < 1e-9
+    assert np.abs(later_turned - later).max() / later.std() > 1e-3
 
 
 def test_bounds_are_those_of_the_library() -> None:

@@ -14,9 +14,9 @@ from emergent.config.inpainting import BlockNetwork, InpaintingExperiment, Inpai
 from emergent.domains.inpainting import Pool, draw_run, flipped, holes, stratified
 from emergent.errors import ConfigError, DataError
 from emergent.groups.blocks import block_pixels, draw_permutations, from_blocks, mirror, move, to_blocks
-from emergent.models.block_network import BlockLinear, BlockNet, uniform_between
+from emergent.models.block_network import BlockLinear, BlockNet, block_network, uniform_between
 from emergent.training import inpainting
-from emergent.training.inpainting import by_size, inpainting_arrays, relative_error
+from emergent.training.inpainting import by_size, inpainting_arrays, relative_error, step_multiplications
 
 CONTENT = read_yaml(Path(__file__).parents[2] / "config/experiments/inpainting_augmented.yaml")
 SMOKE = CONTENT.pop("scales")["smoke"]
@@ -103,6 +103,44 @@ def test_mirrored_weights_commute_with_the_mirror() -> None:
         turned = np.asarray(net.apply(parameters, mirror(images)))
         error = relative_error(turned, np.asarray(mirror(jnp.asarray(net.apply(parameters, images)))))
         assert (error < 1e-5) == reflected
+
+
+@pytest.mark.parametrize("reflected", [False, True])
+def test_relaxed_networks_start_as_the_network_of_the_group(reflected: bool) -> None:
+    config = BlockNetwork(layers=2, channels=3, reflected=reflected, relaxed=True)
+    with jax.enable_x64(True):
+        net, alone = block_network(config, 2, 8), BlockNet(config, 2)
+        images = jax.random.normal(jax.random.key(0), (5, 64), jnp.float64)
+        own: Any = net.init(jax.random.key(1), images)["params"]
+        np.testing.assert_array_equal(
+            net.apply({"params": own}, images), alone.apply({"params": own["equivariant"]}, images)
+        )
+        moved = draw_permutations(jax.random.key(2), 5, 8, 2)
+
+        def errors(share: float) -> tuple[float, float]:
+            parameters = {"params": own | {"share": jnp.asarray(share)}}
+            outputs = jnp.asarray(net.apply(parameters, images))
+            turned = net.apply(parameters, move(images, moved)), net.apply(parameters, mirror(images))
+            pairs = zip(turned, (move(outputs, moved), mirror(outputs)), strict=True)
+            return tuple(relative_error(np.asarray(found), np.asarray(due)) for found, due in pairs)  # pyright: ignore
+
+        start, later = errors(float(own["share"])), errors(0.3)
+    assert start[0] < 1e-13 < 1e-2 < later[0]
+    # The free network has no mirror either.
+    assert (start[1] < 1e-13) == reflected and later[1] > 1e-2
+
+
+def test_relaxed_networks_train_away_from_their_group() -> None:
+    arm = {"layers": 2, "channels": 2, "blocks": [2], "relaxed": True}
+    settings = stage("relaxed", train={"num_epochs": 30}, arms={"relaxed": arm}, measured=2, examples=2)
+    found = inpainting_arrays(settings, [0], pool())
+    assert found["start"].values.max() < 1e-5 < 1e-4 < found["asymmetry"].values.min()
+    assert found["best_step"].values.min() > 0
+    # The work is that of both networks.
+    data = draw_run(pool(), settings.data, None, [1]).data
+    plain = settings.network.model_copy(update={"relaxed": False})
+    own, free = (step_multiplications(BlockNet(plain, blocks), data) for blocks in (2, 8))
+    assert found["multiplications"].values.tolist() == [30 * (own + free)]
 
 
 def test_blocks_there_and_back_and_permutations_within() -> None:
@@ -194,6 +232,11 @@ def test_ensembles_lose_what_their_members_do_not_share() -> None:
         ),
         ({"arms": {"augmented": {"permuted": 5}}}, r"augmented\.permuted: expected divisors of the 8"),
         ({"measured": 5}, "measured: expected divisors of the 8"),
+        (
+            {"arms": {"two_layers": {"relaxed": True}}},
+            r"two_layers\.relaxed: expected a group built in.*found the trivial group, of 8 blocks",
+        ),
+        ({"arms": {"augmented": {"relaxed": True}}}, r"augmented\.relaxed: .*found augmentation by permuted"),
         ({"arms": {"two_layers": {"reflected": True, "blocks": [1, 2]}}}, "mirrored blocks share weights.*found 1"),
         ({"data": {"hole": 8}}, "smaller than the image of 8 pixels, found 8"),
         ({"data": {"train": {"num": None}}}, "expected a number of images"),

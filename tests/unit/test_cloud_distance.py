@@ -43,6 +43,7 @@ TINY: dict[str, Any] = {
         "centroids": {"hidden": 4, "outputs": 3},
         "coordinates": {"hidden": 4, "outputs": 3, "networks": 1},
         "augmented": {"hidden": 4, "outputs": 3, "networks": 2},
+        "relaxed": {"hidden": 4, "outputs": 3},
     },
     "train": {"num_epochs": 5},
     "rotations": 2,
@@ -81,6 +82,7 @@ def test_published_settings() -> None:
     [
         ({"arms": {"products": {"augmented": True}}}, "no rotation changes products; expected features 'coordinates'"),
         ({"arms": {"products": {"features": "distances"}}}, "features"),
+        ({"arms": {"coordinates": {"relaxed": True}}}, "coordinates have no symmetry to relax; expected features"),
         ({"arms": {"augmented": {"compare_to": "centroid"}}}, "did you mean 'centroids'"),
         ({"tolerance": 0.0}, "tolerance"),
         ({"train": {"distance_rates": 0.1}}, "did you mean 'distance_rate'"),
@@ -147,7 +149,7 @@ def test_turned_clouds_are_turned_and_nothing_else() -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     folder, found = tmp_path_factory.mktemp("trained"), {}
-    for arm in ("products", "augmented"):
+    for arm in ("products", "augmented", "relaxed"):
         for trial in range(2):
             path = folder / f"{arm}_{trial}.h5"
             arrays = cloud_distance_arrays(stage(arm), [trial], pairs(), pairs(1))
@@ -158,7 +160,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 
 def tiny_study() -> CloudDistanceExperiment:
     return study(arms={"centroids": None, "coordinates": None, "products": {"compare_to": None},
-                       "augmented": {"compare_to": "products"}}, assumed=[])  # fmt: skip
+                       "augmented": {"compare_to": "products"}, "relaxed": {"compare_to": "products"}},
+                 assumed=[])  # fmt: skip
 
 
 def summary_of(trained: dict[str, list[Path]]) -> tuple[CloudDistanceSummary, dict[str, Any]]:
@@ -189,6 +192,11 @@ def test_summary_names_what_claims_ask_for(trained: dict[str, list[Path]]) -> No
     assert chosen.loc[("products", 1), "symmetry"] == "built_in" and np.isfinite(
         quantities.loc["equal_work/products", "value"]
     )
+    assert chosen.loc[("relaxed", 1), "symmetry"] == "relaxed"
+    assert np.isfinite(quantities.loc["equal_work/relaxed", "value"])
+    # It starts invariant, and does not stay so.
+    rows = tables["distances"].set_index(["arm", "metric"])
+    assert rows.loc[("relaxed", "asymmetry"), "start"] < 1e-3 < rows.loc[("relaxed", "asymmetry"), "mean"]
     # An ensemble is as much work as all of its networks.
     one, two = (chosen.loc[("augmented", size)] for size in (1, 2))
     assert one["symmetry"] == two["symmetry"] == "augmented" and two["work"] == 2 * one["work"] > 0
@@ -196,7 +204,7 @@ def test_summary_names_what_claims_ask_for(trained: dict[str, list[Path]]) -> No
     settings, _ = summary_of(trained)
     with pytest.raises(DataError, match="expected trials 0 to 1 once each"):
         summarise_cloud_distance(settings, {**trained, "products": trained["products"][:1]}, {})
-    other = settings.model_copy(update={"networks": {"products": 1, "augmented": 3}})
+    other = settings.model_copy(update={"networks": {"products": 1, "augmented": 3, "relaxed": 1}})
     with pytest.raises(DataError, match="arm augmented: 2 networks a trial, expected 3; train again"):
         summarise_cloud_distance(other, trained, {})
 
@@ -216,7 +224,8 @@ def test_figure_and_table(trained: dict[str, list[Path]], name: str) -> None:
     else:
         assert isinstance(drawing, Tabulation)
         assert list(drawing.cells.index) == ["DS-CI", "DS-CI, published", "coordinates augmented",
-                                             "coordinates augmented, ensembles of 2"]  # fmt: skip
+                                             "coordinates augmented, ensembles of 2",
+                                             "OI-DS and coordinates"]  # fmt: skip
         assert drawing.cells.loc["DS-CI, published", "test MSE"] == "0.0187"
     with pytest.raises(DataError, match="has no table"):
         draw(entry, Inputs({}, (facts,)), {})

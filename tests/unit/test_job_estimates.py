@@ -99,6 +99,17 @@ def test_clouds_are_counted_by_the_elements_of_their_sets(tmp_path: Path) -> Non
     # 100 squares and 5050 products of a cloud, from 1 to 16 to 32 numbers; 100 points, from 3.
     assert products / centroids == pytest.approx(5150 * (16 + 512) / (100 * (48 + 512)))
     assert centroids == 3 * 3 * 200 * 80 * 100 * (48 + 512)
+    # Points in two networks, of three products and of three coordinates each.
+    assert work("train", "paper", "gromov_wasserstein", "relaxed").amount == 2 * centroids
+
+
+def test_a_relaxed_group_is_the_work_of_two_networks(tmp_path: Path) -> None:
+    asked = estimates(tmp_path, "inpainting_augmented", scale="paper")
+    both, apart = (
+        asked.work("train", "paper", "inpainting_augmented", arm).amount for arm in ("relaxed", "two_layers")
+    )
+    # Networks of 14 and of 28 blocks a side, side by side or one after the other.
+    assert both == apart
 
 
 def test_every_kind_takes_longer_at_paper_scale(tmp_path: Path) -> None:

@@ -124,7 +124,12 @@ def test_the_best_group_is_chosen_on_validation_images(tmp_path: Path) -> None:
 def test_ensembles_that_err_alike_are_no_nearer_to_equivariant(tmp_path: Path, shared: float, verdict: str) -> None:
     tables = painted(tmp_path, 1.0, 0.1, "inpainting_augmented", shared=shared)
     chosen = tables["choices"]
-    assert set(chosen["symmetry"]) == {"none", "built_in", "augmented"}
+    assert dict(zip(chosen["arm"], chosen["symmetry"], strict=True)) == {
+        "two_layers": "none", "augmented": "augmented", "relaxed": "relaxed",
+    }  # fmt: skip
+    assert chosen.loc[chosen["arm"] == "two_layers", "symmetry"].tolist() == ["built_in", "none"]
+    values = tables["quantities"].set_index("name")["value"]
+    assert np.isfinite(values[["equal_work/two_layers", "equal_work/relaxed", "gain/relaxed/14"]]).all()
     augmented = chosen[chosen["symmetry"] == "augmented"]
     assert augmented["work"].tolist() == [1e6 * size for size in range(1, 1 + len(augmented))]
     assert verdicts(tables, "inpainting_ensemble_asymmetry") == {"inpainting_ensemble_asymmetry": [verdict]}

@@ -27,6 +27,8 @@ class CloudNetwork(StrictModel):
             a hidden layer of h.
         outputs: of the embedding.
         augmented: every cloud is rotated at random at every step. Coordinates only.
+        relaxed: a network on coordinates is added, its embeddings times a factor that starts at 0 and is learnt.
+            Invariant features only.
         networks: of every trial; means of their predicted distances are ensembles.
     """
 
@@ -34,12 +36,16 @@ class CloudNetwork(StrictModel):
     hidden: PositiveInt = 16
     outputs: PositiveInt = 16
     augmented: bool = False
+    relaxed: bool = False
     networks: PositiveInt = 1
 
     @model_validator(mode="after")
     def _check(self) -> "CloudNetwork":
         if self.augmented and self.features in INVARIANT:
             raise ValueError(f"augmented: no rotation changes {self.features}; expected features 'coordinates'")
+        if self.relaxed and self.features not in INVARIANT:
+            names = " or ".join(repr(name) for name in INVARIANT)
+            raise ValueError(f"relaxed: {self.features} have no symmetry to relax; expected features {names}")
         return self
 
 
@@ -133,5 +139,5 @@ class CloudDistanceExperiment(StudyBase):
 
 def _symmetry(network: CloudNetwork) -> Symmetry:
     if network.features in INVARIANT:
-        return "built_in"
+        return "relaxed" if network.relaxed else "built_in"
     return "augmented" if network.augmented else "none"

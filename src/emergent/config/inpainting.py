@@ -21,11 +21,13 @@ class BlockNetwork(StrictModel):
         layers: 2: to hidden channels, ReLU, and back; 1: a single linear layer, with weights uniform between 0 and 1.
         channels: hidden.
         reflected: blocks that are mirror images across the vertical axis share their weights.
+        relaxed: a network of the trivial group is added, times a factor that starts at 0 and is learnt.
     """
 
     layers: Literal[1, 2]
     channels: PositiveInt
     reflected: bool = False
+    relaxed: bool = False
 
 
 class InpaintingImages(StrictModel):
@@ -112,14 +114,12 @@ class InpaintingSummary(SummaryStage):
         ensembles: networks of a run, by arm.
         side: of the images.
         measured: see ``InpaintingStage``.
-        permuted: augmentation, by arm.
     """
 
     blocks: dict[Name, Many[PositiveInt]]
     ensembles: dict[Name, PositiveInt]
     side: PositiveInt
     measured: PositiveInt
-    permuted: dict[Name, PositiveInt | None]
 
 
 class InpaintingExperiment(StudyBase):
@@ -155,6 +155,9 @@ class InpaintingExperiment(StudyBase):
                     f"arms.{name}.blocks: mirrored blocks share weights where they come in pairs, in an even number a "
                     f"side; found {odd[0]}"
                 )
+            if arm.relaxed and (arm.permuted or side in arm.blocks):
+                wrong = "augmentation by permuted" if arm.permuted else f"the trivial group, of {side} blocks a side"
+                raise ValueError(f"arms.{name}.relaxed: expected a group built in, to be relaxed; found {wrong}")
         return self
 
     def dataset_names(self, stage: str) -> list[str]:
@@ -174,7 +177,6 @@ class InpaintingExperiment(StudyBase):
                 ensembles={name: own.ensemble for name, own in self.arms.items()},
                 side=self.data.side,
                 measured=self.measured,
-                permuted={name: own.permuted for name, own in self.arms.items()},
             )
         own = self.arms[self.trained_arm(stage, arm)]
         return InpaintingStage(
@@ -182,7 +184,7 @@ class InpaintingExperiment(StudyBase):
             seed=self.seed,
             arm=self.trained_arm(stage, arm),
             data=self.data,
-            network=BlockNetwork(layers=own.layers, channels=own.channels, reflected=own.reflected),
+            network=BlockNetwork(**{name: getattr(own, name) for name in BlockNetwork.model_fields}),
             blocks=own.blocks,
             permuted=own.permuted,
             ensemble=own.ensemble,
@@ -194,4 +196,7 @@ class InpaintingExperiment(StudyBase):
 
     def arm_facts(self, name: str) -> ArmFacts:
         """Returns what summaries and figures know of one arm."""
-        return ArmFacts(**self.arms[name].labels(name))
+        own = self.arms[name]
+        # Of other arms it depends on the group: the trivial one is no symmetry.
+        symmetry = "augmented" if own.permuted else "relaxed" if own.relaxed else None
+        return ArmFacts(**own.labels(name), symmetry=symmetry)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from emergent import storage
-from emergent.config.cloud_distance import Features
+from emergent.config.cloud_distance import CloudNetwork
 from emergent.errors import DataError
-from emergent.models.cloud_features import features_of
+from emergent.models.cloud_features import RelaxedFeatures, features_of
 
 
 class Pairs(NamedTuple):
@@ -64,7 +64,11 @@ def read_pairs(path: Path) -> tuple[Pairs, Pairs]:
     return found[0], found[1]
 
 
-def resident(pairs: Pairs, features: Features) -> PairData:
-    """Returns what networks see of pairs."""
-    first, second = (features_of(features, clouds) for clouds in (pairs.first, pairs.second))
-    return PairData(first, second, jnp.asarray(pairs.bounds))
+def resident(pairs: Pairs, network: CloudNetwork) -> PairData:
+    """Returns what a network sees of pairs; what both of its parts see where its symmetry is relaxed."""
+
+    def seen(clouds: np.ndarray) -> Any:
+        own = features_of(network.features, clouds)
+        return RelaxedFeatures(own, jnp.asarray(clouds)) if network.relaxed else own
+
+    return PairData(seen(pairs.first), seen(pairs.second), jnp.asarray(pairs.bounds))

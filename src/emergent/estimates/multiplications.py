@@ -120,8 +120,10 @@ def cloud_multiplications(plan: Plan, stage: CloudDistanceStage) -> float:
         elements, size = points + math.comb(points + 1, 2), 1
     else:
         elements, size = points, 3
-    through = size * hidden + 2 * hidden**2
-    return stage.train.num_epochs * stage.network.networks * clouds * elements * through
+    through = elements * (size * hidden + 2 * hidden**2)
+    if stage.network.relaxed:
+        through += points * (3 * hidden + 2 * hidden**2)
+    return stage.train.num_epochs * stage.network.networks * clouds * through
 
 
 def pose_multiplications(plan: Plan, stage: PosesStage) -> float:

@@ -152,7 +152,10 @@ def training_work(plan: Plan, study: StudyBase, arm: str, size: ArmSize) -> Work
         case InpaintingStage():
             images = plan.num_samples(stage.data.train.dataset, stage.data.train.split, stage.data.train.num)
             # Every pixel by its block's number, and sums over blocks by a matrix; layers between 1 and C channels.
-            products = sum(stage.data.side**2 + blocks**4 for blocks in stage.blocks)
+            pixels = stage.data.side**2
+            products = sum(pixels + blocks**4 for blocks in stage.blocks)
+            # The trivial group beside: as many blocks as pixels.
+            products += len(stage.blocks) * (pixels + pixels**2) if stage.network.relaxed else 0
             channels = stage.network.channels if stage.network.layers > 1 else 1
             amount = products * channels * stage.network.layers * images * stage.train.num_epochs
             return Work(verb, PASSES_OF_TRAINING * members * stage.ensemble * amount)

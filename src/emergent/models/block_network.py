@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from emergent.config.inpainting import BlockNetwork
 from emergent.groups.blocks import from_blocks, to_blocks
 from emergent.models.draws import uniform
+from emergent.models.relaxed import RelaxedNetwork
 
 
 def uniform_between(low: float, high: float) -> Callable[..., jax.Array]:
@@ -87,3 +88,18 @@ class BlockNet(nn.Module):
         hidden = BlockLinear(self.blocks, self.config.channels, uniform_between(-wide, wide), reflected)(hidden)
         hidden = nn.relu(hidden)
         return BlockLinear(self.blocks, 1, uniform_between(-1.0, 1.0), reflected)(hidden)[..., 0]
+
+
+def block_network(config: BlockNetwork, blocks: int, side: int) -> nn.Module:
+    """Returns a network from images [N, P], row by row, to images of the same size.
+
+    Args:
+        config: its form.
+        blocks: a side, of the group that it has built in, or relaxed.
+        side: of the images, in pixels.
+    """
+    network = BlockNet(config, blocks)
+    if not config.relaxed:
+        return network
+    # As many blocks as pixels, each with weights of its own: no symmetry, not even a mirror.
+    return RelaxedNetwork(network, BlockNet(config.model_copy(update={"reflected": False}), side))

@@ -4,7 +4,7 @@ References:
     arXiv 2405.08097: functions on symmetric matrices up to conjugation by permutations, and on point clouds.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,18 @@ class CentroidFeatures(NamedTuple):
 
     products: Float[Array, "N P k"]
     centroids: Float[Array, "N kk"]
+
+
+class RelaxedFeatures(NamedTuple):
+    """What networks whose symmetry is relaxed see.
+
+    Attributes:
+        invariant: ``ProductFeatures`` or ``CentroidFeatures``, for the network that is invariant.
+        coordinates: of the points, for the free one.
+    """
+
+    invariant: Any
+    coordinates: Float[Array, "N P 3"]
 
 
 def matrix_features(matrices: Float[Array, "N P P"]) -> ProductFeatures:

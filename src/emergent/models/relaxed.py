@@ -10,32 +10,26 @@ from typing import Any
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from emergent.models.tensor_layers import TensorNetwork
 
-
-class RelaxedTensorNetwork(nn.Module):
+class RelaxedNetwork(nn.Module):
     """Outputs of an equivariant network plus a learnt multiple of those of a free one; equivariant before training.
 
     Attributes:
         equivariant: network.
-        free: network without a symmetry, from the same inputs to the same outputs.
+        free: network without a symmetry, to outputs of the same shape.
     """
 
-    equivariant: TensorNetwork
+    equivariant: nn.Module
     free: nn.Module
 
     @nn.compact
-    def __call__(self, inputs: Float[Array, "N size"]) -> Float[Array, "N K"]:
-        """Returns the outputs of a batch."""
-        share = self.param("share", nn.initializers.zeros_init(), (), inputs.dtype)
-        return self.equivariant(inputs) + share * self.free(inputs)
+    def __call__(self, inputs: Any, seen_by_free: Any = None) -> Float[Array, "N ..."]:
+        """Returns the outputs of a batch.
 
-    def of_projected(self) -> "RelaxedTensorNetwork":
-        """Returns the network of the parameters that ``project`` returns."""
-        return self.clone(equivariant=self.equivariant.of_projected())
-
-    def project(self, parameters: Any) -> Any:
-        """Returns the parameters with those of equivariant linear layers projected, see ``TensorNetwork``."""
-        own = parameters["params"]
-        projected = self.equivariant.project({"params": own["equivariant"]})
-        return {"params": own | {"equivariant": projected["params"]}}
+        Args:
+            inputs: of the equivariant network.
+            seen_by_free: inputs of the free one; None for the same.
+        """
+        found = self.equivariant(inputs)
+        share = self.param("share", nn.initializers.zeros_init(), (), found.dtype)
+        return found + share * self.free(inputs if seen_by_free is None else seen_by_free)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from emergent.config.cloud_distance import CloudNetwork
 from emergent.models.cloud_features import CentroidFeatures, ProductFeatures
+from emergent.models.relaxed import RelaxedNetwork
 
 EMBEDDING, STATISTICS = "embedding", "batch_stats"
 TINY = 1e-12
@@ -118,18 +119,23 @@ class CloudDistance(nn.Module):
 
     def setup(self) -> None:
         """Makes the three parts."""
-        self.embedding = CloudEmbedding(self.network, self.known)
+        if self.network.relaxed:
+            # Without a parent here: they are parts of the module that they are given to.
+            parts = (CloudEmbedding(self.network, self.known, parent=None) for _ in range(2))
+            self.embedding = RelaxedNetwork(*parts)
+        else:
+            self.embedding = CloudEmbedding(self.network, self.known)
         self.metric = dense(self.network.outputs, self.network.outputs, use_bias=False)
         # Drawn at random it is as often negative: distances then shrink to nothing before it has turned.
         self.affine = nn.Dense(1, kernel_init=nn.initializers.ones)
 
     def __call__(self, first: Any, second: Any) -> Float[Array, "A B"]:
         """Returns the distances of all pairs; statistics of both are taken apart, and the last ones are kept."""
-        return self.distances(self.embedding(first), self.embedding(second))
+        return self.distances(self.embed(first), self.embed(second))
 
     def embed(self, features: Any) -> Float[Array, "N K"]:
-        """Returns the embedding of each cloud."""
-        return self.embedding(features)
+        """Returns the embedding of each cloud; ``features`` are those of ``emergent.domains.cloud_pairs.resident``."""
+        return self.embedding(*features) if self.network.relaxed else self.embedding(features)
 
     def distances(self, first: Float[Array, "A K"], second: Float[Array, "B K"]) -> Float[Array, "A B"]:
         """Returns the distances of all pairs of embeddings."""

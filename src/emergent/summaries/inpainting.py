@@ -9,7 +9,6 @@ import pandas as pd
 
 from emergent import storage
 from emergent.config.inpainting import InpaintingSummary
-from emergent.config.stages import Symmetry
 from emergent.statistics.estimate import Estimate, standard_error
 from emergent.summaries.choices import add_equal_work, choice, choices_table
 from emergent.summaries.files import Blocks, Predictions, Tables
@@ -48,7 +47,8 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
     quantities.add("num_members", Estimate.exact(settings.num_members), "runs of every arm")
     errors, ensembles, examples, chosen = [], [], [], []
     found = {}
-    for arm in (facts.name for facts in settings.arms):
+    for facts in settings.arms:
+        arm = facts.name
         runs = read_runs(arm, blocks[arm], settings.num_members, dict.fromkeys(RUNS, 0), "runs")
         found[arm] = runs
         work = storage.read_arrays(min(blocks[arm]), ["multiplications"], "train")["multiplications"]
@@ -68,7 +68,8 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
                            "best_step": runs["best_step"][:, index].mean(), "asymmetry": asymmetry.value,
                            "start": start, "num": len(single)})  # fmt: skip
             if side in (settings.side, settings.measured):
-                symmetry = _symmetry(settings, arm, side)
+                # The trivial group, of as many blocks as pixels, is no symmetry.
+                symmetry = facts.symmetry or ("none" if side == settings.side else "built_in")
                 for size in range(runs["error"].shape[2]):
                     own = UNIT * runs["error"][:, index, size]
                     row = choice(arm, symmetry, size + 1, work[index], own, runs["asymmetry"][:, index, size])
@@ -85,13 +86,6 @@ def summarise_inpainting(settings: InpaintingSummary, blocks: Blocks, prediction
         "choices": choices_table([row for row, _ in chosen]),
         "quantities": quantities.table(),
     }
-
-
-def _symmetry(settings: InpaintingSummary, arm: str, side: int) -> Symmetry:
-    if settings.permuted[arm] is not None:
-        return "augmented"
-    # The trivial group, of as many blocks as pixels, is no symmetry.
-    return "none" if side == settings.side else "built_in"
 
 
 def _ensemble_rows(

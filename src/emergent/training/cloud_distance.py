@@ -134,8 +134,8 @@ def cloud_distance_arrays(
             trial and network).
     """
     network, settings = stage.network, _settings(stage.train)
-    data, others = (resident(pairs, network.features) for pairs in (train, test))
-    turned = [resident(pairs, network.features) for pairs in turned_pairs(test, stage)]
+    data, others = (resident(pairs, network) for pairs in (train, test))
+    turned = [resident(pairs, network) for pairs in turned_pairs(test, stage)]
     vectorised = default_strategy() == "block"
     own_learner = learner(network, stage.train)
     program = Program(settings, own_learner, len(train.first), vectorised)

@@ -21,7 +21,7 @@ from emergent.dynamics.integrators import VectorField, hamiltonian_field, runge_
 from emergent.dynamics.springs import NUM_VECTORS, STATE
 from emergent.groups.tensors import TensorSpace
 from emergent.models.feedforward import FeedForward
-from emergent.models.relaxed import RelaxedTensorNetwork
+from emergent.models.relaxed_tensors import RelaxedTensorNetwork
 from emergent.models.scalar_dynamics import ScalarEnergy, ScalarVelocities
 from emergent.models.tensor_layers import TensorNetwork
 

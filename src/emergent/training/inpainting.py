@@ -13,15 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 from jaxtyping import Array as JaxArray
 from jaxtyping import Float
 
-from emergent.config.inpainting import BlockNetwork, InpaintingStage
+from emergent.config.inpainting import InpaintingStage
 from emergent.config.training import Training
 from emergent.domains.inpainting import InpaintingData, Pool, Run, draw_run
 from emergent.errors import DataError
 from emergent.groups.blocks import draw_permutations, mirror, move
-from emergent.models.block_network import BlockNet
+from emergent.models.block_network import block_network
 from emergent.models.size import multiplications
 from emergent.prng import member_key
 from emergent.statistics.ensembles import disjoint_ensembles
@@ -81,9 +82,8 @@ def keep_best(optimiser: optax.GradientTransformation, validate: Validate) -> op
     return optax.GradientTransformationExtraArgs(lambda params: optimiser.init(params.network), update)
 
 
-def learner(network: BlockNetwork, blocks: int, learning_rate: float) -> Learner:
-    """Returns how a network of so many blocks a side learns."""
-    module = BlockNet(network, blocks)
+def learner(module: nn.Module, learning_rate: float) -> Learner:
+    """Returns how a network learns."""
 
     def objective(parameters: Any, held: Any, inputs: JaxArray, targets: JaxArray) -> JaxArray:
         del held
@@ -107,9 +107,8 @@ def learner(network: BlockNetwork, blocks: int, learning_rate: float) -> Learner
     return Learner(initialise, gradient, keep_best(make_optimiser("adam", learning_rate), validate))
 
 
-def step_multiplications(network: BlockNetwork, blocks: int, data: InpaintingData) -> int:
+def step_multiplications(module: nn.Module, data: InpaintingData) -> int:
     """Returns the multiplications in matrix products of one step of one network on all training images."""
-    module = BlockNet(network, blocks)
     shapes = jax.eval_shape(module.init, jax.random.key(0), data.example())
     return multiplications(
         jax.grad(lambda parameters, images: mean_squared(module.apply(parameters, images), images)),  # pyright: ignore[reportArgumentType]
@@ -121,9 +120,9 @@ def step_multiplications(network: BlockNetwork, blocks: int, data: InpaintingDat
 Apply = Callable[[Any, np.ndarray], np.ndarray]
 
 
-def compiled(network: BlockNetwork, blocks: int) -> Apply:
+def compiled(module: nn.Module) -> Apply:
     """Returns parameters and images [N, P] to outputs [N, P], some at a time."""
-    forward = jax.jit(BlockNet(network, blocks).apply)
+    forward = jax.jit(module.apply)
 
     def apply(parameters: Any, images: np.ndarray) -> np.ndarray:
         parts = [images[first : first + TEST_BATCH] for first in range(0, len(images), TEST_BATCH)]
@@ -135,7 +134,7 @@ def compiled(network: BlockNetwork, blocks: int) -> Apply:
 def require_equivariant(
     apply: Apply, parameters: Any, images: np.ndarray, stage: InpaintingStage, blocks: int, key: JaxArray
 ) -> float:
-    """Returns the error of equivariance of a network that has it built in, relative to the size of its outputs.
+    """Returns the error of equivariance of a network that starts with it, relative to the size of its outputs.
 
     Raises:
         DataError: it is larger than the tolerance.
@@ -257,10 +256,11 @@ def inpainting_arrays(
         seed = [int(word) for word in np.asarray(jax.random.key_data(key))]
         runs.append(draw_run(pool, stage.data, stage.permuted, seed))
     for blocks in stage.blocks:
-        program = Program(settings, learner(stage.network, blocks, stage.train.learning_rate),
+        module = block_network(stage.network, blocks, stage.data.side)
+        program = Program(settings, learner(module, stage.train.learning_rate),
                           runs[0].data.num_samples, vectorised=False)  # fmt: skip
-        group = _Group(blocks, program, compiled(stage.network, blocks))
-        work.append(stage.train.num_epochs * step_multiplications(stage.network, blocks, runs[0].data))
+        group = _Group(blocks, program, compiled(module))
+        work.append(stage.train.num_epochs * step_multiplications(module, runs[0].data))
         rows.append([_networks(stage, group, number, run, advance) for number, run in zip(members, runs, strict=True)])
 
     def stored(name: str) -> np.ndarray:

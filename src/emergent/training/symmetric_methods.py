@@ -28,7 +28,7 @@ from emergent.datasets.symmetric_functions import INPUTS, OUTPUTS
 from emergent.groups.matrix_groups import MatrixGroup, matrix_group
 from emergent.groups.tensors import TensorAction, TensorSpace, move
 from emergent.models.feedforward import FeedForward
-from emergent.models.relaxed import RelaxedTensorNetwork
+from emergent.models.relaxed_tensors import RelaxedTensorNetwork
 from emergent.models.scalar_networks import (
     ScalarInertia,
     all_signs,
