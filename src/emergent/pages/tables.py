@@ -36,14 +36,20 @@ def claim_word(committed: Committed, run: str, *patterns: str) -> str:
     return group_word(selected(committed, run, patterns)["verdict"])
 
 
-def verdict_table(committed: Committed, run: str, *patterns: str) -> str:
+def verdict_table(committed: Committed, run: str, *patterns: str, only: str = "") -> str:
     """Returns every judged comparison of these claims: statement, quantity, ours, published, verdict.
 
     A statement stands in the first of its rows only. Comparisons that an earlier form of a claim judged are shown as
     superseded.
+
+    Args:
+        committed: data.
+        run: committed run.
+        patterns: names of claims.
+        only: verdict that is shown; all where it is empty.
     """
     table = selected(committed, run, patterns)
-    table = table[table["verdict"].isin([*JUDGED, "superseded"])]
+    table = table[table["verdict"].isin([only] if only else [*JUDGED, "superseded"])]
     rows, before = [], ""
     for row in table.to_dict("records"):
         statement = "" if row["statement"] == before else row["statement"]
