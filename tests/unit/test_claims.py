@@ -187,6 +187,12 @@ def test_published_numbers_of_claims_stand_in_the_references():
             np.testing.assert_allclose(claim.value, series.y[-1], rtol=2e-3)
 
 
+def test_a_claim_on_a_series_may_name_several_arms():
+    claims = [c.id for c in CLAIMS if c.series_id == "efficiency_o5_mse"]
+    assert claims == [f"efficiency_o5_mse_{arm}_{n}" for arm in ("mlp", "mlp_augmented", "tensors_o")
+                      for n in (30, 100, 300, 3000)]  # fmt: skip
+
+
 def test_texts():
     assert ours_text(1.23456, 0.012) == "1.235 ± 0.012"
     assert ours_text(1e-13, 0.0) == "1e-13"

@@ -18,6 +18,7 @@ from emergent.pages.comparisons import Reading, misfit, misfit_of_points, points
 from emergent.pages.measured import Measured, score
 from emergent.pages.overview import shortened
 from emergent.pages.pictures import cell, whole_table
+from emergent.pages.tables import verdict_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -297,3 +298,12 @@ def test_what_has_been_collected_since_there_are_digests_has_them() -> None:
         facts = json.loads(sidecar.read_text())
         if facts["ended"] >= "2026-11-28":
             assert facts["inputs"], sidecar
+
+
+def test_verdict_tables_may_show_one_verdict(committed: Committed) -> None:
+    whole = verdict_table(committed, "inpainting", "inpainting_*").splitlines()
+    few = verdict_table(committed, "inpainting", "inpainting_*", only="differs").splitlines()
+    assert few[:2] == whole[:2] and all(line.endswith("| differs |") for line in few[2:])
+    assert len(few[2:]) == sum(line.endswith("| differs |") for line in whole) > 0
+    with pytest.raises(DataError, match="none of the claims"):
+        verdict_table(committed, "inpainting", "inpainting_*", only="superseded")
